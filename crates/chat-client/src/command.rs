@@ -1,0 +1,86 @@
+//! What a user interface asks of the session: one half of the contract between a program and
+//! [`crate::session`]. The other half is [`crate::event`].
+
+use std::path::PathBuf;
+
+use common::conversation::Conversation;
+use common::invite_link::{HostPort, InviteLink};
+use common::spki_pin::SpkiPin;
+
+/// Names one message of this client: 16 random bytes, kept over every resend.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct MessageId(pub [u8; 16]);
+
+/// Names one download of this client. Chosen by the user interface.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DownloadId(pub u64);
+
+/// Where a server is, as a person gave it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ServerAddress {
+    /// Carries the server's key: trusted without asking.
+    Invite(InviteLink),
+    /// Trusted on first use, after asking.
+    Plain(HostPort),
+}
+
+/// Which way file bytes may take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TransportChoice {
+    /// UDP, and TCP when UDP does not get through.
+    #[default]
+    Auto,
+    /// UDP or nothing.
+    Udp,
+    /// TCP only.
+    Tcp,
+}
+
+/// A request to the session. Answers come as [`crate::event::Event`]s.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Dial the server, and again with backoff whenever the connection breaks, until [`Command::LogOut`].
+    Connect {
+        /// Where it is.
+        server: ServerAddress,
+    },
+    /// Answer to [`crate::event::Event::FirstContact`]: remember this key and go on.
+    Trust {
+        /// The key that was shown.
+        pin: SpkiPin,
+    },
+    /// Log in on the connection. A refused login may be tried again at once.
+    LogIn {
+        /// As typed.
+        name: String,
+        /// Where the server asks for one.
+        password: Option<String>,
+    },
+    /// Send one message; sent again under the same id after a lost connection until it is answered.
+    Send {
+        /// Made with [`MessageId::random`].
+        id: MessageId,
+        /// A room or a person.
+        to: Conversation,
+        /// At most [`common::limits::TEXT_BYTES_MAX`] bytes.
+        text: String,
+    },
+    /// Download a file of the server.
+    Download {
+        /// Names it in [`crate::event::Event::Download`].
+        id: DownloadId,
+        /// As the server lists it.
+        path: String,
+        /// Where it shall end up. An existing file is never overwritten.
+        save_as: PathBuf,
+        /// Which way the bytes may take.
+        transport: TransportChoice,
+    },
+    /// Give a download up and remove what there is of it.
+    CancelDownload {
+        /// Which one.
+        id: DownloadId,
+    },
+    /// Say goodbye to the server, end all downloads and close.
+    LogOut,
+}

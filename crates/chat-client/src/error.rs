@@ -1,0 +1,83 @@
+//! What can go wrong, as far as a caller acts differently on it. The sentences for people are made in
+//! [`crate::error_text`].
+
+use std::sync::Arc;
+
+use common::wire;
+use file_transfer::download::DownloadError;
+
+/// The server did not carry a request out. See `Refused` in chat.proto.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal(pub wire::Refused);
+
+/// Why a connection could not be made or broke.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The host name has no address.
+    #[error("{host} has no address")]
+    UnknownHost {
+        /// As typed.
+        host: String,
+    },
+    /// Nothing listens there, or no way leads there.
+    #[error("cannot reach {address}: {error}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// The system's word.
+        error: Arc<std::io::Error>,
+    },
+    /// No answer in time.
+    #[error("{address} does not answer")]
+    TimedOut {
+        /// Host and port.
+        address: String,
+    },
+    /// Something answers that is no chat server.
+    #[error("{address} speaks another protocol: {detail}")]
+    NotAChatServer {
+        /// Host and port.
+        address: String,
+        /// What TLS said.
+        detail: String,
+    },
+    /// The connection broke.
+    #[error("the connection broke")]
+    Lost,
+    /// The server said goodbye.
+    #[error("the server closed the connection")]
+    Goodbye(wire::GoodbyeReason),
+    /// The server broke the protocol.
+    #[error("the server sent what it must not: {0}")]
+    Protocol(String),
+}
+
+/// Why a download ended without a file.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DownloadFailure {
+    /// The chat server refused it.
+    #[error("refused")]
+    Refused(Refusal),
+    /// The session ended, or the connection was lost before the server answered.
+    #[error("no connection to the server")]
+    NotConnected,
+    /// The file on the server changed or went away meanwhile.
+    #[error("the file changed on the server")]
+    FileChanged,
+    /// The transfer itself.
+    #[error(transparent)]
+    Transfer(Arc<DownloadError>),
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug)]
+pub enum EndReason {
+    /// As asked.
+    LoggedOut,
+    /// The server's key changed.
+    KeyChanged,
+    /// Another program of this user took the session over.
+    TakenOver,
+    /// Trying again makes no sense.
+    Failed(SessionError),
+}

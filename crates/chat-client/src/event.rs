@@ -1,0 +1,186 @@
+//! What the session tells a user interface: the other half of the contract in [`crate::command`].
+//!
+//! Order per connection: `Connecting` → (`FirstContact` | `KeyChanged`) → `NeedsLogIn` →
+//! (`LogInRefused`)* → `LoggedIn` → `Online(Reset)` and `Files(Reset)` → everything else, until
+//! `Disconnected` or `Ended`. After a broken connection the session logs in again by itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::conversation::Conversation;
+use common::spki_pin::SpkiPin;
+use file_transfer::download::Transport;
+
+use crate::command::{DownloadId, MessageId};
+use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};
+
+/// Something that happened. See the module for the order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Dialling; `attempt` counts from 1 since the last success.
+    Connecting {
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// The server's key is unknown. Nothing has been sent; [`crate::command::Command::Trust`] goes on.
+    FirstContact {
+        /// To be shown, and compared by the person.
+        pin: SpkiPin,
+    },
+    /// The server's key is another than the remembered one. Hard stop: nothing has been sent.
+    KeyChanged {
+        /// What is remembered.
+        expected: SpkiPin,
+        /// What the server showed.
+        found: SpkiPin,
+    },
+    /// Connected; the server waits for a name.
+    NeedsLogIn {
+        /// What the server calls itself.
+        server_name: String,
+        /// Whether it wants a password.
+        password_needed: bool,
+    },
+    /// The name or password was refused; another may be tried.
+    LogInRefused(Refusal),
+    /// Logged in, for the first time or again.
+    LoggedIn {
+        /// As the server spells it.
+        name: String,
+        /// Nobody noticed the gap.
+        resumed: bool,
+    },
+    /// The connection broke. The session tries again by itself.
+    Disconnected {
+        /// Why.
+        error: SessionError,
+        /// When the next attempt starts.
+        retry_in: Duration,
+    },
+    /// Who is online.
+    Online(OnlineChange),
+    /// Which files the server has.
+    Files(FilesChange),
+    /// Somebody wrote.
+    Message {
+        /// `User(x)`: a private message between us and x.
+        conversation: Conversation,
+        /// Dense in the conversation, from 1.
+        seq: u64,
+        /// Who wrote.
+        from: String,
+        /// As sent.
+        text: String,
+        /// Server's clock, milliseconds since 1970-01-01 UTC.
+        at_ms: i64,
+    },
+    /// The server has the message.
+    MessageAccepted {
+        /// As given in the command.
+        id: MessageId,
+        /// Where it went.
+        conversation: Conversation,
+        /// Its number there.
+        seq: u64,
+        /// Server's clock, milliseconds since 1970-01-01 UTC.
+        at_ms: i64,
+    },
+    /// The server did not take the message.
+    MessageRefused {
+        /// As given in the command.
+        id: MessageId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A sentence from the server itself.
+    Notice {
+        /// As sent.
+        text: String,
+    },
+    /// A download moved on.
+    Download {
+        /// As given in the command.
+        id: DownloadId,
+        /// What is new.
+        change: DownloadChange,
+    },
+    /// The session is over; no event follows.
+    Ended(EndReason),
+}
+
+/// A change of the list of people.
+#[derive(Clone, Debug)]
+pub enum OnlineChange {
+    /// The whole list, ourselves included, after every login.
+    Reset(Vec<String>),
+    /// One more.
+    Joined(String),
+    /// One less.
+    Left {
+        /// Who.
+        name: String,
+        /// The connection broke and nobody came back in time.
+        connection_lost: bool,
+    },
+}
+
+/// One file of the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerFile {
+    /// Relative, `/` between folders.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub modified_ms: i64,
+}
+
+/// A change of the list of server files.
+#[derive(Clone, Debug)]
+pub enum FilesChange {
+    /// The whole list, sorted by path, after every login.
+    Reset(Vec<ServerFile>),
+    /// New, or another size or time.
+    Changed(ServerFile),
+    /// Gone.
+    Removed {
+        /// Which.
+        path: String,
+    },
+}
+
+/// What is new with a download.
+#[derive(Clone, Debug)]
+pub enum DownloadChange {
+    /// The server lets it start.
+    Started {
+        /// Size of the file in bytes.
+        size: u64,
+    },
+    /// Bytes arrived; at least twice a second.
+    Progress {
+        /// In the file so far.
+        bytes: u64,
+        /// On which way.
+        transport: Transport,
+    },
+    /// All bytes are there; they are being checked against the server's hash.
+    Verifying,
+    /// Complete and verified under its final name.
+    Finished {
+        /// Where it is: not always the name that was asked for.
+        path: PathBuf,
+        /// Size in bytes.
+        bytes: u64,
+        /// From the request to the verified file.
+        seconds: f64,
+        /// How the last byte came.
+        transport: Transport,
+        /// BLAKE3 of the file.
+        blake3: [u8; 32],
+        /// Bytes kept from an earlier attempt.
+        resumed_from: u64,
+    },
+    /// It ended without a file.
+    Failed(DownloadFailure),
+}
