@@ -1,0 +1,58 @@
+//! Limits that both ends of the chat know. Limits of one end alone live there.
+
+use std::time::Duration;
+
+/// TCP port of the chat, and UDP port of the transfer, where none is given.
+pub const PORT_DEFAULT: u16 = 5050;
+
+/// Version of the chat protocol that this release speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Bytes of the length in front of each frame.
+pub const FRAME_HEADER_BYTES: usize = 4;
+
+/// Largest body of a frame. Holds every page and message below with room to spare.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Largest text of one message.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+const _: () = assert!(TEXT_BYTES_MAX + 1024 < FRAME_BYTES_MAX);
+
+/// Longest user name, in characters (Unicode scalar values).
+pub const NAME_CHARS_MAX: usize = 32;
+
+/// Longest user name in bytes: every character may take four.
+pub const NAME_BYTES_MAX: usize = 4 * NAME_CHARS_MAX;
+
+/// Longest path of a server file.
+pub const FILE_PATH_BYTES_MAX: usize = 512;
+
+/// Names in one page of `ListOnline`.
+pub const ONLINE_PAGE_NAMES_MAX: usize = 1000;
+const _: () = assert!(ONLINE_PAGE_NAMES_MAX * (NAME_BYTES_MAX + 8) < FRAME_BYTES_MAX);
+
+/// Files in one page of `ListFiles`: a page of longest paths still fits a frame.
+pub const FILE_PAGE_ENTRIES_MAX: usize = 450;
+const _: () = assert!(FILE_PAGE_ENTRIES_MAX * (FILE_PATH_BYTES_MAX + 40) < FRAME_BYTES_MAX);
+
+/// Bytes of a message id, chosen at random by the client.
+pub const MESSAGE_ID_BYTES: usize = 16;
+
+/// Bytes of a resume token.
+pub const RESUME_TOKEN_BYTES: usize = 32;
+
+/// How long a name is kept after its connection broke.
+pub const NAME_HOLD: Duration = Duration::from_secs(15);
+
+/// How long a session may leave a ping unanswered before its resume token takes it over.
+pub const TAKE_OVER_PING: Duration = Duration::from_secs(2);
+
+/// Silence after which either end asks with a ping.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Silence after which a connection counts as dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(75);
+const _: () = assert!(DEAD_AFTER.as_secs() > 2 * PING_INTERVAL.as_secs());
+
+/// Downloads that one user may have under way at once.
+pub const DOWNLOADS_PER_USER_MAX: usize = 4;
