@@ -1,1 +1,16 @@
-//! placeholder
+//! Simple Chat's file transfer: the bytes of one file in one direction, over a UDP protocol of its own
+//! or over TLS. It knows nothing of the chat; the only seam between the two is the [`ticket`].
+//!
+//! In reading order:
+
+pub mod file_path;
+pub mod file_version;
+pub mod ticket;
+
+pub mod tls_identity;
+
+pub mod download;
+
+pub mod sink;
+
+mod secret_file;

@@ -1,0 +1,84 @@
+//! Why a download ended without a file.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a download ended without a file. A variant per thing that a person can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// As asked. Nothing is left of it.
+    #[error("cancelled")]
+    Cancelled,
+    /// The local disk: no such folder, no permission, read-only.
+    #[error("{}: {error}", path.display())]
+    Disk {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// The local disk is full.
+    #[error("{}: no space for {needed} bytes", path.display())]
+    DiskFull {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that were still to be written.
+        needed: u64,
+    },
+    /// The file on the server changed, was truncated or went away meanwhile.
+    #[error("the file changed on the server")]
+    FileChanged,
+    /// The server cannot read its own file.
+    #[error("the server cannot read the file")]
+    FileUnreadable,
+    /// All bytes came but they are not the file that the chat server speaks of.
+    #[error("the file's hash is {}, expected {}", hex(found), hex(expected))]
+    Integrity {
+        /// What the chat server says.
+        expected: [u8; 32],
+        /// What arrived.
+        found: [u8; 32],
+    },
+    /// What is wanted as a file name is none.
+    #[error("{}: not a file name", path.display())]
+    NotAFileName {
+        /// As asked for.
+        path: PathBuf,
+    },
+    /// The ticket names no node at all.
+    #[error("the server named no place to download from")]
+    NoNode,
+    /// The server ended the transfer: logged out, kicked, or begun anew elsewhere.
+    #[error("the server ended the transfer")]
+    Ended,
+    /// A node broke the protocol or showed another key than announced.
+    #[error("{node}: {problem}")]
+    Protocol {
+        /// Which node.
+        node: SocketAddr,
+        /// What was wrong.
+        problem: String,
+    },
+    /// The node refused the ticket.
+    #[error("the transfer node refuses the ticket")]
+    Rejected,
+    /// The node has too much to do.
+    #[error("the transfer node is busy")]
+    Busy,
+    /// The ticket was too old to start with, and there was no other.
+    #[error("the permission to download expired")]
+    TicketExpired,
+    /// No node could be reached, or the connection broke and did not come back.
+    #[error("{node} cannot be reached: {error}")]
+    Unreachable {
+        /// The last node that was tried.
+        node: SocketAddr,
+        /// What the last attempt met.
+        error: io::Error,
+    },
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
