@@ -2,9 +2,10 @@
 //! [`crate::session`]. The other half is [`crate::event`].
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use common::conversation::Conversation;
-use common::invite_link::{HostPort, InviteLink};
+use common::invite_link::{HostPort, InviteLink, InviteLinkError};
 use common::spki_pin::SpkiPin;
 
 /// Names one message of this client: 16 random bytes, kept over every resend.
@@ -83,4 +84,36 @@ pub enum Command {
     },
     /// Say goodbye to the server, end all downloads and close.
     LogOut,
+}
+
+impl MessageId {
+    /// A fresh one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl ServerAddress {
+    /// The host and port that a person typed or that the link names first.
+    #[must_use]
+    pub fn host_port(&self) -> &HostPort {
+        match self {
+            Self::Invite(link) => &link.server,
+            Self::Plain(address) => address,
+        }
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = InviteLinkError;
+
+    /// An invite link where the text looks like one, else `host[:port]`.
+    fn from_str(text: &str) -> Result<Self, InviteLinkError> {
+        let text = text.trim();
+        if text.contains("://") {
+            return text.parse().map(Self::Invite);
+        }
+        text.parse().map(Self::Plain)
+    }
 }

@@ -1,0 +1,2 @@
+//! The command line of Simple Chat.
+fn main() {}

@@ -1,0 +1,82 @@
+//! The session: one user of one server, from the first connection to the log-out, over any number of
+//! broken connections.
+//!
+//! [`start`] runs it on threads of its own, so that a program needs no runtime. `session/machine.rs`
+//! decides, `session/driver.rs` does.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::Command;
+use crate::event::Event;
+
+mod backoff;
+
+/// Commands that may wait. When it is full the session is busy for the moment; a user interface then
+/// tries again or says so.
+pub const COMMANDS_MAX: usize = 64;
+
+/// Events that may wait. When it is full the session stops reading from the server until the user
+/// interface catches up, so nothing is lost and nothing grows; one that stands still for longer than
+/// [`common::limits::DEAD_AFTER`] loses the connection. Progress of downloads is dropped instead of
+/// waiting: a later one replaces it.
+pub const EVENTS_MAX: usize = 1024;
+
+/// Share of [`EVENTS_MAX`] from which on progress of downloads is dropped.
+const EVENTS_BUSY: usize = EVENTS_MAX / 2;
+
+/// Where a session keeps what outlives it, and how it introduces itself.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Folder of `known_servers`.
+    pub config_dir: PathBuf,
+    /// Folder of `resume_tokens`.
+    pub state_dir: PathBuf,
+    /// Program and version, for the server's log. At most 64 bytes.
+    pub agent: String,
+}
+
+impl SessionConfig {
+    /// The person's own folders: `$XDG_CONFIG_HOME/simple-chat` and `$XDG_STATE_HOME/simple-chat`,
+    /// where these are not set `~/.config` and `~/.local/state` (XDG Base Directory Specification).
+    #[must_use]
+    pub fn of_this_person(agent: &str) -> Self {
+        Self {
+            config_dir: base_folder("XDG_CONFIG_HOME", ".config").join("simple-chat"),
+            state_dir: base_folder("XDG_STATE_HOME", ".local/state").join("simple-chat"),
+            agent: agent.to_owned(),
+        }
+    }
+
+    /// The file with the keys of trusted servers.
+    #[must_use]
+    pub fn known_servers(&self) -> PathBuf {
+        crate::known_servers::path_in(&self.config_dir)
+    }
+}
+
+fn base_folder(variable: &str, below_home: &str) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    // The specification: relative paths are to be ignored.
+    named.filter(|path| path.is_absolute()).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").unwrap_or_default();
+        Path::new(&home).join(below_home)
+    })
+}
+
+/// The two ends of a running session. Dropping both ends it as [`Command::LogOut`] does.
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    /// Room for [`COMMANDS_MAX`].
+    pub commands: async_channel::Sender<Command>,
+    /// Room for [`EVENTS_MAX`]. Closed after [`Event::Ended`].
+    pub events: async_channel::Receiver<Event>,
+}
+
+/// Starts a session. It does nothing until [`Command::Connect`].
+#[must_use]
+pub fn start(config: SessionConfig) -> SessionHandle {
+    let (command_sender, command_receiver) = async_channel::bounded(COMMANDS_MAX);
+    let (event_sender, event_receiver) = async_channel::bounded(EVENTS_MAX);
+    drop((config, command_receiver, event_sender));
+    SessionHandle { commands: command_sender, events: event_receiver }
+}

@@ -1,0 +1,50 @@
+//! Requests that wait for their reply: which number was given to what.
+
+use std::collections::HashMap;
+
+use crate::command::{DownloadId, MessageId};
+
+/// What a reply is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Request {
+    Hello,
+    LogIn,
+    LogOut,
+    Message(MessageId),
+    OnlinePage,
+    FilePage,
+    Download(DownloadId),
+    DownloadDone,
+}
+
+/// Numbers are unique on one connection and never 0.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    last_id: u64,
+    waiting: HashMap<u64, Request>,
+}
+
+impl Requests {
+    /// A number for a frame that nobody answers.
+    pub(crate) fn unanswered_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// The number under which `request` is sent.
+    pub(crate) fn expect_reply(&mut self, request: Request) -> u64 {
+        let id = self.unanswered_id();
+        self.waiting.insert(id, request);
+        id
+    }
+
+    /// The request that a reply answers; each is answered once.
+    pub(crate) fn answered(&mut self, id: u64) -> Option<Request> {
+        self.waiting.remove(&id)
+    }
+
+    /// The connection is gone, and every reply with it.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
