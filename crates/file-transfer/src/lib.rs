@@ -7,6 +7,7 @@ pub mod file_path;
 pub mod file_version;
 pub mod ticket;
 
+pub mod catalogue;
 pub mod tls_identity;
 
 pub mod download;
