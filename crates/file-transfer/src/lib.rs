@@ -8,6 +8,11 @@ pub mod file_version;
 pub mod ticket;
 
 pub mod catalogue;
+
+pub mod range_set;
+
+pub mod proto;
+
 pub mod tls_identity;
 
 pub mod download;
