@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 app=org.simplechat.SimpleChat
-# Of systemd-analyze security: 0 is locked in, 100 may do anything. In tenths, as --threshold takes it.
+# Of systemd-analyze security: 0 is locked in, 100 may do anything. As --threshold takes it; printed as a tenth.
 exposure_max=15
 
 say() {
@@ -35,7 +35,7 @@ systemd-analyze verify --man=no "$unit_folder/simple-chat-server.service"
 systemd-analyze security --offline=true --no-pager --threshold=$exposure_max \
     "$unit_folder/simple-chat-server.service" >"$unit_folder/report" ||
     { cat "$unit_folder/report"; exit 1; }
-say simple-chat-server.service "$(tail -n 1 "$unit_folder/report" | grep -o '[0-9.]* [A-Z]*')"
+say simple-chat-server.service "$(sed -n 's/.*\(exposure level\).*: \([0-9.]* [A-Z]*\).*/\1 \2/p' "$unit_folder/report")"
 
 for script in scripts/*.sh .ci/run; do
     bash -n "$script"
