@@ -17,7 +17,6 @@ pub mod tls_identity;
 
 pub mod download;
 
-pub mod part_file;
 pub mod sink;
 
 mod secret_file;
