@@ -17,6 +17,7 @@ pub mod tls_identity;
 
 pub mod download;
 
+pub mod part_file;
 pub mod sink;
 
 mod secret_file;
