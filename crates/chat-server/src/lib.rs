@@ -1,1 +1,30 @@
-//! placeholder
+//! Simple Chat's server.
+//!
+//! The way of a frame: [`listener`] accepts a connection, [`connection`] reads its frames and parses
+//! them into requests, [`hub`] hands each to [`state`], which decides who receives what, and puts the
+//! encoded deliveries into the outboxes of the receivers' connections. Bytes of files take another
+//! way: the [`file_desk`] mints a ticket that a transfer node honours.
+
+pub mod server;
+
+pub mod config;
+
+mod listener;
+
+mod waiting_room;
+
+mod connection;
+
+mod hub;
+
+pub mod state;
+
+mod file_desk;
+
+pub mod join_password;
+
+mod sockets;
+
+mod invite;
+
+pub mod log_output;

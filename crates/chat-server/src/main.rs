@@ -1,2 +1,83 @@
-//! placeholder
-fn main() {}
+//! `chat-server`: parse, build, run, report.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use chat_server::config::arguments::{Arguments, Command, Options};
+use chat_server::config::{self, Config};
+use chat_server::log_output;
+use chat_server::server::Server;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let Arguments { command, options } = Arguments::parse();
+    let result = match command.unwrap_or(Command::Run(options)) {
+        Command::Run(options) => run(options),
+        Command::CheckConfig(options) => check_config(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat-server: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_config(options: Options) -> anyhow::Result<()> {
+    config::load(options)?;
+    say("the configuration can be used")
+}
+
+fn run(options: Options) -> anyhow::Result<()> {
+    let config = config::load(options)?;
+    log_output::start();
+    allow_many_descriptors();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let server = Server::start(config)?;
+    let stop = stop_on_signal()?;
+    say(&server.link().to_string())?;
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    tracing::info!(link = %server.link(), "serving");
+    let tally = server.run(stop).await;
+    tracing::info!(?tally, "ended");
+    Ok(())
+}
+
+/// SIGTERM or SIGINT end the server.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+/// The one line on standard output, seen at once by whoever waits for it.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Each client is a descriptor; the usual soft limit of 1,024 is far below what the machine can.
+fn allow_many_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}

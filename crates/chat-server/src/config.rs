@@ -1,0 +1,91 @@
+//! What the operator wants, complete: command line and file are put together here once, and nothing
+//! behind it sees an option that has a default.
+
+pub mod arguments;
+
+mod file;
+
+mod limits;
+
+mod merge;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use common::invite_link::HostPort;
+use common::spki_pin::SpkiPin;
+
+use crate::state::policy::Bans;
+
+pub use crate::config::limits::Limits;
+pub use crate::config::merge::{ConfigError, load};
+
+/// Everything that `chat-server` was told.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen, for TCP and UDP alike.
+    pub listen: Vec<Listen>,
+    /// Where the server keeps its key, its certificate and what it must remember.
+    pub data: PathBuf,
+    /// The folder that is offered for download.
+    pub files: PathBuf,
+    /// What the server calls itself.
+    pub name: String,
+    /// Who may come in.
+    pub access: AccessConfig,
+    /// A certificate and key of the operator's own, in place of the self-made.
+    pub certificate: Option<CertificateFiles>,
+    /// Transfer nodes elsewhere. None: the server serves the files itself.
+    pub nodes: Vec<NodeConfig>,
+    /// Who may not come in.
+    pub bans: Bans,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// One address to listen on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listen {
+    /// Port 0: one that is free for both TCP and UDP, the same on all such addresses.
+    pub address: SocketAddr,
+    /// Nobody asked for it by name: it is left out on a machine that does not have it.
+    pub may_be_absent: bool,
+}
+
+/// Who may come in.
+pub enum AccessConfig {
+    /// Everybody who reaches the server.
+    Open,
+    /// Who knows this password.
+    Password(String),
+}
+
+impl std::fmt::Debug for AccessConfig {
+    /// The password stays out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Password(_) => "Password",
+        })
+    }
+}
+
+/// PEM files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A transfer node in another process or on another machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NodeConfig {
+    /// Where clients reach it.
+    pub address: HostPort,
+    /// The ticket key that it shares with this server.
+    pub key_file: PathBuf,
+    /// Its certificate's pin.
+    pub spki: SpkiPin,
+}

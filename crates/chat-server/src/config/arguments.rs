@@ -1,0 +1,73 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Simple Chat's server: people log in, talk, and download the files of one folder.
+///
+/// Once it serves, its first line on standard output is the link to invite people with; everything
+/// else goes to the log on standard error.
+#[derive(Debug, Parser)]
+#[command(name = "chat-server", version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// What to do; `run` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// For `run` where it is not said.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT
+    Run(Options),
+    /// Say whether the configuration could be used, and do nothing else
+    CheckConfig(Options),
+}
+
+/// What may be said on the command line; it wins over the file.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on, TCP and UDP; again for more. Port 0 picks a free one
+    /// [default: 127.0.0.1:5050 and [::1]:5050]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Vec<SocketAddr>,
+    /// Where the server keeps its key and data [default: $STATE_DIRECTORY, else
+    /// $XDG_STATE_HOME/simple-chat-server]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Folder that is offered for download [default: ./ServerFiles, made if missing]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// What the server calls itself [default: the machine's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Who may come in [default: open]
+    #[arg(long, value_name = "ACCESS")]
+    pub access: Option<AccessName>,
+    /// File with the password that everybody needs under `--access password`
+    #[arg(long, value_name = "FILE")]
+    pub join_password_file: Option<PathBuf>,
+    /// Allow access `open` on addresses that other machines can reach
+    #[arg(long)]
+    pub allow_open_network: bool,
+}
+
+/// Who may come in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessName {
+    /// Everybody who reaches the server
+    Open,
+    /// Everybody who knows the join password
+    Password,
+    /// Everybody with an account
+    Accounts,
+}

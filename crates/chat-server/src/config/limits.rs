@@ -1,0 +1,123 @@
+//! How much of everything: each limit is a key of the table `[limits]`.
+
+use std::time::Duration;
+
+use common::limits::{self, NAME_BYTES_MAX, ONLINE_PAGE_NAMES_MAX};
+use serde::Deserialize;
+
+use crate::state::server_files::PAGE_BYTES_MAX as FILE_PAGE_BYTES_MAX;
+
+/// Smallest outbox: half of it has to hold the longest page.
+const OUTBOX_BYTES_MIN: usize = 256 * 1024;
+/// Tag and length of a name in a page.
+const NAME_OVERHEAD_BYTES: usize = 3;
+const _: () = assert!(
+    OUTBOX_BYTES_MIN / 2 >= ONLINE_PAGE_NAMES_MAX * (NAME_BYTES_MAX + NAME_OVERHEAD_BYTES) + 32
+);
+const _: () = assert!(OUTBOX_BYTES_MIN / 2 >= FILE_PAGE_BYTES_MAX + 32);
+
+/// Longest span that is believed: a year.
+const SECONDS_MAX: u64 = 366 * 24 * 3600;
+
+/// The table `[limits]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Until the TLS handshake is done.
+    pub handshake_seconds: u64,
+    /// From the connection to the login.
+    pub login_seconds: u64,
+    /// Connections without login at once.
+    pub newcomers: usize,
+    /// Logins at once.
+    pub sessions: usize,
+    /// Bytes that wait for one client.
+    pub outbox_bytes: usize,
+    /// Messages of one user at once, after a pause.
+    pub message_burst: u32,
+    /// Messages of one user in the long run.
+    pub messages_per_second: u32,
+    /// Wrong passwords a minute for one name.
+    pub failed_logins_per_name: u32,
+    /// Wrong passwords a minute from one address.
+    pub failed_logins_per_address: u32,
+    /// Downloads of one user at once.
+    pub downloads_per_user: usize,
+    /// Downloads at once.
+    pub downloads: usize,
+    /// Silence after which a client is asked whether it is there.
+    pub ping_seconds: u64,
+    /// Silence after which a connection counts as dead.
+    pub dead_seconds: u64,
+    /// How long the name of a broken connection is kept.
+    pub name_hold_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_seconds: 10,
+            login_seconds: 60,
+            newcomers: 64,
+            sessions: 10_000,
+            outbox_bytes: OUTBOX_BYTES_MIN,
+            message_burst: 10,
+            messages_per_second: 2,
+            failed_logins_per_name: 5,
+            failed_logins_per_address: 20,
+            downloads_per_user: limits::DOWNLOADS_PER_USER_MAX,
+            downloads: 64,
+            ping_seconds: limits::PING_INTERVAL.as_secs(),
+            dead_seconds: limits::DEAD_AFTER.as_secs(),
+            name_hold_seconds: limits::NAME_HOLD.as_secs(),
+        }
+    }
+}
+
+impl Limits {
+    /// What is wrong with them, as a sentence.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let spans = [
+            ("handshake_seconds", self.handshake_seconds),
+            ("login_seconds", self.login_seconds),
+            ("ping_seconds", self.ping_seconds),
+            ("dead_seconds", self.dead_seconds),
+        ];
+        if let Some((key, found)) = spans.iter().find(|(_, s)| !(1..=SECONDS_MAX).contains(s)) {
+            return Some(format!("limits.{key} is {found}, allowed are 1 to {SECONDS_MAX}"));
+        }
+        if self.name_hold_seconds > SECONDS_MAX {
+            let found = self.name_hold_seconds;
+            return Some(format!("limits.name_hold_seconds is {found}, at most {SECONDS_MAX}"));
+        }
+        if self.dead_seconds <= self.ping_seconds {
+            return Some("limits.dead_seconds must be more than limits.ping_seconds".into());
+        }
+        if self.outbox_bytes < OUTBOX_BYTES_MIN {
+            let found = self.outbox_bytes;
+            return Some(format!("limits.outbox_bytes is {found}, at least {OUTBOX_BYTES_MIN}"));
+        }
+        let counts = [
+            ("newcomers", self.newcomers),
+            ("sessions", self.sessions),
+            ("message_burst", self.message_burst as usize),
+            ("messages_per_second", self.messages_per_second as usize),
+            ("failed_logins_per_name", self.failed_logins_per_name as usize),
+            ("failed_logins_per_address", self.failed_logins_per_address as usize),
+        ];
+        let (key, _) = counts.iter().find(|(_, count)| *count == 0)?;
+        Some(format!("limits.{key} is 0, at least 1"))
+    }
+
+    /// Until the TLS handshake is done.
+    #[must_use]
+    pub fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake_seconds)
+    }
+
+    /// From the connection to the login.
+    #[must_use]
+    pub fn login(&self) -> Duration {
+        Duration::from_secs(self.login_seconds)
+    }
+}

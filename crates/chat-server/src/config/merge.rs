@@ -1,0 +1,235 @@
+//! Command line over file over defaults, and every check that can be made before anything is started.
+
+use std::env;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use common::limits::PORT_DEFAULT;
+use common::user_name::UserName;
+use toml::value::{Datetime, Offset};
+
+use crate::config::arguments::{AccessName, Options};
+use crate::config::file::{BanEntry, ConfigFile, NodeEntry};
+use crate::config::{AccessConfig, CertificateFiles, Config, Listen, NodeConfig};
+use crate::state::policy::{BanEnd, Bans};
+
+/// Longest name of a server, in bytes.
+const SERVER_NAME_BYTES_MAX: usize = 64;
+
+/// Why the server cannot be started with this configuration. One line each.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// No TOML, an unknown key, or a value of the wrong type.
+    #[error("{path}:{line}: {}", problem.replace('\n', ", "))]
+    Syntax {
+        /// Which file.
+        path: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A value that makes no sense.
+    #[error("{0}")]
+    Value(String),
+    /// Access that this version does not have.
+    #[error("access `accounts`: this version has no accounts yet; use `open` or `password`")]
+    NoAccounts,
+    /// Access `password` without one.
+    #[error("access `password` needs join_password_file (or --join-password-file)")]
+    NoPassword,
+    /// Everybody on the network could come in, and nobody said that they may.
+    #[error(
+        "{0} can be reached by other machines and access is `open`: use --access password, or say --allow-open-network"
+    )]
+    OpenNetwork(SocketAddr),
+}
+
+/// Puts everything together.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn load(options: Options) -> Result<Config, ConfigError> {
+    let file = match &options.config {
+        Some(path) => ConfigFile::read(path)?,
+        None => ConfigFile::default(),
+    };
+    if let Some(problem) = file.limits.problem() {
+        return Err(ConfigError::Value(problem));
+    }
+    let listen = listen([options.listen, file.listen]);
+    let access = access(
+        options.access.or(file.access).unwrap_or(AccessName::Open),
+        options.join_password_file.or(file.join_password_file),
+    )?;
+    let may_be_open = options.allow_open_network || file.allow_open_network;
+    if matches!(access, AccessConfig::Open) && !may_be_open {
+        let exposed =
+            listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback());
+        exposed.map_or(Ok(()), |listen| Err(ConfigError::OpenNetwork(listen.address)))?;
+    }
+    Ok(Config {
+        listen,
+        data: options.data.or(file.data).map_or_else(default_data, Ok)?,
+        files: options.files.or(file.files).unwrap_or_else(|| PathBuf::from("ServerFiles")),
+        name: server_name(options.name.or(file.name))?,
+        access,
+        certificate: certificate(file.certificate, file.key)?,
+        nodes: file.node.into_iter().map(node).collect::<Result<_, _>>()?,
+        bans: bans(file.ban)?,
+        limits: file.limits,
+    })
+}
+
+fn listen(choices: [Vec<SocketAddr>; 2]) -> Vec<Listen> {
+    if let Some(addresses) = choices.into_iter().find(|addresses| !addresses.is_empty()) {
+        let asked_for = |address| Listen { address, may_be_absent: false };
+        return addresses.into_iter().map(asked_for).collect();
+    }
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+        .map(|ip| Listen { address: SocketAddr::new(ip, PORT_DEFAULT), may_be_absent: true })
+        .to_vec()
+}
+
+fn access(name: AccessName, password_file: Option<PathBuf>) -> Result<AccessConfig, ConfigError> {
+    match (name, password_file) {
+        (AccessName::Accounts, _) => Err(ConfigError::NoAccounts),
+        (AccessName::Open, _) => Ok(AccessConfig::Open),
+        (AccessName::Password, None) => Err(ConfigError::NoPassword),
+        (AccessName::Password, Some(path)) => {
+            let shown = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| ConfigError::Unreadable { path: shown.clone(), error })?;
+            let password = text.lines().next().unwrap_or_default();
+            if password.is_empty() {
+                return Err(ConfigError::Value(format!("{shown}: the first line is empty")));
+            }
+            Ok(AccessConfig::Password(password.to_owned()))
+        }
+    }
+}
+
+fn default_data() -> Result<PathBuf, ConfigError> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+    // systemd joins several state directories with a colon; the first is ours.
+    let state_directory =
+        variable("STATE_DIRECTORY").and_then(|list| env::split_paths(&list).next());
+    let below = |folder: PathBuf| folder.join("simple-chat-server");
+    state_directory
+        .or_else(|| variable("XDG_STATE_HOME").map(|folder| below(folder.into())))
+        .or_else(|| variable("HOME").map(|home| below(PathBuf::from(home).join(".local/state"))))
+        .ok_or_else(|| ConfigError::Value("no place for data: use --data".into()))
+}
+
+fn server_name(name: Option<String>) -> Result<String, ConfigError> {
+    let name = name.unwrap_or_else(machine_name);
+    let is_fine = !name.trim().is_empty() && !name.chars().any(char::is_control);
+    if !is_fine || name.len() > SERVER_NAME_BYTES_MAX {
+        let found = name.escape_debug();
+        let problem = format!(
+            "the server name “{found}”: 1 to {SERVER_NAME_BYTES_MAX} bytes without control characters"
+        );
+        return Err(ConfigError::Value(problem));
+    }
+    Ok(name)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "Simple Chat".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn certificate(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<CertificateFiles>, ConfigError> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
+        (Some(_), None) => Err(ConfigError::Value("certificate needs its key as well".into())),
+        (None, Some(_)) => Err(ConfigError::Value("key needs its certificate as well".into())),
+    }
+}
+
+fn node(entry: NodeEntry) -> Result<NodeConfig, ConfigError> {
+    let value = |problem: String| ConfigError::Value(format!("node {}: {problem}", entry.address));
+    Ok(NodeConfig {
+        address: entry.address.parse().map_err(|error| value(format!("{error}")))?,
+        spki: entry.spki.parse().map_err(|error| value(format!("{error}")))?,
+        key_file: entry.key_file.clone(),
+    })
+}
+
+fn bans(entries: Vec<BanEntry>) -> Result<Bans, ConfigError> {
+    let mut bans = Bans::default();
+    for BanEntry { name, until } in entries {
+        let parsed = UserName::parse(&name)
+            .map_err(|problem| ConfigError::Value(format!("ban of {name:?}: {problem:?}")))?;
+        let end = match until {
+            None => BanEnd::Never,
+            Some(time) => BanEnd::At(unix_ms(time).ok_or_else(|| {
+                ConfigError::Value(format!(
+                    "ban of {name:?}: until = {time} must be a date and time with offset, like 2026-12-31T23:59:59Z"
+                ))
+            })?),
+        };
+        bans.insert(parsed.key(), end);
+    }
+    Ok(bans)
+}
+
+/// Milliseconds since 1970-01-01 UTC of a date and time with offset.
+fn unix_ms(time: Datetime) -> Option<i64> {
+    let (date, clock) = (time.date?, time.time?);
+    let offset_minutes = match time.offset? {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(minutes),
+    };
+    let days = days_from_civil(i64::from(date.year), i64::from(date.month), i64::from(date.day));
+    let minutes = (days * 24 + i64::from(clock.hour)) * 60 + i64::from(clock.minute);
+    let seconds = (minutes - offset_minutes) * 60 + i64::from(clock.second);
+    Some(seconds * 1000)
+}
+
+/// Days since 1970-01-01 of a date in the Gregorian calendar: years begin in March, so that the leap
+/// day is a year's last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_time(text: &str, ms: Option<i64>) {
+        assert_eq!(unix_ms(text.parse().unwrap()), ms, "{text}");
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        check_time("1970-01-01T00:00:00Z", Some(0));
+        check_time("2000-02-29T12:00:00Z", Some(951_825_600_000));
+        check_time("2026-11-22T21:00:00+01:00", Some(1_795_377_600_000));
+        check_time("2100-03-01T00:00:00Z", Some(4_107_542_400_000));
+    }
+
+    #[test]
+    fn a_time_without_offset_is_none() {
+        check_time("2026-11-22T21:00:00", None);
+        check_time("2026-11-22", None);
+    }
+}

@@ -1,0 +1,113 @@
+//! One client's chat connection, from the TLS handshake's end to the socket's: [`reader`] and
+//! [`writer`] side by side in one task, and the deadlines around them.
+
+pub(crate) mod parse;
+
+mod reader;
+
+mod writer;
+
+pub(crate) mod link;
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::wire::GoodbyeReason;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::connection::link::Link;
+use crate::connection::reader::{ReadEnd, Reader};
+use crate::connection::writer::write_frames;
+use crate::hub::Input;
+use crate::state::request::ConnectionId;
+use crate::waiting_room::Place;
+
+/// How long a client may take to read the last words to it, and to close its side.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What a connection is started with.
+pub(crate) struct Opening {
+    pub(crate) connection: ConnectionId,
+    pub(crate) address: IpAddr,
+    /// Kept until the client is logged in.
+    pub(crate) place: Place,
+    /// When the client must be logged in.
+    pub(crate) login_deadline: Instant,
+    pub(crate) outbox_bytes_max: usize,
+    pub(crate) hub: mpsc::Sender<Input>,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening) {
+    let Opening { connection, address, place, login_deadline, outbox_bytes_max, hub } = opening;
+    let link = Arc::new(Link::new(outbox_bytes_max));
+    let opened = Input::Opened { connection, address, link: Arc::clone(&link) };
+    if hub.send(opened).await.is_err() {
+        return;
+    }
+    let (source, sink) = tokio::io::split(stream);
+    let mut reader = Reader::new(source, connection, &link, &hub);
+    let mut writing = pin!(write_frames(sink, &link));
+    let end = tokio::select! {
+        end = read(&mut reader, place, login_deadline) => Some(end),
+        _ = &mut writing => None,
+    };
+    match end {
+        None if link.is_ended() => linger(&mut reader).await,
+        None | Some(End::Closed) => {}
+        Some(End::Ended) => {
+            if let Ok(Ok(())) = timeout(FAREWELL, writing).await {
+                linger(&mut reader).await;
+            }
+        }
+        Some(End::Failed(reason)) => {
+            let _ = hub.send(Input::Failed { connection, reason }).await;
+            if let Ok(Ok(())) = timeout(FAREWELL, writing).await {
+                linger(&mut reader).await;
+            }
+        }
+    }
+    let _ = hub.send(Input::Closed { connection }).await;
+}
+
+/// Why a connection is over.
+enum End {
+    /// The client closed it, or it broke.
+    Closed,
+    /// The hub wants it closed once everything is written.
+    Ended,
+    /// It has to end, with this reason as the last word.
+    Failed(GoodbyeReason),
+}
+
+async fn read<R: AsyncRead + Unpin>(
+    reader: &mut Reader<'_, R>,
+    place: Place,
+    login_deadline: Instant,
+) -> End {
+    let admitted = tokio::select! {
+        admitted = timeout_at(login_deadline, reader.read_until_admitted()) => admitted,
+        () = place.evicted() => return End::Failed(GoodbyeReason::Idle),
+    };
+    let end = match admitted {
+        Err(_) => return End::Failed(GoodbyeReason::Idle),
+        Ok(Some(end)) => end,
+        Ok(None) => {
+            drop(place);
+            reader.read_on().await
+        }
+    };
+    match end {
+        ReadEnd::Closed => End::Closed,
+        ReadEnd::Ended => End::Ended,
+        ReadEnd::ProtocolError => End::Failed(GoodbyeReason::ProtocolError),
+    }
+}
+
+async fn linger<R: AsyncRead + Unpin>(reader: &mut Reader<'_, R>) {
+    let _ = timeout(FAREWELL, reader.drain()).await;
+}

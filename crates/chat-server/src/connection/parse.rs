@@ -1,0 +1,212 @@
+//! From frames to requests: the one place that deals in raw strings and bytes of a client. What it
+//! lets through is well-formed.
+
+use bytes::Bytes;
+use common::conversation::Conversation;
+use common::limits::TEXT_BYTES_MAX;
+use common::user_name::UserName;
+use common::wire::client_frame::Body;
+use common::wire::{self, ClientFrame};
+use prost::Message;
+
+use crate::state::refusal::Refusal;
+use crate::state::request::{
+    Asked, DownloadDone, Hello, LogIn, MemberRequest, MessageId, Request, ResumeToken, SendMessage,
+};
+
+/// Longest name of a client program that is kept for the log.
+const AGENT_BYTES_MAX: usize = 64;
+
+/// Longest password that is looked at.
+const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Of any frame, well-formed or not, the number that its answer must carry.
+#[derive(Clone, PartialEq, Message)]
+struct AnyFrame {
+    #[prost(uint64, tag = "1")]
+    request_id: u64,
+}
+
+/// Parses one frame. `fresh_token` becomes the session's if the frame is a login that succeeds.
+pub(crate) fn parse(frame: Bytes, fresh_token: impl FnOnce() -> ResumeToken) -> Asked {
+    match ClientFrame::decode(frame.clone()) {
+        Ok(ClientFrame { request_id, body }) => {
+            Asked { request_id, request: request(request_id, body, fresh_token) }
+        }
+        Err(_) => {
+            let request_id = AnyFrame::decode(frame).map(|any| any.request_id).unwrap_or_default();
+            Asked { request_id, request: Err(Refusal::Malformed) }
+        }
+    }
+}
+
+fn request(
+    request_id: u64,
+    body: Option<Body>,
+    fresh_token: impl FnOnce() -> ResumeToken,
+) -> Result<Request, Refusal> {
+    let body = body.ok_or(Refusal::Unsupported)?;
+    // A pong answers a request of the server's; everything else needs a number of its own.
+    if request_id == 0 && !matches!(body, Body::Pong(_)) {
+        return Err(Refusal::Malformed);
+    }
+    let member = |request| Ok(Request::Member(request));
+    match body {
+        Body::Hello(it) => Ok(Request::Hello(hello(it))),
+        Body::LogIn(it) => log_in(it, fresh_token).map(|it| Request::LogIn(Box::new(it))),
+        Body::Ping(wire::Ping { token }) => Ok(Request::Ping { token }),
+        Body::Pong(wire::Pong { .. }) => Ok(Request::Pong),
+        Body::LogOut(wire::LogOut {}) => member(Ok(MemberRequest::LogOut)),
+        Body::SendMessage(it) => member(send_message(it).map(MemberRequest::SendMessage)),
+        Body::ListOnline(wire::ListOnline { after }) => {
+            member(Ok(MemberRequest::ListOnline { after }))
+        }
+        Body::ListFiles(wire::ListFiles { prefix, after }) => {
+            member(Ok(MemberRequest::ListFiles { prefix, after }))
+        }
+        Body::RequestDownload(wire::RequestDownload { path }) => {
+            member(Ok(MemberRequest::RequestDownload { path }))
+        }
+        Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
+    }
+}
+
+fn hello(hello: wire::Hello) -> Hello {
+    let wire::Hello { version_min, version_max, mut agent } = hello;
+    agent.truncate(agent.floor_char_boundary(AGENT_BYTES_MAX));
+    Hello { version_min, version_max, agent }
+}
+
+fn log_in(
+    log_in: wire::LogIn,
+    fresh_token: impl FnOnce() -> ResumeToken,
+) -> Result<LogIn, Refusal> {
+    let name = UserName::parse(&log_in.name).map_err(Refusal::NameMalformed)?;
+    if log_in.password.len() > PASSWORD_BYTES_MAX {
+        return Err(Refusal::Malformed);
+    }
+    let resume_token = match log_in.resume_token.as_ref() {
+        [] => None,
+        bytes => Some(ResumeToken(bytes.try_into().map_err(|_| Refusal::Malformed)?)),
+    };
+    Ok(LogIn { name, password: log_in.password, resume_token, fresh_token: fresh_token() })
+}
+
+fn send_message(message: wire::SendMessage) -> Result<SendMessage, Refusal> {
+    let id = message.message_id.as_ref().try_into().map_err(|_| Refusal::Malformed)?;
+    let to = message.conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed)?;
+    if message.text.len() > TEXT_BYTES_MAX {
+        return Err(Refusal::TextTooLong);
+    }
+    if message.text.trim().is_empty() {
+        return Err(Refusal::TextEmpty);
+    }
+    Ok(SendMessage { id: MessageId(id), to, text: message.text })
+}
+
+fn download_done(done: &wire::DownloadDone) -> DownloadDone {
+    DownloadDone {
+        download: done.download_id,
+        verified: done.verified,
+        bytes: done.bytes,
+        transport: done.transport(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::user_name::NameProblem;
+
+    fn parse_bytes(bytes: &[u8]) -> Asked {
+        parse(Bytes::copy_from_slice(bytes), || ResumeToken([1; 32]))
+    }
+
+    fn encode(request_id: u64, body: Body) -> Vec<u8> {
+        ClientFrame { request_id, body: Some(body) }.encode_to_vec()
+    }
+
+    #[track_caller]
+    fn check_refused(body: Body, refusal: &Refusal) {
+        let asked = parse_bytes(&encode(7, body));
+        let found = match asked.request {
+            Err(found) | Ok(Request::Member(Err(found))) => found,
+            Ok(request) => panic!("let through: {request:?}"),
+        };
+        assert_eq!((asked.request_id, &found), (7, refusal));
+    }
+
+    fn message(id_bytes: usize, text: &str) -> Body {
+        Body::SendMessage(wire::SendMessage {
+            message_id: vec![1; id_bytes].into(),
+            conversation: Some(Conversation::lobby().to_wire()),
+            text: text.into(),
+        })
+    }
+
+    fn named(name: &str) -> wire::LogIn {
+        wire::LogIn { name: name.into(), ..Default::default() }
+    }
+
+    #[test]
+    fn junk_is_malformed_and_carries_no_number() {
+        for junk in [&[0xff; 40][..], &[0x08], &[0x12, 0x7f, 1], b"GET / HTTP/1.1\r\n\r\n"] {
+            let asked = parse_bytes(junk);
+            assert_eq!(asked.request.unwrap_err(), Refusal::Malformed, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_refused_under_its_number() {
+        let mut frame = encode(9, Body::LogIn(named("bob")));
+        let at = frame.windows(3).position(|three| three == b"bob").unwrap();
+        frame[at] = 0xff;
+        let asked = parse_bytes(&frame);
+        assert_eq!((asked.request_id, asked.request.unwrap_err()), (9, Refusal::Malformed));
+    }
+
+    #[test]
+    fn a_later_versions_request_is_unsupported() {
+        // Field 1000 of the frame: a body that this version does not know.
+        let asked = parse_bytes(&[0x08, 5, 0xc2, 0x3e, 2, 0x08, 1]);
+        assert_eq!((asked.request_id, asked.request.unwrap_err()), (5, Refusal::Unsupported));
+    }
+
+    #[test]
+    fn a_request_needs_a_number_and_a_pong_does_not() {
+        let ping = parse_bytes(&encode(0, Body::Ping(wire::Ping { token: 1 })));
+        assert_eq!(ping.request.unwrap_err(), Refusal::Malformed);
+        let pong = parse_bytes(&encode(0, Body::Pong(wire::Pong { token: 1 })));
+        assert!(matches!(pong.request, Ok(Request::Pong)));
+    }
+
+    #[test]
+    fn messages_are_bounded_and_not_blank() {
+        check_refused(message(15, "hi"), &Refusal::Malformed);
+        check_refused(message(16, ""), &Refusal::TextEmpty);
+        check_refused(message(16, " \n\t"), &Refusal::TextEmpty);
+        check_refused(message(16, &"x".repeat(TEXT_BYTES_MAX + 1)), &Refusal::TextTooLong);
+        let longest = parse_bytes(&encode(1, message(16, &"x".repeat(TEXT_BYTES_MAX))));
+        assert!(matches!(longest.request, Ok(Request::Member(Ok(_)))));
+    }
+
+    #[test]
+    fn a_message_to_nowhere_is_malformed() {
+        let nowhere = wire::SendMessage {
+            message_id: vec![1; 16].into(),
+            conversation: None,
+            text: "hi".into(),
+        };
+        check_refused(Body::SendMessage(nowhere), &Refusal::Malformed);
+    }
+
+    #[test]
+    fn names_and_tokens_are_checked() {
+        check_refused(Body::LogIn(named("")), &Refusal::NameMalformed(NameProblem::Empty));
+        check_refused(Body::LogIn(named("a\nb")), &Refusal::NameMalformed(NameProblem::Control));
+        let token = wire::LogIn { resume_token: vec![1; 31].into(), ..named("bob") };
+        check_refused(Body::LogIn(token), &Refusal::Malformed);
+        let password = wire::LogIn { password: "x".repeat(2000), ..named("bob") };
+        check_refused(Body::LogIn(password), &Refusal::Malformed);
+    }
+}

@@ -1,0 +1,256 @@
+//! The one owner of the chat's state: takes what the connections ask, one after the other, and
+//! carries out what the state decides.
+//!
+//! A frame is encoded once for all its receivers, and each writer is woken once for a whole batch.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use common::framing;
+use common::wire::{GoodbyeReason, ServerFrame};
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::link::{Link, Pushed};
+use crate::file_desk::FileDesk;
+use crate::state::State;
+use crate::state::action::{Action, Delivery, Recipients};
+use crate::state::downloads::HashResult;
+use crate::state::now::Now;
+use crate::state::request::{Asked, ConnectionId};
+use crate::state::tally::Tally;
+
+/// Inputs that wait for the hub. When full, whoever has one waits: a connection is not read any
+/// further, the catalogue's watch holds its changes back.
+pub(crate) const INPUTS_MAX: usize = 1024;
+
+/// Inputs handled before their receivers are woken.
+const BATCH_INPUTS_MAX: usize = 128;
+
+/// How often time passes for the state: holds and pings are as exact as this.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What the hub is told.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A connection is ready to talk.
+    Opened { connection: ConnectionId, address: IpAddr, link: Arc<Link> },
+    /// It asks; answered by [`Link::batch_handled`] and whatever is in its outbox.
+    Asked { connection: ConnectionId, requests: Vec<Asked> },
+    /// It has to end, with a last word.
+    Failed { connection: ConnectionId, reason: GoodbyeReason },
+    /// It is closed.
+    Closed { connection: ConnectionId },
+    /// A file is there, or has another version.
+    FileChanged { path: FilePath, version: FileVersion },
+    /// A file is gone.
+    FileRemoved { path: FilePath },
+    /// A file that was asked for is hashed.
+    FileHashed { download: u64, hash: HashResult },
+}
+
+/// The owner of the state and of the ways to the connections.
+pub(crate) struct Hub {
+    state: State,
+    links: HashMap<ConnectionId, Arc<Link>>,
+    files: FileDesk,
+    /// Links that got a first frame in this batch.
+    to_wake: Vec<Arc<Link>>,
+    /// Connections whose outbox overflowed in this batch.
+    overflowed: Vec<ConnectionId>,
+}
+
+impl Hub {
+    pub(crate) fn new(state: State, files: FileDesk) -> Self {
+        let (to_wake, overflowed) = (Vec::new(), Vec::new());
+        Self { state, links: HashMap::new(), files, to_wake, overflowed }
+    }
+
+    /// Runs until `stop`, then says goodbye to everybody.
+    pub(crate) async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        stop: CancellationToken,
+    ) -> Tally {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH_INPUTS_MAX);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {
+                    let actions = self.state.tick(now());
+                    self.carry_out(actions);
+                }
+                count = inputs.recv_many(&mut batch, BATCH_INPUTS_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    batch.drain(..).for_each(|input| self.take(input));
+                }
+            }
+            self.end_overflowed();
+            self.wake_writers();
+        }
+        let actions = self.state.shut_down();
+        self.carry_out(actions);
+        self.wake_writers();
+        self.state.tally().clone()
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Opened { connection, address, link } => {
+                self.links.insert(connection, link);
+                self.state.connection_opened(connection, address);
+            }
+            Input::Asked { connection, requests } => self.answer(connection, requests),
+            Input::Failed { connection, reason } => {
+                let actions = self.state.end_connection(now(), connection, reason);
+                self.carry_out(actions);
+            }
+            Input::Closed { connection } => {
+                if let Some(link) = self.links.get(&connection) {
+                    link.abandon();
+                }
+                let actions = self.state.connection_closed(now(), connection);
+                self.carry_out(actions);
+            }
+            Input::FileChanged { path, version } => {
+                let actions = self.state.file_changed(path, version);
+                self.carry_out(actions);
+            }
+            Input::FileRemoved { path } => {
+                let actions = self.state.file_removed(&path);
+                self.carry_out(actions);
+            }
+            Input::FileHashed { download, hash } => {
+                let actions = self.state.file_hashed(download, hash);
+                self.carry_out(actions);
+            }
+        }
+    }
+
+    fn answer(&mut self, connection: ConnectionId, requests: Vec<Asked>) {
+        let link = self.links.get(&connection).cloned();
+        let now = now();
+        for asked in requests {
+            let actions = self.state.handle(now, connection, asked);
+            self.carry_out(actions);
+        }
+        if let Some(link) = link {
+            link.batch_handled();
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Deliver(delivery) => self.deliver(&delivery),
+                Action::Admit(connection) => {
+                    if let Some(link) = self.links.get(&connection) {
+                        link.admit();
+                    }
+                }
+                Action::Close(connection) => {
+                    if let Some(link) = self.links.remove(&connection) {
+                        link.end();
+                    }
+                }
+                Action::MoveOutbox { from, to } => self.move_outbox(from, to),
+                Action::Forget(connection) => drop(self.links.remove(&connection)),
+                Action::MintTicket(wanted) => {
+                    let connection = wanted.connection;
+                    let frame = self.files.mint(*wanted, now().unix_ms);
+                    self.deliver(&Delivery { to: Recipients::One(connection), frame });
+                }
+                Action::HashFile { download, path, version } => {
+                    self.files.hash(download, path, version);
+                }
+                Action::EndLogin(login) => self.files.end_login(login),
+            }
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery) {
+        let Some(frame) = encode(&delivery.frame) else { return };
+        match delivery.to {
+            Recipients::One(connection) => self.push(connection, frame),
+            Recipients::Everybody => self.push_to_all(None, &frame),
+            Recipients::EverybodyBut(connection) => self.push_to_all(Some(connection), &frame),
+        }
+    }
+
+    fn push(&mut self, connection: ConnectionId, frame: Bytes) {
+        if let Some(link) = self.links.get(&connection) {
+            match link.push(frame) {
+                Pushed::First => self.to_wake.push(Arc::clone(link)),
+                Pushed::Further => {}
+                Pushed::Full => self.overflowed.push(connection),
+            }
+        }
+    }
+
+    fn push_to_all(&mut self, but: Option<ConnectionId>, frame: &Bytes) {
+        for connection in self.state.connections().filter(|connection| Some(*connection) != but) {
+            if let Some(link) = self.links.get(&connection) {
+                match link.push(frame.clone()) {
+                    Pushed::First => self.to_wake.push(Arc::clone(link)),
+                    Pushed::Further => {}
+                    Pushed::Full => self.overflowed.push(connection),
+                }
+            }
+        }
+    }
+
+    /// What a session missed while its connection was gone follows on the new one.
+    fn move_outbox(&mut self, from: ConnectionId, to: ConnectionId) {
+        let Some(old) = self.links.get(&from) else { return };
+        for frame in old.take_queued() {
+            self.push(to, frame);
+        }
+        let is_gone = self.links.get(&from).is_some_and(|old| old.is_abandoned());
+        if is_gone {
+            self.links.remove(&from);
+        }
+    }
+
+    /// A client that does not read is let go, with a last word in place of what it did not read.
+    fn end_overflowed(&mut self) {
+        while let Some(connection) = self.overflowed.pop() {
+            if let Some(link) = self.links.get(&connection) {
+                link.clear();
+                let reason = GoodbyeReason::TooSlow;
+                let actions = self.state.end_connection(now(), connection, reason);
+                self.carry_out(actions);
+            }
+        }
+    }
+
+    fn wake_writers(&mut self) {
+        self.to_wake.drain(..).for_each(|link| link.wake_writer());
+    }
+}
+
+/// A frame that is too long to send is a mistake of ours: it is left out, and said so.
+fn encode(frame: &ServerFrame) -> Option<Bytes> {
+    framing::encode(frame)
+        .inspect_err(|error| {
+            debug_assert!(false, "{error}");
+            tracing::error!(%error, "a frame that cannot be sent");
+        })
+        .ok()
+}
+
+fn now() -> Now {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    Now { instant: Instant::now(), unix_ms }
+}

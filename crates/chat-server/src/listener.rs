@@ -1,0 +1,114 @@
+//! The door: accepts connections, sees them through the TLS handshake, and sends each where its
+//! protocol name (ALPN) says.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::alpn;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{self, Opening};
+use crate::hub::Input;
+use crate::state::request::ConnectionId;
+use crate::waiting_room::{Place, WaitingRoom};
+
+/// Pause after the system refused to accept, for want of descriptors say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection needs. One for all listeners.
+pub(crate) struct Door {
+    pub(crate) tls: TlsAcceptor,
+    pub(crate) waiting_room: WaitingRoom,
+    pub(crate) handshake_time: Duration,
+    pub(crate) login_time: Duration,
+    pub(crate) outbox_bytes_max: usize,
+    pub(crate) hub: mpsc::Sender<Input>,
+    pub(crate) connections: TaskTracker,
+    pub(crate) last_connection: AtomicU64,
+}
+
+impl Door {
+    /// Accepts until `stop`.
+    pub(crate) async fn accept_on(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let door = Arc::clone(&self);
+                    let place = self.waiting_room.enter(address.ip());
+                    self.connections.spawn(door.receive(
+                        stream,
+                        address.ip().to_canonical(),
+                        place,
+                    ));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn receive(self: Arc<Self>, stream: TcpStream, address: IpAddr, place: Place) {
+        let login_deadline = Instant::now() + self.login_time;
+        let Some(stream) = self.shake_hands(stream, address, &place).await else { return };
+        let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        match protocol.as_deref() {
+            Some(alpn::CHAT) => {
+                let connection =
+                    ConnectionId(1 + self.last_connection.fetch_add(1, Ordering::Relaxed));
+                let opening = Opening {
+                    connection,
+                    address,
+                    place,
+                    login_deadline,
+                    outbox_bytes_max: self.outbox_bytes_max,
+                    hub: self.hub.clone(),
+                };
+                drop(self);
+                // On the heap on its own: what the handshake needed is not kept with it.
+                Box::pin(connection::serve(stream, opening)).await;
+            }
+            Some(alpn::FILE) => {}
+            _ => tracing::debug!(%address, "TLS without a protocol name of ours"),
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        place: &Place,
+    ) -> Option<TlsStream<TcpStream>> {
+        // Without it the last of several small frames waits for the other side's delayed ACK.
+        stream.set_nodelay(true).ok()?;
+        let deadline = Instant::now() + self.handshake_time;
+        let handshake = tokio::select! {
+            handshake = timeout_at(deadline, self.tls.accept(stream)) => handshake,
+            () = place.evicted() => return None,
+        };
+        match handshake {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%address, %error, "no TLS handshake");
+                None
+            }
+            Err(_) => {
+                tracing::info!(%address, "TLS handshake not finished in time");
+                None
+            }
+        }
+    }
+}

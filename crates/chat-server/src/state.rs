@@ -1,0 +1,153 @@
+//! The whole chat as one value: who is online, who wrote what to whom, which files there are.
+//!
+//! It takes requests and returns what is to be done; [`crate::hub`] does it. No socket, file, clock,
+//! thread or random source is in here: time and fresh tokens come in as arguments, so a test runs an
+//! hour of it in a millisecond. Calling order: [`State::connection_opened`], any number of
+//! [`State::handle`], then [`State::connection_closed`] or [`State::end_connection`];
+//! [`State::tick`] a few times a second all the while.
+//!
+//! Read [`router`] first, then [`login`] or [`messages`].
+
+pub(crate) mod router;
+
+pub mod request;
+
+pub mod refusal;
+
+pub mod action;
+
+mod login;
+
+mod presence;
+
+mod messages;
+
+pub mod policy;
+
+pub mod now;
+
+mod roster;
+
+mod conversations;
+
+mod recent_messages;
+
+pub(crate) mod server_files;
+
+pub mod downloads;
+
+pub mod rate_limit;
+
+pub mod login_attempts;
+
+pub mod tally;
+
+pub mod newcomers;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use common::wire::GoodbyeReason;
+
+use crate::state::action::{Action, Actions};
+use crate::state::conversations::Conversations;
+use crate::state::downloads::Downloads;
+use crate::state::login_attempts::LoginAttempts;
+use crate::state::policy::Policy;
+use crate::state::recent_messages::RecentMessages;
+use crate::state::request::{ConnectionId, LogIn, LoginId};
+use crate::state::roster::Roster;
+use crate::state::server_files::ServerFiles;
+use crate::state::tally::Tally;
+
+/// When a client may try again after the server was shut down.
+const RESTART_PAUSE_MS: u32 = 1000;
+
+/// Everything the chat knows.
+pub struct State {
+    policy: Policy,
+    /// Every connection that is open as far as the state is concerned.
+    peers: HashMap<ConnectionId, Peer>,
+    roster: Roster,
+    /// Logins that wait for a ping of the session they want to take over, by their connection.
+    challenges: HashMap<ConnectionId, Challenge>,
+    attempts: LoginAttempts,
+    conversations: Conversations,
+    recent: RecentMessages,
+    files: ServerFiles,
+    downloads: Downloads,
+    last_login: LoginId,
+    tally: Tally,
+}
+
+/// One open connection.
+#[derive(Debug)]
+struct Peer {
+    address: IpAddr,
+    /// It has said hello.
+    greeted: bool,
+}
+
+/// A login with the right resume token for a session that seems alive.
+#[derive(Debug)]
+struct Challenge {
+    owner: LoginId,
+    request_id: u64,
+    log_in: Box<LogIn>,
+    deadline: Instant,
+}
+
+impl State {
+    /// An empty server. Logins are numbered from behind `last_login`: numbers of an earlier run must
+    /// not come again while its tickets are valid.
+    #[must_use]
+    pub fn new(policy: Policy, last_login: LoginId) -> Self {
+        Self {
+            attempts: LoginAttempts::new(policy.attempts),
+            policy,
+            peers: HashMap::new(),
+            roster: Roster::default(),
+            challenges: HashMap::new(),
+            conversations: Conversations::default(),
+            recent: RecentMessages::default(),
+            files: ServerFiles::default(),
+            downloads: Downloads::default(),
+            last_login,
+            tally: Tally::default(),
+        }
+    }
+
+    /// A connection finished its handshake.
+    pub fn connection_opened(&mut self, connection: ConnectionId, address: IpAddr) {
+        self.peers.insert(connection, Peer { address, greeted: false });
+    }
+
+    /// The server ends: a last word to everybody.
+    #[must_use]
+    pub fn shut_down(&mut self) -> Vec<Action> {
+        let mut out = Actions::default();
+        for (connection, _) in self.peers.drain() {
+            out.goodbye(connection, GoodbyeReason::Shutdown, RESTART_PAUSE_MS);
+        }
+        out.into_vec()
+    }
+
+    /// The connections of everybody logged in, held sessions included.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.roster.connections()
+    }
+
+    /// How often what happened so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn name_of(&self, login: LoginId) -> String {
+        self.roster
+            .session(login)
+            .map(|session| session.name.as_str().to_owned())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,118 @@
+//! What the state wants done: it holds no socket, so it returns these and the hub carries them out,
+//! in order.
+
+use common::wire::server_frame::Body;
+use common::wire::{Goodbye, GoodbyeReason, ServerFrame};
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+
+use crate::state::request::{ConnectionId, LoginId};
+
+/// Who receives a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recipients {
+    /// One connection, logged in or not.
+    One(ConnectionId),
+    /// Every login.
+    Everybody,
+    /// Every login but the one on this connection.
+    EverybodyBut(ConnectionId),
+}
+
+/// One frame and who receives it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Who.
+    pub to: Recipients,
+    /// What.
+    pub frame: ServerFrame,
+}
+
+/// One thing for the hub to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Queue a frame.
+    Deliver(Delivery),
+    /// The connection is logged in: it leaves the pool of strangers.
+    Admit(ConnectionId),
+    /// Close the connection once all that is queued for it is written.
+    Close(ConnectionId),
+    /// What is still queued for `from` belongs to `to` now; `from` is gone.
+    MoveOutbox {
+        /// The connection of the session so far.
+        from: ConnectionId,
+        /// The one that took it over.
+        to: ConnectionId,
+    },
+    /// Forget a connection that is closed already.
+    Forget(ConnectionId),
+    /// Mint a ticket and answer the request with it.
+    MintTicket(Box<MintTicket>),
+    /// Compute the BLAKE3 hash of a file and tell [`crate::state::State::file_hashed`].
+    HashFile {
+        /// For which download.
+        download: u64,
+        /// Which file.
+        path: FilePath,
+        /// As it was when the ticket was minted.
+        version: FileVersion,
+    },
+    /// Every transfer of this login ends.
+    EndLogin(LoginId),
+}
+
+/// What a ticket is minted for.
+#[derive(Debug)]
+pub struct MintTicket {
+    /// Who asked.
+    pub connection: ConnectionId,
+    /// In which request.
+    pub request_id: u64,
+    /// The new download.
+    pub download: u64,
+    /// The user's name.
+    pub user: String,
+    /// The login that the transfer belongs to.
+    pub login: LoginId,
+    /// Which file.
+    pub path: FilePath,
+    /// Which state of it.
+    pub version: FileVersion,
+}
+
+/// Collects what one call of the state wants done.
+#[derive(Debug, Default)]
+pub(crate) struct Actions(Vec<Action>);
+
+impl Actions {
+    pub(crate) fn push(&mut self, action: Action) {
+        self.0.push(action);
+    }
+
+    pub(crate) fn extend(&mut self, actions: Vec<Action>) {
+        self.0.extend(actions);
+    }
+
+    /// Answers one request.
+    pub(crate) fn reply(&mut self, to: ConnectionId, request_id: u64, body: Body) {
+        let frame = ServerFrame { in_reply_to: request_id, body: Some(body) };
+        self.push(Action::Deliver(Delivery { to: Recipients::One(to), frame }));
+    }
+
+    /// Tells something that nobody asked for.
+    pub(crate) fn tell(&mut self, to: Recipients, body: Body) {
+        let frame = ServerFrame { in_reply_to: 0, body: Some(body) };
+        self.push(Action::Deliver(Delivery { to, frame }));
+    }
+
+    /// The last word to a connection.
+    pub(crate) fn goodbye(&mut self, to: ConnectionId, reason: GoodbyeReason, retry_after_ms: u32) {
+        let goodbye = Goodbye { reason: reason.into(), retry_after_ms };
+        self.tell(Recipients::One(to), Body::Goodbye(goodbye));
+        self.push(Action::Close(to));
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Action> {
+        self.0
+    }
+}

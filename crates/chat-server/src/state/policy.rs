@@ -1,0 +1,90 @@
+//! What the operator decided, as far as the state asks for it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use common::user_name::NameKey;
+use common::wire;
+
+use crate::join_password::JoinPassword;
+use crate::state::login_attempts::AttemptLimits;
+use crate::state::now::Now;
+use crate::state::rate_limit::Rate;
+
+/// Who may come in, and how much of everything there is. Built from the configuration.
+#[derive(Debug)]
+pub struct Policy {
+    /// What the server calls itself.
+    pub server_name: String,
+    /// Who may come in.
+    pub access: Access,
+    /// Who may not.
+    pub bans: Bans,
+    /// Logins at once; beyond it `SERVER_FULL`.
+    pub sessions_max: usize,
+    /// Wrong passwords a minute; beyond it `TOO_MANY_ATTEMPTS`.
+    pub attempts: AttemptLimits,
+    /// Messages of one user; beyond it `SLOW_DOWN`.
+    pub messages: Rate,
+    /// Downloads of one user at once; beyond it `TOO_MANY_DOWNLOADS`.
+    pub downloads_per_user_max: usize,
+    /// Downloads at once; beyond it `TOO_MANY_DOWNLOADS`.
+    pub downloads_max: usize,
+    /// Silence after which the server pings.
+    pub ping_interval: Duration,
+    /// Silence after which a connection counts as dead.
+    pub dead_after: Duration,
+    /// How long the name of a broken connection is kept.
+    pub name_hold: Duration,
+    /// How long the answer to a ping may take before a resume token takes the session over.
+    pub take_over_ping: Duration,
+}
+
+/// What a login needs.
+#[derive(Debug)]
+pub enum Access {
+    /// A name.
+    Open,
+    /// A name and the password that all share.
+    Password(JoinPassword),
+}
+
+impl Access {
+    /// As told in `ServerHello`.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::Access {
+        match self {
+            Self::Open => wire::Access::Open,
+            Self::Password(_) => wire::Access::Password,
+        }
+    }
+}
+
+/// Who may not come in, by what the name looks like.
+#[derive(Debug, Default)]
+pub struct Bans(HashMap<NameKey, BanEnd>);
+
+/// When a ban ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BanEnd {
+    /// Not by itself.
+    Never,
+    /// At that time, milliseconds since 1970-01-01 UTC.
+    At(i64),
+}
+
+impl Bans {
+    /// Bans a name and all that look like it.
+    pub fn insert(&mut self, name: NameKey, end: BanEnd) {
+        self.0.insert(name, end);
+    }
+
+    /// The end of a ban that is in force.
+    #[must_use]
+    pub fn in_force(&self, now: Now, name: &NameKey) -> Option<BanEnd> {
+        self.0.get(name).copied().filter(|end| match end {
+            BanEnd::Never => true,
+            BanEnd::At(at_ms) => now.unix_ms < *at_ms,
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! Why a request was not carried out: one variant for each sentence that a person needs.
+
+use common::wire::{self, NameProblem, RefusalCode};
+
+/// A request that is answered with `Refused`. Carries what its sentence speaks of, and nothing else.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// This connection has a name.
+    AlreadyLoggedIn,
+    /// Nobody of that name may come in.
+    Banned {
+        /// Milliseconds since 1970-01-01 UTC; 0 for ever.
+        until_ms: i64,
+    },
+    /// A field is missing or has the wrong length, or the frame is no message at all.
+    Malformed,
+    /// No name.
+    NameMalformed(NameProblem),
+    /// Kept for the server.
+    NameReserved,
+    /// Somebody has it.
+    NameTaken,
+    /// Somebody has a name that looks the same.
+    NameTooSimilar {
+        /// That name.
+        to: String,
+    },
+    /// Only for those logged in.
+    NotLoggedIn,
+    /// No place left.
+    ServerFull {
+        /// When to try again, milliseconds since 1970-01-01 UTC.
+        retry_at_ms: i64,
+    },
+    /// Messages come faster than they may.
+    SlowDown {
+        /// When to try again, milliseconds since 1970-01-01 UTC.
+        retry_at_ms: i64,
+    },
+    /// Nothing to read in it.
+    TextEmpty,
+    /// Longer than a message may be.
+    TextTooLong,
+    /// Too many wrong passwords.
+    TooManyAttempts {
+        /// When to try again, milliseconds since 1970-01-01 UTC.
+        retry_at_ms: i64,
+    },
+    /// Too many downloads under way.
+    TooManyDownloads {
+        /// How many may be.
+        allowed: usize,
+    },
+    /// No such file.
+    UnknownFile {
+        /// What was asked for.
+        path: String,
+    },
+    /// No such room.
+    UnknownRoom {
+        /// What was asked for.
+        room: String,
+    },
+    /// Nobody of that name is there.
+    UnknownUser {
+        /// Who was asked for.
+        name: String,
+    },
+    /// A kind of request from a later version.
+    Unsupported,
+    /// No protocol version in common.
+    Version,
+    /// The password.
+    WrongPassword,
+}
+
+impl Refusal {
+    /// Its code on the wire.
+    #[must_use]
+    pub fn code(&self) -> RefusalCode {
+        match self {
+            Self::AlreadyLoggedIn => RefusalCode::AlreadyLoggedIn,
+            Self::Banned { .. } => RefusalCode::Banned,
+            Self::Malformed => RefusalCode::Malformed,
+            Self::NameMalformed(_) => RefusalCode::NameMalformed,
+            Self::NameReserved => RefusalCode::NameReserved,
+            Self::NameTaken => RefusalCode::NameTaken,
+            Self::NameTooSimilar { .. } => RefusalCode::NameTooSimilar,
+            Self::NotLoggedIn => RefusalCode::NotLoggedIn,
+            Self::ServerFull { .. } => RefusalCode::ServerFull,
+            Self::SlowDown { .. } => RefusalCode::SlowDown,
+            Self::TextEmpty => RefusalCode::TextEmpty,
+            Self::TextTooLong => RefusalCode::TextTooLong,
+            Self::TooManyAttempts { .. } => RefusalCode::TooManyAttempts,
+            Self::TooManyDownloads { .. } => RefusalCode::TooManyDownloads,
+            Self::UnknownFile { .. } => RefusalCode::UnknownFile,
+            Self::UnknownRoom { .. } => RefusalCode::UnknownRoom,
+            Self::UnknownUser { .. } => RefusalCode::UnknownUser,
+            Self::Unsupported => RefusalCode::Unsupported,
+            Self::Version => RefusalCode::Version,
+            Self::WrongPassword => RefusalCode::WrongPassword,
+        }
+    }
+
+    /// The frame's body.
+    #[must_use]
+    pub fn into_wire(self) -> wire::Refused {
+        let mut refused = wire::Refused { code: self.code().into(), ..Default::default() };
+        match self {
+            Self::Banned { until_ms } => refused.time_ms = until_ms,
+            Self::NameMalformed(problem) => refused.name_problem = problem.into(),
+            Self::NameTooSimilar { to } => refused.subject = to,
+            Self::ServerFull { retry_at_ms }
+            | Self::SlowDown { retry_at_ms }
+            | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
+            Self::TextTooLong => refused.allowed = common::limits::TEXT_BYTES_MAX as u64,
+            Self::TooManyDownloads { allowed } => refused.allowed = allowed as u64,
+            Self::UnknownFile { path } => refused.subject = echo(path),
+            Self::UnknownRoom { room } => refused.subject = echo(room),
+            Self::UnknownUser { name } => refused.subject = echo(name),
+            Self::AlreadyLoggedIn
+            | Self::Malformed
+            | Self::NameReserved
+            | Self::NameTaken
+            | Self::NotLoggedIn
+            | Self::TextEmpty
+            | Self::Unsupported
+            | Self::Version
+            | Self::WrongPassword => {}
+        }
+        refused
+    }
+}
+
+/// What a client asked for is told back to it only as far as anything of that kind may be long.
+fn echo(mut subject: String) -> String {
+    subject.truncate(subject.floor_char_boundary(common::limits::FILE_PATH_BYTES_MAX));
+    subject
+}

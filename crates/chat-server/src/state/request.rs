@@ -1,0 +1,141 @@
+//! What a connection may ask, parsed: a request in hand is well-formed. Made from wire messages by
+//! [`crate::connection::parse`]; answered by [`crate::state::State::handle`].
+
+use common::conversation::Conversation;
+use common::limits::{MESSAGE_ID_BYTES, RESUME_TOKEN_BYTES};
+use common::user_name::UserName;
+
+use crate::state::refusal::Refusal;
+
+/// Names one TLS connection, for as long as the server runs.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionId(pub u64);
+
+/// Names one login: it lives on while its connection is replaced, and ends with the log-out.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LoginId(pub u64);
+
+/// The client's own name for a message, kept over every resend.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct MessageId(pub [u8; MESSAGE_ID_BYTES]);
+
+/// Proves that a client held this session before. Compared in constant time only.
+#[derive(Clone, Copy)]
+pub struct ResumeToken(pub [u8; RESUME_TOKEN_BYTES]);
+
+impl ResumeToken {
+    /// Whether both are the same, in a time that does not tell how much of them is.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    }
+}
+
+/// A frame of the client: the number its answer carries, and what is asked or why it cannot be.
+#[derive(Debug)]
+pub struct Asked {
+    /// Echoed in the reply.
+    pub request_id: u64,
+    /// Refused where the frame could not be understood.
+    pub request: Result<Request, Refusal>,
+}
+
+/// Everything that is answered, whether somebody is logged in or not.
+#[derive(Debug)]
+pub enum Request {
+    /// The first frame: which versions, which program.
+    Hello(Hello),
+    /// A name for this connection.
+    LogIn(Box<LogIn>),
+    /// Answered at once.
+    Ping {
+        /// Comes back in the answer.
+        token: u64,
+    },
+    /// The answer to a ping of the server's; that it arrived is all that counts.
+    Pong,
+    /// What needs a login; its own flaws are told only to those who have one.
+    Member(Result<MemberRequest, Refusal>),
+}
+
+/// Everything that only somebody logged in may ask.
+#[derive(Debug)]
+pub enum MemberRequest {
+    /// End the session and its downloads.
+    LogOut,
+    /// Write to a room or to a person.
+    SendMessage(SendMessage),
+    /// One page of names.
+    ListOnline {
+        /// The last name of the page before.
+        after: String,
+    },
+    /// One page of server files.
+    ListFiles {
+        /// What their paths start with.
+        prefix: String,
+        /// The last path of the page before.
+        after: String,
+    },
+    /// A ticket for one file.
+    RequestDownload {
+        /// As listed.
+        path: String,
+    },
+    /// A download ended for the client.
+    DownloadDone(DownloadDone),
+}
+
+/// The greeting.
+#[derive(Debug)]
+pub struct Hello {
+    /// Lowest version that the client speaks.
+    pub version_min: u32,
+    /// Highest version that the client speaks.
+    pub version_max: u32,
+    /// Name and version of the program, as it says.
+    pub agent: String,
+}
+
+/// A login, with the randomness that it may need.
+pub struct LogIn {
+    /// The name asked for.
+    pub name: UserName,
+    /// Empty where none was given.
+    pub password: String,
+    /// From an earlier login.
+    pub resume_token: Option<ResumeToken>,
+    /// Becomes the session's token if the login succeeds.
+    pub fresh_token: ResumeToken,
+}
+
+/// One message to be delivered.
+#[derive(Debug)]
+pub struct SendMessage {
+    /// The client's name for it.
+    pub id: MessageId,
+    /// Where it goes.
+    pub to: Conversation,
+    /// Neither blank nor too long.
+    pub text: String,
+}
+
+/// How a download ended.
+#[derive(Debug)]
+pub struct DownloadDone {
+    /// Which one.
+    pub download: u64,
+    /// Whether the whole file is there, and right.
+    pub verified: bool,
+    /// Its size.
+    pub bytes: u64,
+    /// Which way the bytes took.
+    pub transport: common::wire::Transport,
+}
+
+impl std::fmt::Debug for LogIn {
+    /// Leaves out what must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogIn").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! Who is online: the sessions, and the ways to find one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use common::user_name::{NameKey, UserName};
+
+use crate::state::rate_limit::RateLimit;
+use crate::state::request::{ConnectionId, LoginId, ResumeToken};
+
+/// One login and what it holds.
+pub(crate) struct Session {
+    pub(crate) login: LoginId,
+    pub(crate) name: UserName,
+    pub(crate) key: NameKey,
+    /// Where its frames go. While the session is held: the connection that broke.
+    pub(crate) connection: ConnectionId,
+    pub(crate) presence: Presence,
+    pub(crate) token: ResumeToken,
+    /// Counts too until the client is heard after its login: the answer may have been lost.
+    pub(crate) previous_token: Option<ResumeToken>,
+    pub(crate) messages: RateLimit,
+}
+
+/// Whether somebody is behind a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Presence {
+    /// A connection is open.
+    Connected {
+        heard_at: Instant,
+        /// A ping that is not answered yet.
+        pinged: bool,
+    },
+    /// The connection broke; the name is kept for who has the token.
+    Held { until: Instant },
+}
+
+impl Session {
+    /// Whether a resume token is this session's.
+    pub(crate) fn accepts(&self, token: &ResumeToken) -> bool {
+        let is_previous = self.previous_token.is_some_and(|previous| previous.matches(token));
+        self.token.matches(token) || is_previous
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.presence, Presence::Held { .. })
+    }
+}
+
+/// All sessions. One name, by what it looks like, has at most one session; so has one connection.
+#[derive(Default)]
+pub(crate) struct Roster {
+    sessions: HashMap<LoginId, Session>,
+    by_connection: HashMap<ConnectionId, LoginId>,
+    by_key: HashMap<NameKey, LoginId>,
+    /// In the order of their bytes, as they are paged.
+    names: BTreeSet<Box<str>>,
+}
+
+impl Roster {
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) {
+        debug_assert!(!self.by_key.contains_key(&session.key), "one session a name");
+        self.by_connection.insert(session.connection, session.login);
+        self.by_key.insert(session.key.clone(), session.login);
+        self.names.insert(session.name.as_str().into());
+        self.sessions.insert(session.login, session);
+    }
+
+    pub(crate) fn remove(&mut self, login: LoginId) -> Option<Session> {
+        let session = self.sessions.remove(&login)?;
+        self.by_connection.remove(&session.connection);
+        self.by_key.remove(&session.key);
+        self.names.remove(session.name.as_str());
+        Some(session)
+    }
+
+    /// Gives a session another connection.
+    pub(crate) fn reconnect(&mut self, login: LoginId, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get_mut(&login) {
+            self.by_connection.remove(&session.connection);
+            session.connection = connection;
+            self.by_connection.insert(connection, login);
+        }
+    }
+
+    pub(crate) fn login_on(&self, connection: ConnectionId) -> Option<LoginId> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    pub(crate) fn session(&self, login: LoginId) -> Option<&Session> {
+        self.sessions.get(&login)
+    }
+
+    pub(crate) fn session_mut(&mut self, login: LoginId) -> Option<&mut Session> {
+        self.sessions.get_mut(&login)
+    }
+
+    pub(crate) fn by_key(&self, key: &NameKey) -> Option<&Session> {
+        self.sessions.get(self.by_key.get(key)?)
+    }
+
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.by_connection.keys().copied()
+    }
+
+    /// Names behind `after`, in the order of their bytes.
+    pub(crate) fn names_after(&self, after: &str) -> impl Iterator<Item = &str> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.names.range::<str, _>((Excluded(after), Unbounded)).map(AsRef::as_ref)
+    }
+}

@@ -1,0 +1,7 @@
+//! A server to test, and clients that speak to it frame by frame.
+
+mod client;
+mod server;
+
+pub(crate) use client::{Client, logged_in, message, refusal};
+pub(crate) use server::{ServerProcess, spawn_failing};

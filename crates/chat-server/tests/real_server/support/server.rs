@@ -1,0 +1,142 @@
+//! The program itself: started in a folder of its own, ended with the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use common::invite_link::InviteLink;
+use tempfile::TempDir;
+
+use super::client::Client;
+
+/// A running `chat-server` with a data folder and a files folder of its own.
+pub(crate) struct ServerProcess {
+    child: Child,
+    folder: TempDir,
+    pub(crate) link: InviteLink,
+    log: Option<JoinHandle<String>>,
+}
+
+impl ServerProcess {
+    /// With the defaults of the program.
+    pub(crate) fn start() -> Self {
+        Self::with_config("")
+    }
+
+    /// With a configuration file of this content.
+    pub(crate) fn with_config(config: &str) -> Self {
+        Self::with_config_and_arguments(config, &[])
+    }
+
+    pub(crate) fn with_config_and_arguments(config: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(folder, config, arguments)
+    }
+
+    /// In a folder that is there already.
+    pub(crate) fn in_folder(folder: TempDir, config: &str, arguments: &[&str]) -> Self {
+        let mut child = command(folder.path(), config, arguments).spawn().unwrap();
+        let log = drain(child.stderr.take().unwrap());
+        let mut link = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut link).unwrap();
+        let Ok(link) = link.trim_end().parse() else {
+            child.kill().unwrap();
+            panic!("the first line is {link:?}; the log: {}", log.join().unwrap());
+        };
+        Self { child, folder, link, log: Some(log) }
+    }
+
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A connection that has not said anything.
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(&self.link, &[common::alpn::CHAT])
+    }
+
+    /// A connection that has said hello.
+    pub(crate) fn greet(&self) -> Client {
+        let mut client = self.connect();
+        client.greet();
+        client
+    }
+
+    /// Somebody logged in.
+    pub(crate) fn log_in(&self, name: &str) -> Client {
+        let mut client = self.greet();
+        client.log_in(name);
+        client
+    }
+
+    /// Sends a signal without waiting for its effect.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end and returns how it ended and the whole log.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String, TempDir) {
+        let status = self.child.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        (status, log, folder)
+    }
+
+    /// SIGTERM, then [`Self::wait`].
+    pub(crate) fn terminate(self) -> (ExitStatus, String, TempDir) {
+        self.signal(rustix::process::Signal::TERM);
+        self.wait()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the program with something wrong; returns its exit status and standard error.
+pub(crate) fn spawn_failing(
+    folder: &Path,
+    config: &str,
+    arguments: &[&str],
+) -> (ExitStatus, String) {
+    let output = command(folder, config, arguments).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing is on standard output");
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+fn command(folder: &Path, config: &str, arguments: &[&str]) -> Command {
+    let config_file = folder.join("config.toml");
+    std::fs::write(&config_file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.current_dir(folder).env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
+    command.arg("--config").arg(config_file);
+    let mentions = |option| arguments.contains(&option);
+    if !mentions("--listen") && !config.contains("listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    if !mentions("--data") {
+        command.arg("--data").arg(folder.join("data"));
+    }
+    if !mentions("--files") {
+        command.arg("--files").arg(folder.join("files"));
+    }
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+    command
+}
+
+fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
