@@ -40,7 +40,7 @@ const ADDRESSES_MAX: usize = 16;
 
 /// A connection on which the right server has proved itself. Nothing has been sent on it.
 pub(crate) struct Connected {
-    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) stream: Box<TlsStream<TcpStream>>,
     pub(crate) address: SocketAddr,
     pub(crate) pin: SpkiPin,
 }
@@ -152,7 +152,7 @@ async fn connect(target: Target, expected: Option<SpkiPin>) -> Result<Connected,
         return Err(not_a_chat_server(&text, &"it does not offer the chat protocol"));
     }
     match (expected, tls.seen.pin()) {
-        (Some(pin), _) => Ok(Connected { stream, address, pin }),
+        (Some(pin), _) => Ok(Connected { stream: Box::new(stream), address, pin }),
         (None, Some(pin)) => {
             close(stream).await;
             Err(DialError::FirstContact(pin))

@@ -1,6 +1,7 @@
 //! What can go wrong, as far as a caller acts differently on it. The sentences for people are made in
 //! [`crate::error_text`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::wire;
@@ -50,6 +51,20 @@ pub enum SessionError {
     /// The server broke the protocol.
     #[error("the server sent what it must not: {0}")]
     Protocol(String),
+    /// The server does not talk to this program at all.
+    #[error("the server refused the connection")]
+    Refused(Refusal),
+    /// What is remembered of servers cannot be read, so nobody knows which key to trust.
+    #[error("{}: {error}", path.display())]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        error: Arc<std::io::Error>,
+    },
+    /// The system gives this program no threads or descriptors.
+    #[error("the system gives no resources: {0}")]
+    System(Arc<std::io::Error>),
 }
 
 /// Why a download ended without a file.

@@ -1,27 +1,300 @@
-//! The one place where a sentence for a person is made: what happened, why, and what to do now.
+//! The one place where a sentence for a person is made: what happened, why, and what to do now. For
+//! the window and the command line alike.
+//!
+//! Names and texts of others are put in as they are: whoever shows a sentence shows it literally.
+
+use std::io;
+use std::path::Path;
+
+use common::invite_link::InviteLinkError;
+use common::spki_pin::SpkiPin;
+use common::wire::{GoodbyeReason, NameProblem, RefusalCode};
+use file_transfer::download::DownloadError;
 
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};
 
 /// For a request that the server did not carry out.
 #[must_use]
 pub fn refusal(refusal: &Refusal) -> String {
-    format!("{refusal:?}")
+    let refused = &refusal.0;
+    let subject = &refused.subject;
+    match refused.code() {
+        RefusalCode::Unspecified | RefusalCode::Unsupported => {
+            "The server does not know this request. It may run an older version of Simple Chat."
+                .into()
+        }
+        RefusalCode::Version => {
+            "The server speaks another version of the protocol. Update Simple Chat here or there."
+                .into()
+        }
+        RefusalCode::Malformed => {
+            "The server could not read the request. Please report this as a bug.".into()
+        }
+        RefusalCode::NotLoggedIn => "Not logged in. Log in first.".into(),
+        RefusalCode::AlreadyLoggedIn => "Already logged in. Log out first.".into(),
+        RefusalCode::NameTaken => {
+            "The name is taken: somebody of that name is online. Choose another name.".into()
+        }
+        RefusalCode::NameTooSimilar => {
+            format!("The name looks too much like “{subject}”. Choose another name.")
+        }
+        RefusalCode::NameReserved => {
+            "The name is reserved for the server. Choose another name.".into()
+        }
+        RefusalCode::NameMalformed => name_problem(refused.name_problem()).into(),
+        RefusalCode::WrongPassword => "The password is wrong. Try again.".into(),
+        RefusalCode::Banned => banned(refused.time_ms),
+        RefusalCode::ServerFull => "The server is full. Try again in a moment.".into(),
+        RefusalCode::TooManyAttempts => {
+            "Too many failed attempts to log in. Wait a minute, then try again.".into()
+        }
+        RefusalCode::UnknownUser => format!(
+            "There is no user “{subject}” online. Check the spelling, or look who is online."
+        ),
+        RefusalCode::UnknownRoom => {
+            format!("There is no room “{subject}”. The room for everybody is #lobby.")
+        }
+        RefusalCode::TextEmpty => "The message is empty. Write something first.".into(),
+        RefusalCode::TextTooLong => format!(
+            "The message is too long: at most {} bytes are allowed. Split it up.",
+            refused.allowed
+        ),
+        RefusalCode::SlowDown => "Too many messages at once. Wait a moment, then try again.".into(),
+        RefusalCode::UnknownFile => format!(
+            "File does not exist: “{subject}”. Look at the list of server files for its name."
+        ),
+        RefusalCode::TooManyDownloads => format!(
+            "Too many downloads at once: {} are allowed. Wait until one has finished.",
+            refused.allowed
+        ),
+    }
+}
+
+/// What is wrong with a name as typed.
+#[must_use]
+pub fn name_problem(problem: NameProblem) -> &'static str {
+    match problem {
+        NameProblem::Unspecified => "That is no name. Choose another one.",
+        NameProblem::Empty => "The name is empty. Type a name.",
+        NameProblem::TooLong => "The name is too long: at most 32 characters are allowed.",
+        NameProblem::Blanks => {
+            "The name starts or ends with a blank, or has two in a row. Remove them."
+        }
+        NameProblem::Control => "The name holds a control character. Type it by hand.",
+        NameProblem::Invisible => "The name holds invisible characters. Type it by hand.",
+        NameProblem::Marks => "The name stacks too many accents on one letter. Remove some.",
+        NameProblem::Prefix => "A name cannot start with “#” or “@”. Choose another name.",
+    }
 }
 
 /// For a connection that could not be made or broke.
 #[must_use]
 pub fn session_error(error: &SessionError) -> String {
-    error.to_string()
+    match error {
+        SessionError::UnknownHost { host } => {
+            format!("No computer named “{host}” was found. Check the spelling and the network.")
+        }
+        SessionError::Unreachable { address, error } => unreachable(address, error),
+        SessionError::TimedOut { address } => format!(
+            "{address} does not answer. Check the address, the network, and that no firewall is in between."
+        ),
+        SessionError::NotAChatServer { address, .. } => format!(
+            "What answers at {address} is no Simple Chat server. Check the address and the port."
+        ),
+        SessionError::Lost => {
+            "The connection to the server was lost. Check the network if it does not come back."
+                .into()
+        }
+        SessionError::Goodbye(reason) => goodbye(*reason).into(),
+        SessionError::Protocol(_) => {
+            "The server sent something that makes no sense, so the connection was closed. If that \
+             happens again, update Simple Chat."
+                .into()
+        }
+        SessionError::Refused(refused) => refusal(refused),
+        SessionError::Storage { path, error } => format!(
+            "{} cannot be read: {}. Without it nobody knows which servers are trusted; repair or \
+             delete it.",
+            path.display(),
+            reason(error)
+        ),
+        SessionError::System(error) => {
+            format!("The system is out of resources: {}. Close other programs.", reason(error))
+        }
+    }
+}
+
+/// For a server whose key is not the one that is remembered. `known_servers` is where it is.
+#[must_use]
+pub fn key_changed(
+    address: &str,
+    expected: SpkiPin,
+    found: SpkiPin,
+    known_servers: &Path,
+) -> String {
+    format!(
+        "The key of {address} has changed. Somebody may be pretending to be the server, so nothing \
+         was sent.\n  remembered: {}\n  found:      {}\nIf its administrator confirms the new key, \
+         use a new invite link, or delete the server's line in {} and connect again.",
+        expected.to_groups(),
+        found.to_groups(),
+        known_servers.display()
+    )
+}
+
+/// For a server whose key nobody has seen before.
+#[must_use]
+pub fn first_contact(address: &str, pin: SpkiPin) -> String {
+    format!(
+        "The server at {address} is not known yet. Compare its fingerprint with what the server's \
+         administrator tells you:\n  {}",
+        pin.to_groups()
+    )
 }
 
 /// For a download that ended without a file.
 #[must_use]
 pub fn download_failure(failure: &DownloadFailure) -> String {
-    failure.to_string()
+    match failure {
+        DownloadFailure::Refused(refused) => refusal(refused),
+        DownloadFailure::NotConnected => {
+            "The connection to the server ended before the file was complete. Connect and start the \
+             download again."
+                .into()
+        }
+        DownloadFailure::FileChanged => {
+            "The file on the server changed or went away meanwhile. Start the download again.".into()
+        }
+        DownloadFailure::Transfer(error) => transfer(error),
+    }
 }
 
 /// For a session that is over.
 #[must_use]
 pub fn end_reason(reason: &EndReason) -> String {
-    format!("{reason:?}")
+    match reason {
+        EndReason::LoggedOut => "Logged out.".into(),
+        EndReason::KeyChanged => {
+            "The server's key has changed. Somebody may be pretending to be the server, so nothing \
+             was sent. Ask its administrator for a new invite link."
+                .into()
+        }
+        EndReason::TakenOver => {
+            "Logged in elsewhere: another program of yours took over. Log in again to come back here."
+                .into()
+        }
+        EndReason::Failed(error) => session_error(error),
+    }
 }
+
+/// For a text that is no server address and no invite link.
+#[must_use]
+pub fn address_error(error: &InviteLinkError) -> String {
+    match error {
+        InviteLinkError::Address(text) => {
+            format!(
+                "“{text}” is no server address. Type HOST or HOST:PORT, or paste an invite link."
+            )
+        }
+        InviteLinkError::Scheme
+        | InviteLinkError::PinMissing
+        | InviteLinkError::Pin(_)
+        | InviteLinkError::TooLong(_) => {
+            format!(
+                "That is no invite link: {error}. Paste the whole link as the server printed it."
+            )
+        }
+    }
+}
+
+fn banned(until_ms: i64) -> String {
+    match until_ms {
+        0 => "You are banned from this server. Ask its administrator.".into(),
+        _ => "You are banned from this server for now. Try again later, or ask its administrator."
+            .into(),
+    }
+}
+
+fn goodbye(reason: GoodbyeReason) -> &'static str {
+    match reason {
+        GoodbyeReason::Unspecified | GoodbyeReason::Shutdown => {
+            "The server is shutting down. It may be back in a moment."
+        }
+        GoodbyeReason::TooSlow => {
+            "The server closed the connection because this computer did not read fast enough. Check \
+             the network."
+        }
+        GoodbyeReason::Idle => "The server closed the connection because nothing happened on it.",
+        GoodbyeReason::TakenOver => "Another program of yours took the session over.",
+        GoodbyeReason::ProtocolError => {
+            "The server closed the connection because of a protocol error. Update Simple Chat."
+        }
+    }
+}
+
+fn unreachable(address: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!(
+            "No server is running at {address}. Check the address and the port, and that the server \
+             is started."
+        ),
+        _ => format!("{address} cannot be reached: {}. Check the network.", reason(error)),
+    }
+}
+
+fn transfer(error: &DownloadError) -> String {
+    match error {
+        DownloadError::Cancelled => "The download was cancelled.".into(),
+        DownloadError::Disk { path, error } => format!(
+            "{} cannot be written: {}. Choose another place with “Save as”.",
+            path.display(),
+            reason(error)
+        ),
+        DownloadError::DiskFull { path, needed } => format!(
+            "The disk of {} is full: {needed} more bytes are needed. Free some space and try again.",
+            path.display()
+        ),
+        DownloadError::FileChanged => download_failure(&DownloadFailure::FileChanged),
+        DownloadError::FileUnreadable => {
+            "The server cannot read this file. Tell its administrator.".into()
+        }
+        DownloadError::Integrity { .. } => {
+            "What arrived is not the file of the server, so it was thrown away. Try again; if it \
+             happens again, tell the server's administrator."
+                .into()
+        }
+        DownloadError::NotAFileName { path } => {
+            format!("“{}” is no file name. Choose another one.", path.display())
+        }
+        DownloadError::NoNode => {
+            "The server named no place to download from. Tell its administrator.".into()
+        }
+        DownloadError::Ended => "The server ended the download. Log in and try again.".into(),
+        DownloadError::Protocol { .. } => {
+            "The file server sent something that makes no sense. Try again; if it happens again, \
+             update Simple Chat."
+                .into()
+        }
+        DownloadError::Rejected => "The file server refused the download. Try again.".into(),
+        DownloadError::Busy => "The file server has too much to do. Try again in a moment.".into(),
+        DownloadError::TicketExpired => {
+            "The permission to download expired before the download started. Try again.".into()
+        }
+        DownloadError::Unreachable { node, .. } => format!(
+            "The file server at {node} cannot be reached, or fell silent. Check the network and that \
+             no firewall blocks its UDP and TCP port."
+        ),
+    }
+}
+
+/// The system's word without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((word, _)) => word.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,37 @@
 //! decides, `session/driver.rs` does.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use tokio::runtime::Builder;
 
 use crate::command::Command;
+use crate::error::{EndReason, SessionError};
 use crate::event::Event;
+use crate::session::driver::Driver;
+
+mod machine;
 
 mod backoff;
+mod downloads;
+mod liveness;
+mod outbox;
+mod paged_list;
+mod precheck;
+mod requests;
+
+mod driver;
+
+mod connection;
+mod transfers;
+
+/// The chat needs one; the other one keeps it going while files are read and written.
+const WORKERS: usize = 2;
+
+/// What still runs after this, a slow name lookup for one, is left to the end of the program.
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Commands that may wait. When it is full the session is busy for the moment; a user interface then
 /// tries again or says so.
@@ -77,6 +103,28 @@ pub struct SessionHandle {
 pub fn start(config: SessionConfig) -> SessionHandle {
     let (command_sender, command_receiver) = async_channel::bounded(COMMANDS_MAX);
     let (event_sender, event_receiver) = async_channel::bounded(EVENTS_MAX);
-    drop((config, command_receiver, event_sender));
+    let failed = event_sender.clone();
+    let thread = std::thread::Builder::new().name("session".to_owned());
+    let spawned = thread.spawn(move || run(config, command_receiver, event_sender));
+    if let Err(error) = spawned {
+        tell_no_resources(&failed, error);
+    }
     SessionHandle { commands: command_sender, events: event_receiver }
+}
+
+fn run(config: SessionConfig, commands: Receiver<Command>, events: Sender<Event>) {
+    let mut runtime = Builder::new_multi_thread();
+    match runtime.worker_threads(WORKERS).thread_name("session-io").enable_all().build() {
+        Ok(runtime) => {
+            runtime.block_on(Driver::new(config, commands, events).run());
+            runtime.shutdown_timeout(SHUTDOWN_TIME_MAX);
+        }
+        Err(error) => tell_no_resources(&events, error),
+    }
+}
+
+fn tell_no_resources(events: &Sender<Event>, error: std::io::Error) {
+    let error = SessionError::System(Arc::new(error));
+    // It is the first event, so there is room, unless nobody listens.
+    let _ = events.try_send(Event::Ended(EndReason::Failed(error)));
 }

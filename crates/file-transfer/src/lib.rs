@@ -7,10 +7,17 @@ pub mod file_path;
 pub mod file_version;
 pub mod ticket;
 
+pub mod catalogue;
+
+pub mod range_set;
+
+pub mod proto;
+
 pub mod tls_identity;
 
 pub mod download;
 
+pub mod part_file;
 pub mod sink;
 
 mod secret_file;

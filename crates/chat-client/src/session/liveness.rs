@@ -73,7 +73,14 @@ mod tests {
     #[test]
     fn silence_is_asked_about_twice_and_then_is_death() {
         use Silence::{Ask, Dead};
-        check(&[(29, None), (30, Some(Ask)), (59, None), (60, Some(Ask)), (74, None), (75, Some(Dead))]);
+        check(&[
+            (29, None),
+            (30, Some(Ask)),
+            (59, None),
+            (60, Some(Ask)),
+            (74, None),
+            (75, Some(Dead)),
+        ]);
     }
 
     #[test]

@@ -1,0 +1,199 @@
+//! What the user interface asks for.
+
+use std::time::Instant;
+
+use common::conversation::Conversation;
+use common::user_name::NameKey;
+use common::wire::{self, RefusalCode, client_frame};
+
+use crate::command::{Command, MessageId, ServerAddress};
+use crate::error::{DownloadFailure, EndReason, Refusal};
+use crate::event::{DownloadChange, Event};
+use crate::session::downloads::Wish;
+use crate::session::machine::{
+    ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Output, Phase,
+};
+use crate::session::outbox::Outgoing;
+use crate::session::precheck;
+use crate::session::requests::Request;
+
+impl Machine {
+    /// The user interface wants something. What makes no sense in the present state is ignored.
+    pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Connect { server } => self.connect(server),
+            Command::Trust { pin } => self.trust(pin),
+            Command::LogIn { name, password } => self.log_in(now, name, password),
+            Command::Send { id, to, text } => self.queue_message(id, to, text),
+            Command::Download { id, path, save_as, transport } => {
+                self.download(now, id, Wish { path, save_as, transport });
+            }
+            Command::CancelDownload { id } => self.downloads.cancel(now, id),
+            Command::LogOut => self.log_out(now),
+        }
+        self.settle(now);
+    }
+
+    /// Also "try again now" while the next attempt is waited for.
+    fn connect(&mut self, server: ServerAddress) {
+        match self.phase {
+            Phase::Idle | Phase::AskingTrust { .. } | Phase::Parked | Phase::Waiting { .. } => {}
+            Phase::Dialling
+            | Phase::Greeting { .. }
+            | Phase::AwaitingLogIn
+            | Phase::LoggingIn { .. }
+            | Phase::PostponedLogIn { .. }
+            | Phase::LoggedIn
+            | Phase::LoggingOut { .. }
+            | Phase::Ended => return,
+        }
+        if self.server.as_ref() != Some(&server) {
+            self.pin = None;
+            self.attempt = 0;
+            if let Some(credentials) = &mut self.credentials {
+                credentials.token = None;
+                credentials.proven = false;
+            }
+        }
+        if let ServerAddress::Invite(link) = &server {
+            self.pin = Some(link.pin);
+        }
+        self.server = Some(server);
+        self.dial();
+    }
+
+    fn trust(&mut self, pin: common::spki_pin::SpkiPin) {
+        if self.phase == (Phase::AskingTrust { pin }) {
+            self.pin = Some(pin);
+            // Not a new attempt for the person who waits.
+            self.attempt = self.attempt.saturating_sub(1);
+            self.dial();
+        }
+    }
+
+    fn log_in(&mut self, now: Instant, name: String, password: Option<String>) {
+        match self.phase {
+            Phase::LoggingIn { .. } | Phase::LoggedIn | Phase::LoggingOut { .. } | Phase::Ended => {
+                return;
+            }
+            Phase::Idle
+            | Phase::Dialling
+            | Phase::AskingTrust { .. }
+            | Phase::Greeting { .. }
+            | Phase::AwaitingLogIn
+            | Phase::Parked
+            | Phase::PostponedLogIn { .. }
+            | Phase::Waiting { .. } => {}
+        }
+        if let Some(refusal) = precheck::log_in(&name, password.as_deref()) {
+            self.tell(Event::LogInRefused(refusal));
+            return;
+        }
+        self.credentials = Some(Credentials { name, password, proven: false, token: None });
+        match self.phase {
+            Phase::AwaitingLogIn | Phase::PostponedLogIn { .. } => self.send_log_in(now),
+            Phase::Parked => {
+                self.attempt = 0;
+                self.dial();
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs in with what is known, the token of an earlier session included.
+    pub(super) fn send_log_in(&mut self, now: Instant) {
+        let Some(credentials) = &self.credentials else {
+            self.phase = Phase::AwaitingLogIn;
+            return;
+        };
+        let key = NameKey::of(&credentials.name);
+        let kept = self.kept_tokens.iter().rev().find(|kept| NameKey::of(&kept.name) == key);
+        let token = credentials.token.or(kept.map(|kept| kept.token));
+        let body = wire::LogIn {
+            name: credentials.name.clone(),
+            password: credentials.password.clone().unwrap_or_default(),
+            resume_token: token.map(|token| token.0.to_vec()).unwrap_or_default().into(),
+        };
+        self.phase = Phase::LoggingIn { until: now + ANSWER_TIME_MAX };
+        self.request(Request::LogIn, client_frame::Body::LogIn(body));
+    }
+
+    fn queue_message(&mut self, id: MessageId, to: Conversation, text: String) {
+        let no_room = || {
+            let code = RefusalCode::SlowDown.into();
+            Refusal(wire::Refused { code, ..wire::Refused::default() })
+        };
+        let refusal =
+            precheck::message(&to, &text).or_else(|| (!self.outbox.has_room()).then(no_room));
+        match refusal {
+            Some(refusal) => self.tell(Event::MessageRefused { id, refusal }),
+            None => self.outbox.push(Outgoing { id, to, text }),
+        }
+    }
+
+    fn download(&mut self, now: Instant, id: crate::command::DownloadId, wish: Wish) {
+        match precheck::download(&wish.path) {
+            Some(refusal) => {
+                let change = DownloadChange::Failed(DownloadFailure::Refused(refusal));
+                self.tell(Event::Download { id, change });
+            }
+            None => self.downloads.add(now, id, wish),
+        }
+    }
+
+    fn log_out(&mut self, now: Instant) {
+        match self.phase {
+            Phase::LoggedIn => {
+                // What was written before goes out before, as far as the server lets it.
+                self.send_messages(now);
+                self.forget_token();
+                self.phase = Phase::LoggingOut { until: now + LOG_OUT_TIME_MAX };
+                self.downloads.cancel_all(now);
+                self.say_log_out_when_quiet();
+            }
+            Phase::LoggingOut { .. } | Phase::Ended => {}
+            Phase::Idle
+            | Phase::Dialling
+            | Phase::AskingTrust { .. }
+            | Phase::Greeting { .. }
+            | Phase::AwaitingLogIn
+            | Phase::Parked
+            | Phase::LoggingIn { .. }
+            | Phase::PostponedLogIn { .. }
+            | Phase::Waiting { .. } => {
+                self.forget_token();
+                self.end(EndReason::LoggedOut);
+            }
+        }
+    }
+
+    /// The last frame is only sent when all transfers have cleaned up: what they still had to say to the
+    /// server goes before it.
+    pub(super) fn say_log_out_when_quiet(&mut self) {
+        self.pass_on_downloads();
+        if !self.downloads.any_running() {
+            self.say_log_out();
+        }
+    }
+
+    /// A transfer that does not clean up in time keeps nobody from leaving.
+    pub(super) fn log_out_at_once(&mut self) {
+        self.say_log_out();
+        self.end(EndReason::LoggedOut);
+    }
+
+    fn say_log_out(&mut self) {
+        if !self.log_out_is_said {
+            self.log_out_is_said = true;
+            self.request(Request::LogOut, client_frame::Body::LogOut(wire::LogOut {}));
+        }
+    }
+
+    fn forget_token(&mut self) {
+        let credentials = self.credentials.as_mut();
+        let own = credentials.and_then(|own| Some((own.name.clone(), own.token.take()?)));
+        if let (Some(pin), Some((name, token))) = (self.pin, own) {
+            self.outputs.push_back(Output::ForgetToken { pin, name, token });
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What the server says.
+
+use std::time::{Duration, Instant};
+
+use common::conversation::Conversation;
+use common::wire::server_frame::Body;
+use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode, client_frame};
+
+use crate::command::{DownloadId, MessageId};
+use crate::error::{EndReason, Refusal, SessionError};
+use crate::event::{Event, FilesChange, OnlineChange, ServerFile};
+use crate::resume_token::ResumeToken;
+use crate::session::backoff;
+use crate::session::machine::{Machine, Output, Phase};
+use crate::session::paged_list::PageStep;
+use crate::session::requests::Request;
+
+/// A frame that no honest server sends; the connection is given up.
+type Offence = String;
+
+impl Machine {
+    /// A frame arrived on the connection.
+    pub(crate) fn handle_frame(&mut self, now: Instant, frame: wire::ServerFrame) {
+        let Some(liveness) = &mut self.liveness else { return };
+        liveness.heard(now);
+        if let Err(offence) = self.dispatch(now, frame) {
+            self.handle_broken(now, SessionError::Protocol(offence));
+        }
+        self.settle(now);
+    }
+
+    fn dispatch(&mut self, now: Instant, frame: wire::ServerFrame) -> Result<(), Offence> {
+        // A kind of frame that this release does not know.
+        let Some(body) = frame.body else { return Ok(()) };
+        let request = match frame.in_reply_to {
+            0 => None,
+            id => self.requests.answered(id),
+        };
+        match (body, request) {
+            (Body::ServerHello(hello), Some(Request::Hello)) => self.greeted(now, hello),
+            (Body::LoggedIn(logged_in), Some(Request::LogIn)) => self.logged_in(now, logged_in),
+            (Body::LoggedOut(_), Some(Request::LogOut)) => self.logged_out(),
+            (Body::MessageAccepted(accepted), Some(Request::Message(id))) => {
+                self.message_accepted(id, accepted)
+            }
+            (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
+            (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
+            (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
+                self.downloads.handle_ticket(id, ticket)
+            }
+            (Body::DownloadRecorded(_), Some(Request::DownloadDone)) => Ok(()),
+            (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
+            // About something that was never asked or is answered already.
+            (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
+
+            (Body::Message(message), _) => self.message(message),
+            (Body::UserJoined(joined), _) => self.user_joined(joined),
+            (Body::UserLeft(left), _) => self.user_left(&left),
+            (Body::FileChanged(changed), _) => self.file_changed(changed),
+            (Body::FileRemoved(removed), _) => self.file_removed(removed),
+            (Body::FileHashes(hashes), _) => self.downloads.handle_hashes(&hashes),
+            (Body::Notice(notice), _) => self.notice(notice),
+            (Body::Goodbye(goodbye), _) => self.goodbye(now, goodbye),
+            (Body::Ping(ping), _) => self.pong(ping),
+
+            (
+                Body::ServerHello(_)
+                | Body::LoggedIn(_)
+                | Body::LoggedOut(_)
+                | Body::MessageAccepted(_)
+                | Body::OnlinePage(_)
+                | Body::FilePage(_)
+                | Body::DownloadTicket(_)
+                | Body::DownloadRecorded(_),
+                _,
+            ) => Err("a reply to no such request".to_owned()),
+        }
+    }
+
+    fn greeted(&mut self, now: Instant, hello: wire::ServerHello) -> Result<(), Offence> {
+        if hello.version != common::limits::PROTOCOL_VERSION {
+            return Err(format!("protocol version {}", hello.version));
+        }
+        self.password_needed = match hello.access() {
+            wire::Access::Password | wire::Access::Accounts => true,
+            wire::Access::Unspecified | wire::Access::Open => false,
+        };
+        self.server_name = hello.server_name;
+        if self.credentials.is_some() {
+            self.send_log_in(now);
+        } else {
+            self.ask_for_name();
+        }
+        Ok(())
+    }
+
+    fn ask_for_name(&mut self) {
+        self.phase = Phase::AwaitingLogIn;
+        self.tell(Event::NeedsLogIn {
+            server_name: self.server_name.clone(),
+            password_needed: self.password_needed,
+        });
+    }
+
+    fn logged_in(&mut self, now: Instant, logged_in: wire::LoggedIn) -> Result<(), Offence> {
+        let token = logged_in.resume_token.as_ref().try_into();
+        let token = ResumeToken(token.map_err(|_| "a resume token that is not 32 bytes long")?);
+        let wire::LoggedIn { name, resumed, .. } = logged_in;
+        if let Some(credentials) = &mut self.credentials {
+            credentials.name.clone_from(&name);
+            credentials.proven = true;
+            credentials.token = Some(token);
+        }
+        if let Some(pin) = self.pin {
+            self.outputs.push_back(Output::KeepToken { pin, name: name.clone(), token });
+        }
+        self.attempt = 0;
+        self.phase = Phase::LoggedIn;
+        self.tell(Event::LoggedIn { name: name.clone(), resumed });
+        self.online.insert(name, ());
+        let first = wire::ListOnline::default();
+        self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
+        let first = wire::ListFiles::default();
+        self.request(Request::FilePage, client_frame::Body::ListFiles(first));
+        self.downloads.logged_in(now, resumed);
+        Ok(())
+    }
+
+    fn logged_out(&mut self) -> Result<(), Offence> {
+        self.end(EndReason::LoggedOut);
+        Ok(())
+    }
+
+    fn refused(
+        &mut self,
+        now: Instant,
+        request: Request,
+        refused: wire::Refused,
+    ) -> Result<(), Offence> {
+        let code = refused.code();
+        let refusal = Refusal(refused);
+        match request {
+            Request::Hello => self.end(EndReason::Failed(SessionError::Refused(refusal))),
+            Request::LogIn => self.log_in_refused(now, refusal),
+            Request::LogOut => self.end(EndReason::LoggedOut),
+            Request::Message(id) if code == RefusalCode::SlowDown => self.outbox.slow_down(now, id),
+            Request::Message(id) => self.message_refused(id, refusal),
+            Request::OnlinePage => return Err("no list of people".to_owned()),
+            Request::FilePage => return Err("no list of files".to_owned()),
+            Request::Download(id) => self.download_refused(now, id, refusal),
+            // It knows no such download any more; nothing is left to tell.
+            Request::DownloadDone => {}
+        }
+        Ok(())
+    }
+
+    /// Who was logged in and comes back to a server that is full for the moment knocks again; everybody
+    /// else decides for themselves.
+    fn log_in_refused(&mut self, now: Instant, refusal: Refusal) {
+        let is_for_now =
+            matches!(refusal.0.code(), RefusalCode::ServerFull | RefusalCode::TooManyAttempts);
+        let was_in = self.credentials.as_ref().is_some_and(|credentials| credentials.proven);
+        if is_for_now && was_in {
+            self.attempt += 1;
+            let wait = backoff::delay(self.attempt, rand::Rng::random(&mut self.random));
+            self.phase = Phase::PostponedLogIn { until: now + wait };
+            return;
+        }
+        self.credentials = None;
+        self.phase = Phase::AwaitingLogIn;
+        self.tell(Event::LogInRefused(refusal));
+    }
+
+    fn message_accepted(
+        &mut self,
+        id: MessageId,
+        accepted: wire::MessageAccepted,
+    ) -> Result<(), Offence> {
+        let Some(message) = self.outbox.answered(id) else { return Ok(()) };
+        let named = accepted.conversation.and_then(Conversation::from_wire);
+        let conversation = named.unwrap_or(message.to);
+        let wire::MessageAccepted { seq, at_ms, .. } = accepted;
+        self.tell(Event::MessageAccepted { id, conversation, seq, at_ms });
+        Ok(())
+    }
+
+    fn message_refused(&mut self, id: MessageId, refusal: Refusal) {
+        if self.outbox.answered(id).is_some() {
+            self.tell(Event::MessageRefused { id, refusal });
+        }
+    }
+
+    fn download_refused(&mut self, now: Instant, id: DownloadId, refusal: Refusal) {
+        self.downloads.handle_refusal(now, id, refusal);
+    }
+
+    fn online_page(&mut self, page: wire::OnlinePage) -> Result<(), Offence> {
+        let names = page.names.into_iter().map(|name| (name, ()));
+        match self.online.add_page(names, page.more) {
+            PageStep::AskAfter(after) => {
+                let next = client_frame::Body::ListOnline(wire::ListOnline { after });
+                self.request(Request::OnlinePage, next);
+            }
+            PageStep::Complete => {
+                let names = self.online.entries().keys().cloned().collect();
+                self.tell(Event::Online(OnlineChange::Reset(names)));
+            }
+        }
+        Ok(())
+    }
+
+    fn file_page(&mut self, page: wire::FilePage) -> Result<(), Offence> {
+        let files = page.files.into_iter().map(|file| (file.path.clone(), server_file(file)));
+        match self.files.add_page(files, page.more) {
+            PageStep::AskAfter(after) => {
+                let next = wire::ListFiles { after, ..wire::ListFiles::default() };
+                self.request(Request::FilePage, client_frame::Body::ListFiles(next));
+            }
+            PageStep::Complete => {
+                let files = self.files.entries().values().cloned().collect();
+                self.tell(Event::Files(FilesChange::Reset(files)));
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: wire::Message) -> Result<(), Offence> {
+        let conversation = message.conversation.and_then(Conversation::from_wire);
+        let conversation = conversation.ok_or("a message without a conversation")?;
+        let wire::Message { seq, from, text, at_ms, .. } = message;
+        self.tell(Event::Message { conversation, seq, from, text, at_ms });
+        Ok(())
+    }
+
+    fn user_joined(&mut self, joined: wire::UserJoined) -> Result<(), Offence> {
+        if self.online.insert(joined.name.clone(), ()) {
+            self.tell(Event::Online(OnlineChange::Joined(joined.name)));
+        }
+        Ok(())
+    }
+
+    fn user_left(&mut self, left: &wire::UserLeft) -> Result<(), Offence> {
+        if self.online.remove(&left.name) {
+            let connection_lost = left.reason() == LeaveReason::ConnectionLost;
+            let name = left.name.clone();
+            self.tell(Event::Online(OnlineChange::Left { name, connection_lost }));
+        }
+        Ok(())
+    }
+
+    fn file_changed(&mut self, changed: wire::FileChanged) -> Result<(), Offence> {
+        let file = server_file(changed.file.ok_or("a changed file without a name")?);
+        if self.files.insert(file.path.clone(), file.clone()) {
+            self.tell(Event::Files(FilesChange::Changed(file)));
+        }
+        Ok(())
+    }
+
+    fn file_removed(&mut self, removed: wire::FileRemoved) -> Result<(), Offence> {
+        if self.files.remove(&removed.path) {
+            self.tell(Event::Files(FilesChange::Removed { path: removed.path }));
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: wire::Notice) -> Result<(), Offence> {
+        self.tell(Event::Notice { text: notice.text });
+        Ok(())
+    }
+
+    fn pong(&mut self, ping: wire::Ping) -> Result<(), Offence> {
+        let id = self.requests.unanswered_id();
+        self.send(id, client_frame::Body::Pong(wire::Pong { token: ping.token }));
+        Ok(())
+    }
+
+    fn goodbye(&mut self, now: Instant, goodbye: wire::Goodbye) -> Result<(), Offence> {
+        let reason = goodbye.reason();
+        let named = match goodbye.retry_after_ms {
+            0 => None,
+            ms => Some(Duration::from_millis(ms.into())),
+        };
+        match (self.phase, reason, named) {
+            (_, GoodbyeReason::TakenOver, _) => self.end(EndReason::TakenOver),
+            (Phase::LoggingOut { .. }, ..) => self.end(EndReason::LoggedOut),
+            (Phase::AwaitingLogIn, GoodbyeReason::Idle, _) => self.park(),
+            (_, _, Some(_)) => self.lose(now, SessionError::Goodbye(reason), named),
+            (_, _, None) => self.end(EndReason::Failed(SessionError::Goodbye(reason))),
+        }
+        Ok(())
+    }
+}
+
+fn server_file(entry: wire::FileEntry) -> ServerFile {
+    ServerFile { path: entry.path, size: entry.size, modified_ms: entry.modified_ms }
+}

@@ -1,0 +1,106 @@
+//! Every number of the transfer protocol, each with its reason.
+
+use std::time::Duration;
+
+/// Version of the protocol in HELLO and WELCOME. A server that does not know it stays silent.
+pub const VERSION: u8 = 1;
+
+/// Header in front of every sealed packet: type and key phase u8, session id u64, number u56.
+pub const HEADER_BYTES: usize = 16;
+/// Authentication tag behind every sealed body (AES-GCM and ChaCha20-Poly1305 alike).
+pub const TAG_BYTES: usize = 16;
+/// Flags u8 and file offset u56 in front of the file bytes of DATA.
+pub const DATA_HEADER_BYTES: usize = 8;
+/// Least-unacknowledged u64, RTT u32, WANT version u32: in DATA and PING when their flag says so.
+pub const SYNC_BYTES: usize = 16;
+
+/// Size every path is taken to carry (RFC 9000, section 14): what HELLO is padded to, what DATA
+/// starts with, and the most that ACK and WANT may take.
+pub const DATAGRAM_BYTES_BASE: usize = 1200;
+/// Largest UDP payload in an Ethernet frame under IPv6: 1500 − 40 − 8.
+pub const DATAGRAM_BYTES_ETHERNET: usize = 1452;
+/// Largest datagram this version sends or accepts.
+pub const DATAGRAM_BYTES_MAX: usize = DATAGRAM_BYTES_ETHERNET;
+/// Sizes that path MTU discovery tries, ascending. The first needs no probe.
+pub const DATAGRAM_BYTES_TABLE: [usize; 2] = [DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_ETHERNET];
+/// The smallest datagram that can be a packet of a session.
+pub const DATAGRAM_BYTES_MIN: usize = HEADER_BYTES + TAG_BYTES;
+
+/// File bytes in a DATA packet of the given datagram size without a sync block.
+#[must_use]
+pub const fn data_bytes_of(datagram_bytes: usize) -> usize {
+    datagram_bytes.saturating_sub(HEADER_BYTES + DATA_HEADER_BYTES + TAG_BYTES)
+}
+
+/// Ranges in one ACK: 40 + 180 × 6 bytes of body fit the base datagram.
+pub const ACK_RANGES_MAX: usize = 180;
+/// Ranges in one WANT: 16 + 80 × 14 bytes of body fit the base datagram.
+pub const WANT_RANGES_MAX: usize = 80;
+/// Bytes of the human-readable reason in CLOSE.
+pub const CLOSE_REASON_BYTES_MAX: usize = 200;
+/// Longest ticket a HELLO can carry: what is left beside its other fields, rounded down.
+pub const TICKET_BYTES_MAX: usize = 1024;
+
+/// Packet numbers and file offsets are 56 bits wide.
+pub const NUMBER_MAX: u64 = (1 << 56) - 1;
+/// A key generation lasts 2²² numbers, well below the AEAD limits of RFC 9001, section 6.6.
+pub const GENERATION_SHIFT: u32 = 22;
+/// Forged packets after which a session ends: the integrity limit of ChaCha20-Poly1305
+/// (RFC 9001, section 6.6), the smaller of the two suites' limits.
+pub const FORGERIES_MAX: u64 = 1 << 36;
+
+/// Packets of one GSO send: 45 × 1452 bytes stay below the 65,535 a send may have.
+pub const BATCH_SEGMENTS_MAX: usize = 45;
+/// Numbers a sender keeps track of (in flight, and lost ones it may still hear of): 3 MB of ring.
+pub const TRACKED_NUMBERS_MAX: usize = 1 << 17;
+/// Separate ranges of arrived numbers a receiver keeps. Full: the oldest gap is given up, which the
+/// sender sees as loss.
+pub const NUMBER_RANGES_MAX: usize = 4096;
+/// Separate missing ranges of a file a receiver keeps. Full: DATA that would make one more is
+/// dropped unacknowledged, which the sender sees as loss.
+pub const MISSING_RANGES_MAX: usize = 65_536;
+/// Separate ranges a sender keeps as wanted. Full: a WANT that adds more ends the session.
+pub const WANTED_RANGES_MAX: usize = 65_536;
+
+/// The first HELLO is repeated after this; each further time later by half as much again.
+pub const HELLO_INTERVAL: Duration = Duration::from_millis(200);
+/// HELLO is repeated at least this often, so that a node that comes up late is met soon.
+pub const HELLO_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// A handshake that has not ended by then has failed.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Sessions a front door knows at once (unconfirmed ones, and confirmed ones until their ticket
+/// expires). Full: the oldest is forgotten.
+pub const PENDING_MAX: usize = 1024;
+/// Unconfirmed starts of one ticket. Full: its oldest is forgotten.
+pub const PENDING_PER_TICKET_MAX: usize = 4;
+
+/// RTT taken before the first sample (RFC 9002, section 6.2.2).
+pub const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// Granularity of timers (RFC 9002, section 6.1.2).
+pub const TIMER_GRANULARITY: Duration = Duration::from_millis(1);
+/// A receiver holds an ACK back for an eighth of the RTT, but never longer than this
+/// (RFC 9000, section 18.2 `max_ack_delay`).
+pub const ACK_DELAY_MAX: Duration = Duration::from_millis(25);
+/// … and no ACK timer is shorter than this.
+pub const ACK_DELAY_MIN: Duration = Duration::from_micros(500);
+
+/// A side that is blocked or hears nothing asks at least this often …
+pub const PING_INTERVAL_MAX: Duration = Duration::from_millis(500);
+/// … for this long …
+pub const PING_EAGER_TIME: Duration = Duration::from_secs(10);
+/// … and this often afterwards.
+pub const PING_INTERVAL_IDLE: Duration = Duration::from_secs(3);
+/// After so long without one authentic packet the session ends.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A peer that answers but takes no byte for so long, with bytes to take, ends its session.
+pub const STALL_MAX: Duration = Duration::from_secs(60);
+/// How long a sender waits, everything acknowledged, for CLOSE or another WANT.
+pub const COMPLETE_IDLE_MAX: Duration = Duration::from_secs(120);
+/// CLOSE is sent this often at most, one PTO apart, until it is acknowledged.
+pub const CLOSE_ATTEMPTS_MAX: u32 = 5;
+
+const _: () = assert!(16 + 40 + ACK_RANGES_MAX * 6 + TAG_BYTES <= DATAGRAM_BYTES_BASE);
+const _: () = assert!(16 + 16 + WANT_RANGES_MAX * 14 + TAG_BYTES <= DATAGRAM_BYTES_BASE);
+const _: () = assert!(36 + TICKET_BYTES_MAX + 4 + TAG_BYTES <= DATAGRAM_BYTES_BASE);
+const _: () = assert!(data_bytes_of(DATAGRAM_BYTES_ETHERNET) == 1412);
+const _: () = assert!(BATCH_SEGMENTS_MAX * DATAGRAM_BYTES_MAX <= 65_535);

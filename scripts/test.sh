@@ -1,0 +1,21 @@
+#!/bin/bash
+# Every test there is, cheapest first, each program built once. Stops at the first step that fails.
+# The last line counts the tests of the window.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+step "Formatting, clippy, packaging"
+scripts/lint.sh
+
+step "Build"
+cargo build --workspace --all-targets
+
+step "Unit tests, architecture, wire bytes, simulator, real server and client"
+cargo test --workspace
+
+step "The window, as a person uses it"
+scripts/headless-session.sh /usr/bin/python3 tests/ui
