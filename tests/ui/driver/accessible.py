@@ -29,6 +29,14 @@ def application(pid):
     return None
 
 
+def name_of(node):
+    """What a screen reader calls the widget; empty for one without a name."""
+    try:
+        return node.get_name() or ""
+    except GLib.Error:
+        return ""
+
+
 def walk(node):
     """`node` and everything below it that can be seen, parents first."""
     yield node
@@ -41,9 +49,9 @@ def matches(node, role=None, name=None, containing=None):
     """Whether a widget has this role, this very name, and a name that contains this."""
     try:
         return (
-            (role is None or node.get_role_name() == role)
-            and (name is None or _name(node) == name)
-            and (containing is None or containing in _name(node))
+            (role is None or node.get_rolename_of() == role)
+            and (name is None or name_of(node) == name)
+            and (containing is None or containing in name_of(node))
         )
     except GLib.Error:
         return False
@@ -73,8 +81,8 @@ def gone(root, role=None, name=None, containing=None):
 
 def press(node):
     """Does what a click does."""
-    until(f"{_name(node)!r} to be enabled", lambda: enabled(node))
-    assert node.get_action_iface().do_action(0), f"{_name(node)!r} refused to be pressed"
+    until(f"{name_of(node)!r} to be enabled", lambda: enabled(node))
+    assert node.get_action_iface().do_action(0), f"{name_of(node)!r} refused to be pressed"
 
 
 def enabled(node):
@@ -85,15 +93,15 @@ def enabled(node):
 
 def type_into(node, text):
     """Replaces the text of an entry."""
-    assert node.get_editable_text_iface().set_text_contents(text), f"{_name(node)!r} takes no text"
-    until(f"{_name(node)!r} to read {text!r}", lambda: read(node) == text)
+    assert node.get_editable_text_iface().set_text_contents(text), f"{name_of(node)!r} takes no text"
+    until(f"{name_of(node)!r} to read {text!r}", lambda: read(node) == text)
 
 
 def read(node):
     """The text of an entry or label."""
     text = node.get_text_iface()
     if text is None:
-        return _name(node)
+        return name_of(node)
     return Atspi.Text.get_text(text, 0, Atspi.Text.get_character_count(text))
 
 
@@ -102,8 +110,8 @@ def texts(root):
     found = []
     for node in walk(root):
         try:
-            found.append(_name(node))
-            if node.get_role_name() == LABEL:
+            found.append(name_of(node))
+            if node.get_rolename_of() == LABEL:
                 found.append(read(node))
         except GLib.Error:
             continue
@@ -113,7 +121,7 @@ def texts(root):
 def outline(node, depth=0):
     """The tree below `node` in words, one widget a line, hidden ones too."""
     try:
-        line = f"{'  ' * depth}{node.get_role_name()} {_name(node)!r}"
+        line = f"{'  ' * depth}{node.get_rolename_of()} {name_of(node)!r}"
         extents = node.get_extents(Atspi.CoordType.WINDOW)
         line += f" {extents.width}x{extents.height}+{extents.x}+{extents.y}"
         if not enabled(node):
@@ -125,8 +133,8 @@ def outline(node, depth=0):
         yield from outline(child, depth + 1)
 
 
-def _name(node):
-    return node.get_name() or ""
+def name_of(node):
+    return node.getname_of() or ""
 
 
 def _children(node):

@@ -1,5 +1,6 @@
 """The programs under test, each in folders of its own, and none left behind."""
 
+import atexit
 import json
 import os
 import signal
@@ -12,6 +13,15 @@ PROJECT = Path(__file__).resolve().parents[3]
 # Where the built programs are.
 PROGRAMS = Path(os.environ.get("PROGRAMS", PROJECT / "target" / "debug"))
 STOP_SECONDS = 10
+
+_started = []
+
+
+@atexit.register
+def stop_all():
+    """Leaves nothing behind, however the tests end."""
+    for program in reversed(_started):
+        program.stop()
 
 
 class Program:
@@ -32,6 +42,7 @@ class Program:
                 env={**os.environ, **_homes(self.folder), **environment},
                 start_new_session=True,
             )
+        _started.append(self)
 
     @property
     def pid(self):
