@@ -74,6 +74,11 @@ class Program:
             self.kill()
             return self.process.returncode
 
+    def interrupt(self):
+        """Presses Ctrl+C and waits for it to end."""
+        self.process.send_signal(signal.SIGINT)
+        return self.wait_until_ended()
+
     def kill(self):
         """Ends it as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
@@ -92,6 +97,7 @@ class Server(Program):
         super().__init__("chat-server", arguments, folder)
         self.link = self._first_line()
         self.port = int(self.link.split("/")[2].rsplit(":", 1)[1])
+        self.fingerprint = self.link.split("fp=")[1].split("&")[0]
 
     def restarted(self):
         """The same server again: same port, same key, same files."""

@@ -1,0 +1,98 @@
+"""Downloading a file of the server."""
+
+import os
+
+from driver.case import WindowTest, make_file
+from driver.relay import TcpRelay
+
+# Takes seconds to come over: there is time to do something meanwhile. It has holes, so it costs no disk here.
+LARGE_BYTES = 3 << 30
+
+
+def make_large(path):
+    with open(path, "wb") as file:
+        os.truncate(file.fileno(), LARGE_BYTES)
+
+
+class Download(WindowTest):
+    def test_download_by_file_name(self):
+        server = self.start_server()
+        contents = make_file(server.files / "report.pdf", 3_000_001)
+        window = self.enter(server, "alice")
+        window.download("report.pdf")
+        window.is_told("report.pdf was downloaded")
+        self.assertEqual((window.downloads / "report.pdf").read_bytes(), contents)
+
+    def test_download_with_a_name_to_save_as(self):
+        server = self.start_server()
+        contents = make_file(server.files / "docs" / "report.pdf", 70_000)
+        window = self.enter(server, "alice")
+        window.download("docs/report.pdf", save_as="mine.pdf")
+        window.is_told("was downloaded")
+        self.assertEqual((window.downloads / "mine.pdf").read_bytes(), contents)
+
+    def test_an_empty_file_is_downloaded(self):
+        server = self.start_server()
+        make_file(server.files / "empty", 0)
+        window = self.enter(server, "alice")
+        window.download("empty")
+        window.is_told("empty was downloaded")
+        self.assertEqual((window.downloads / "empty").read_bytes(), b"")
+
+    def test_an_existing_file_is_not_overwritten(self):
+        server = self.start_server()
+        contents = make_file(server.files / "report.pdf", 1000)
+        window = self.enter(server, "alice")
+        (window.downloads / "report.pdf").write_text("mine")
+        window.download("report.pdf")
+        window.is_told("report (1).pdf")
+        self.assertEqual((window.downloads / "report.pdf").read_text(), "mine")
+        self.assertEqual((window.downloads / "report (1).pdf").read_bytes(), contents)
+
+    def test_a_missing_file_is_told(self):
+        server = self.start_server()
+        make_file(server.files / "report.pdf", 1000)
+        window = self.enter(server, "alice")
+        # The server is asked while it still believes in the file, or just not any more; either way it is gone.
+        with window.files_dialog() as dialog:
+            button = dialog.download_button("report.pdf")
+            (server.files / "report.pdf").unlink()
+            dialog.press_if_there(button)
+        asked = self.cli(server, "bob", "get", "report.pdf")
+        self.assertEqual(asked.wait_until_ended(), 4)
+        self.assertEqual(list(window.downloads.iterdir()), [])
+
+    def test_chat_goes_on_during_a_download(self):
+        server = self.start_server()
+        make_large(server.files / "large.iso")
+        alice, bob = self.enter(server, "alice"), self.enter(server, "bob")
+        alice.download("large.iso")
+        alice.transfer_runs("large.iso")
+        alice.say("it is on its way")
+        bob.sees("alice", "it is on its way")
+        bob.say("good")
+        alice.sees("bob", "good")
+        self.assertFalse(alice.has(containing="was downloaded"), "the download ended too soon to tell")
+        alice.cancel_transfer("large.iso")
+
+    def test_a_download_is_cancelled(self):
+        server = self.start_server()
+        make_large(server.files / "large.iso")
+        window = self.enter(server, "alice")
+        window.download("large.iso")
+        window.transfer_runs("large.iso")
+        window.cancel_transfer("large.iso")
+        window.transfer_reads("large.iso", "Cancelled")
+        window.downloads_are([])
+
+    def test_download_over_tcp_where_udp_is_blocked(self):
+        server = self.start_server()
+        contents = make_file(server.files / "report.pdf", 500_000)
+        # At this address the server is reached by TCP alone.
+        with TcpRelay("127.0.0.2", server.port):
+            window = self.open_window(server.link.replace("127.0.0.1", "127.0.0.2"))
+            window.log_in("alice")
+            window.download("report.pdf")
+            window.is_told("report.pdf was downloaded")
+            window.transfer_reads("report.pdf", "TCP")
+        self.assertEqual((window.downloads / "report.pdf").read_bytes(), contents)
