@@ -7,10 +7,12 @@ set -euo pipefail
 
 home=$(mktemp --directory)
 runtime=$(mktemp --directory)
-xvfb=
+started=()
 clean_up() {
-    [ -z "$xvfb" ] || kill "$xvfb" 2>/dev/null || true
-    [ -z "$xvfb" ] || wait "$xvfb" 2>/dev/null || true
+    for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+        kill "${started[i]}" 2>/dev/null || true
+        wait "${started[i]}" 2>/dev/null || true
+    done
     rm -rf "$home" "$runtime"
 }
 trap clean_up EXIT
@@ -47,16 +49,36 @@ export XDG_DATA_HOME=$home/.local/share XDG_STATE_HOME=$home/.local/state
 export XDG_SESSION_TYPE=x11 GDK_BACKEND=x11 GSK_RENDERER=cairo LC_ALL=C.UTF-8
 export GTK_A11Y=atspi GTK_USE_PORTAL=0 ADW_DISABLE_PORTAL=1 GSETTINGS_BACKEND=memory
 
-# Xvfb picks a free display and writes its number once it listens: reading the pipe waits for that.
-exec {display_pipe}<> <(:)
-Xvfb -displayfd "$display_pipe" -screen 0 "${GEOMETRY:-1280x900}x24" -nolisten tcp -noreset \
-    >"$home/xvfb.log" 2>&1 &
-xvfb=$!
-if ! read -r -t 30 -u "$display_pipe" display; then
-    echo "The X server did not start:" >&2
-    cat "$home/xvfb.log" >&2
-    exit 1
-fi
-export DISPLAY=:$display
+# Each of the two picks a free address and writes it once it listens: reading it waits for that.
+exec {address}<> <(:)
+wait_for() {
+    local line
+    if ! read -r -t 30 -u "$address" line; then
+        echo "$1 did not start:" >&2
+        cat "$home/$1.log" >&2
+        return 1
+    fi
+    echo "$line"
+}
 
-dbus-run-session --config-file="$runtime/bus.conf" -- "$@" {display_pipe}<&-
+Xvfb -displayfd "$address" -screen 0 "${GEOMETRY:-1280x900}x24" -nolisten tcp -noreset \
+    >"$home/Xvfb.log" 2>&1 &
+started+=($!)
+DISPLAY=:$(wait_for Xvfb)
+export DISPLAY
+
+dbus-daemon --nofork --config-file="$runtime/bus.conf" --print-address="$address" \
+    >"$home/dbus-daemon.log" 2>&1 &
+started+=($!)
+DBUS_SESSION_BUS_ADDRESS=$(wait_for dbus-daemon)
+export DBUS_SESSION_BUS_ADDRESS
+
+"$@" {address}<&- &
+command=$!
+started+=("$command")
+trap 'kill -TERM "$command" 2>/dev/null' INT TERM
+status=0
+wait "$command" || status=$?
+# A trapped signal ends the first wait early: the command then still cleans up.
+wait "$command" 2>/dev/null || true
+exit "$status"
