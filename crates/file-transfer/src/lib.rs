@@ -13,7 +13,10 @@ pub mod range_set;
 
 pub mod proto;
 
+pub mod tcp;
 pub mod tls_identity;
+
+pub mod node;
 
 pub mod download;
 

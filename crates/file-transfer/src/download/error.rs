@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::part_file::PartFileError;
+
 /// Why a download ended without a file. A variant per thing that a person can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
@@ -77,6 +79,20 @@ pub enum DownloadError {
         /// What the last attempt met.
         error: io::Error,
     },
+}
+
+/// The hash that was expected is filled in by whoever knows it.
+impl From<PartFileError> for DownloadError {
+    fn from(error: PartFileError) -> Self {
+        match error {
+            PartFileError::DiskFull { path, needed } => DownloadError::DiskFull { path, needed },
+            PartFileError::Io { path, error } => DownloadError::Disk { path, error },
+            PartFileError::Mismatch { found } => {
+                DownloadError::Integrity { expected: [0; 32], found }
+            }
+            PartFileError::NotAFileName { path } => DownloadError::NotAFileName { path },
+        }
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,151 @@
+//! A transfer node: everything that sends the files of one catalogue to holders of tickets, over UDP
+//! and over TCP.
+//!
+//! Both ways share one table of running transfers, so its limits, the end of a login, and the rule
+//! that a newer start of a ticket ends the older one hold across them.
+
+use std::fmt;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::server::TlsStream;
+
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::tcp::proof::Exporter;
+use crate::tcp::serve::{self, Admitted, ProvenHello};
+use crate::tcp::{CloseCode, TcpServeError};
+use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
+
+mod sessions;
+mod wakeup;
+
+use sessions::{EndReason, Place, Refusal, Sessions};
+
+pub use sessions::SessionLimits as NodeLimits;
+
+/// A running node. [`shutdown`](Self::shutdown) ends it, and so does dropping it.
+pub struct TransferNode {
+    key: TicketKey,
+    catalogue: Arc<Catalogue>,
+    sessions: Arc<Sessions>,
+}
+
+impl TransferNode {
+    /// Serves tickets of `key` for files of `catalogue`: over UDP at once, on each of the bound sockets,
+    /// and over TCP on what is given to [`serve_tcp`](Self::serve_tcp).
+    pub fn start(
+        udp: Vec<UdpSocket>,
+        key: TicketKey,
+        catalogue: Arc<Catalogue>,
+        limits: NodeLimits,
+    ) -> io::Result<TransferNode> {
+        drop(udp);
+        Ok(TransferNode { key, catalogue, sessions: Sessions::new(limits) })
+    }
+
+    /// Serves one client over TCP, on a connection whose handshake is done and agreed on
+    /// [`ALPN`](crate::tcp::ALPN). Returns when the client has everything, with the bytes sent.
+    pub async fn serve_tcp<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: TlsStream<S>,
+    ) -> Result<u64, TcpServeError> {
+        let exporter = Exporter::of_node(stream.get_ref().1)
+            .map_err(|error| TcpServeError::Protocol(error.to_string()))?;
+        let proven =
+            serve::read_hello(&mut stream, exporter, |ticket| self.open_ticket(ticket)).await?;
+        let place = match self.admit(&proven) {
+            Ok(place) => place,
+            Err(code) => return Err(serve::close(&mut stream, code).await),
+        };
+        let admitted = match self.open_file(&proven.grant).await {
+            Ok(admitted) => admitted,
+            Err(code) => return Err(serve::close(&mut stream, code).await),
+        };
+        serve::send_file(&mut stream, proven, admitted, ended(&place)).await
+    }
+
+    /// Ends every transfer of a login (logout, kick, ban) at once, and keeps its tickets from starting
+    /// more.
+    pub fn end_login(&self, login: u64) {
+        self.sessions.end_login(Instant::now(), login);
+    }
+
+    /// How many transfers run.
+    pub fn transfer_count(&self) -> usize {
+        self.sessions.count()
+    }
+
+    /// Ends every transfer, tells each client, and lets none start any more. Waits for the threads of
+    /// the UDP side.
+    pub fn shutdown(&self) {
+        self.sessions.shut_down();
+    }
+
+    fn open_ticket(&self, ticket: &[u8]) -> Result<Grant, CloseCode> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let grant = self.key.open(ticket, now.as_secs()).map_err(|error| match error {
+            TicketError::Expired { .. } => CloseCode::Expired,
+            _ => CloseCode::BadTicket,
+        })?;
+        if self.sessions.has_ended(grant.login) {
+            return Err(CloseCode::LoginEnded);
+        }
+        Ok(grant)
+    }
+
+    fn admit(&self, proven: &ProvenHello) -> Result<Place, CloseCode> {
+        let ticket = TicketId::of(&proven.hello.ticket).ok_or(CloseCode::BadTicket)?;
+        let Grant { user, login, .. } = &proven.grant;
+        self.sessions.admit(ticket, user, *login).map_err(|refusal| match refusal {
+            Refusal::Ended => CloseCode::LoginEnded,
+            Refusal::Full => CloseCode::Busy,
+        })
+    }
+
+    /// The file, if it is still what the ticket was made for.
+    async fn open_file(&self, grant: &Grant) -> Result<Admitted, CloseCode> {
+        let (catalogue, path) = (Arc::clone(&self.catalogue), grant.file.clone());
+        let open = tokio::task::spawn_blocking(move || catalogue.open_file(&path))
+            .await
+            .map_err(|_| CloseCode::ShuttingDown)?;
+        let open = open.map_err(|error| match error {
+            CatalogueError::Io(_) | CatalogueError::Unreadable => CloseCode::FileUnreadable,
+            // Whatever it was when the ticket was made, it is no file of that size now.
+            CatalogueError::NotAFile
+            | CatalogueError::NotFound
+            | CatalogueError::TooLarge { .. } => CloseCode::FileChanged,
+        })?;
+        if open.version != grant.version {
+            return Err(CloseCode::FileChanged);
+        }
+        Ok(Admitted { file: Arc::new(open.file), version: open.version })
+    }
+}
+
+impl Drop for TransferNode {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl fmt::Debug for TransferNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransferNode")
+            .field("transfers", &self.transfer_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until a transfer is to end.
+async fn ended(place: &Place) -> CloseCode {
+    let control = place.control();
+    control.ended().await;
+    match control.end() {
+        Some(EndReason::LoginEnded) => CloseCode::LoginEnded,
+        Some(EndReason::Superseded) => CloseCode::Replaced,
+        Some(EndReason::ShuttingDown) | None => CloseCode::ShuttingDown,
+    }
+}

@@ -1,0 +1,286 @@
+//! The running sessions of a node, over all its front doors: who may start, and ending them.
+//!
+//! Each session is a thread. It is ended by a flag and a wakeup, so it stops within one turn of its
+//! loop; [`Sessions::shut_down`] waits for that.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::wakeup::Wakeup;
+use crate::ticket::TicketId;
+
+/// How long an ended login is remembered: longer than the 60 s for which its tickets can start.
+const ENDED_LOGIN_MEMORY: Duration = Duration::from_secs(120);
+
+/// Ended logins remembered at most. Full: those of the longest ago are forgotten first.
+const ENDED_LOGINS_MAX: usize = 65_536;
+
+/// How many transfers may run at once. When full, a newcomer is told so and may try again; nobody
+/// who is served already is pushed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// In all.
+    pub sessions_max: usize,
+    /// Of one user.
+    pub sessions_per_user_max: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { sessions_max: 64, sessions_per_user_max: 4 }
+    }
+}
+
+/// Why a session must not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its login has ended, or the node is being shut down: no answer at all.
+    Ended,
+    /// All places, or all places of this user, are taken.
+    Full,
+}
+
+/// Why a session is told to end from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum EndReason {
+    /// Logout, kick or ban.
+    LoginEnded = 1,
+    /// The node goes down.
+    ShuttingDown = 2,
+    /// The same ticket was used to start anew.
+    Superseded = 3,
+}
+
+/// The line to one session's thread: says when and why it is to end.
+#[derive(Debug)]
+pub(crate) struct SessionControl {
+    /// 0, or an [`EndReason`].
+    end: AtomicU8,
+    /// For a session that is a thread …
+    wakeup: Arc<Wakeup>,
+    /// … and for one that is a future.
+    ended: CancellationToken,
+}
+
+impl SessionControl {
+    fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            end: AtomicU8::new(0),
+            wakeup: Wakeup::new()?,
+            ended: CancellationToken::new(),
+        }))
+    }
+
+    /// What ends the thread's wait when the session is to end.
+    pub(crate) fn wakeup(&self) -> &Wakeup {
+        &self.wakeup
+    }
+
+    /// Completes when the session is to end.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Why the session is to end, if it is.
+    pub(crate) fn end(&self) -> Option<EndReason> {
+        match self.end.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(EndReason::LoginEnded),
+            2 => Some(EndReason::ShuttingDown),
+            _ => Some(EndReason::Superseded),
+        }
+    }
+
+    fn end_for(&self, reason: EndReason) {
+        // The first reason stands.
+        let _ = self.end.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Relaxed);
+        self.wakeup.wake_up();
+        self.ended.cancel();
+    }
+}
+
+/// All running sessions of a node.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    limits: SessionLimits,
+    /// Held for a few lookups only, never while a thread is waited for.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    last_key: u64,
+    running: HashMap<u64, Running>,
+    ended_logins: HashMap<u64, Instant>,
+}
+
+#[derive(Debug)]
+struct Running {
+    ticket: TicketId,
+    user: String,
+    login: u64,
+    control: Arc<SessionControl>,
+    /// Set right after the thread was started.
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A place among the running sessions; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    sessions: Arc<Sessions>,
+    key: u64,
+    control: Arc<SessionControl>,
+}
+
+impl Sessions {
+    /// None yet.
+    pub(crate) fn new(limits: SessionLimits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default() })
+    }
+
+    /// Whether nothing of this login may start any more.
+    pub(crate) fn has_ended(&self, login: u64) -> bool {
+        let state = self.lock();
+        state.closed || state.ended_logins.contains_key(&login)
+    }
+
+    /// Lets no session start from now on.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Whether the node is being shut down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Takes a place for a confirmed session. An older session of the same ticket ends.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        ticket: TicketId,
+        user: &str,
+        login: u64,
+    ) -> Result<Place, Refusal> {
+        let control = SessionControl::new().map_err(|_| Refusal::Full)?;
+        let mut state = self.lock();
+        if state.closed || state.ended_logins.contains_key(&login) {
+            return Err(Refusal::Ended);
+        }
+        state
+            .running
+            .values()
+            .filter(|running| running.ticket == ticket)
+            .for_each(Running::supersede);
+        let of_others = || state.running.values().filter(|running| running.ticket != ticket);
+        if of_others().count() >= self.limits.sessions_max {
+            return Err(Refusal::Full);
+        }
+        if of_others().filter(|running| running.user == user).count()
+            >= self.limits.sessions_per_user_max
+        {
+            return Err(Refusal::Full);
+        }
+        state.last_key += 1;
+        let key = state.last_key;
+        let running = Running {
+            ticket,
+            user: user.to_owned(),
+            login,
+            control: control.clone(),
+            thread: None,
+        };
+        state.running.insert(key, running);
+        Ok(Place { sessions: self.clone(), key, control })
+    }
+
+    /// Remembers the thread of a place, to wait for it at shutdown.
+    pub(crate) fn attach(&self, key: u64, thread: JoinHandle<()>) {
+        // A session that is over already has given its place back.
+        if let Some(running) = self.lock().running.get_mut(&key) {
+            running.thread = Some(thread);
+        }
+    }
+
+    /// Ends all sessions of a login, and keeps its tickets from starting more. Does not wait.
+    pub(crate) fn end_login(&self, now: Instant, login: u64) {
+        let mut state = self.lock();
+        state.remember_ended(now, login);
+        let of_login = state.running.values().filter(|running| running.login == login);
+        of_login.for_each(|running| running.control.end_for(EndReason::LoginEnded));
+    }
+
+    /// Ends all sessions and waits for their threads. None starts afterwards.
+    pub(crate) fn shut_down(&self) {
+        let threads: Vec<JoinHandle<()>> = {
+            let mut state = self.lock();
+            state.closed = true;
+            let running = state.running.values_mut();
+            running
+                .filter_map(|running| {
+                    running.control.end_for(EndReason::ShuttingDown);
+                    running.thread.take()
+                })
+                .collect()
+        };
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a transfer's thread has panicked");
+            }
+        }
+    }
+
+    /// How many run.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two statements, so a panic elsewhere spoils nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember_ended(&mut self, now: Instant, login: u64) {
+        self.ended_logins.retain(|_, ended| now.duration_since(*ended) < ENDED_LOGIN_MEMORY);
+        if self.ended_logins.len() >= ENDED_LOGINS_MAX
+            && let Some(oldest) = self.ended_logins.iter().min_by_key(|(_, ended)| **ended)
+        {
+            let oldest = *oldest.0;
+            self.ended_logins.remove(&oldest);
+        }
+        self.ended_logins.insert(login, now);
+    }
+}
+
+impl Running {
+    fn supersede(&self) {
+        self.control.end_for(EndReason::Superseded);
+    }
+}
+
+impl Place {
+    /// The line on which the session is told to end.
+    pub(crate) fn control(&self) -> &Arc<SessionControl> {
+        &self.control
+    }
+
+    /// What [`Sessions::attach`] knows it by.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.sessions.lock().running.remove(&self.key);
+    }
+}

@@ -1,0 +1,22 @@
+//! File bytes over TCP: the protocol `simplechat-file/1`, for networks that let no UDP through.
+//!
+//! It runs over TLS 1.3 with the ALPN name `simplechat-file/1`, on the port of the chat or of a
+//! transfer node. The client knows the node's key beforehand ([`pinned`]). Then frames ([`frame`]):
+//! HELLO from the client, WELCOME and the bytes (DATA…, END) from the node, DONE from the client; or
+//! CLOSE with a code, from the node, at any point. A client that gives up just closes the connection.
+//!
+//! A ticket alone opens nothing, because whoever listened to a UDP HELLO has seen it: the client also
+//! proves that it knows the secret, on this very TLS connection ([`proof`]). [`serve`] is the node's
+//! side, [`fetch`] the client's.
+
+pub(crate) mod fetch;
+pub(crate) mod frame;
+pub(crate) mod pinned;
+pub(crate) mod proof;
+pub(crate) mod serve;
+
+pub use frame::CloseCode;
+pub use serve::TcpServeError;
+
+/// The ALPN name.
+pub const ALPN: &[u8] = b"simplechat-file/1";
