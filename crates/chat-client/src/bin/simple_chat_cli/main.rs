@@ -1,2 +1,98 @@
-//! The command line of Simple Chat.
-fn main() {}
+//! `simple-chat-cli`: Simple Chat on the command line, for people and for scripts.
+//!
+//! `options.rs` says what can be asked for, one file per command does it over a [`visit::Visit`] to the
+//! server, `output.rs` writes text or JSON, `failure.rs` turns failures into exit codes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::Failure;
+use crate::options::{Command, Options};
+use crate::output::Output;
+use crate::visit::Visit;
+
+mod options;
+
+mod visit;
+
+mod files;
+mod get;
+mod listen;
+mod online;
+mod send;
+
+mod failure;
+mod measure_text;
+mod output;
+mod terminal_text;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    log_to_stderr();
+    let mut output = Output::new(options.json);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(options, &mut output)),
+        Err(error) => Err(Failure::Other(format!("The system is out of resources: {error}."))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failed(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+/// What goes wrong behind the scenes; `RUST_LOG` shows more.
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(false).init();
+}
+
+/// Does what was asked for and leaves the server properly, also when interrupted. A second interrupt
+/// does not wait for that.
+async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
+    let mut visit = Visit::start();
+    let outcome = tokio::select! {
+        outcome = carry_out(&options, &mut visit, output) => outcome,
+        failure = interrupted() => Err(failure),
+    };
+    tokio::select! {
+        () = visit.leave() => outcome,
+        failure = interrupted() => Err(failure),
+    }
+}
+
+async fn carry_out(
+    options: &Options,
+    visit: &mut Visit,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    visit.log_in(options).await?;
+    match &options.command {
+        Command::Send(send) => send::send(visit, output, send).await,
+        Command::Listen => listen::listen(visit, output).await,
+        Command::Online => online::online(visit, output).await,
+        Command::Files(files) => files::files(visit, output, files).await,
+        Command::Get(get) => get::get(visit, output, get).await,
+    }
+}
+
+/// Ctrl-C, or a polite request to end.
+async fn interrupted() -> Failure {
+    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    if let (Ok(mut interrupt), Ok(mut terminate)) = streams {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        return Failure::Interrupted;
+    }
+    // Without handlers the system ends the program by itself.
+    std::future::pending().await
+}

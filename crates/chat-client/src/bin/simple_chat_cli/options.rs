@@ -1,0 +1,144 @@
+//! The command line, as it is typed and as it is explained.
+
+use std::path::PathBuf;
+
+use chat_client::command::{ServerAddress, TransportChoice};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Examples:
+  simple-chat-cli --server LINK --name ann listen
+  simple-chat-cli --server LINK --name bob send \"Hello everybody\"
+  simple-chat-cli --server LINK --name bob send --to ann \"Just for you\"
+  simple-chat-cli --server LINK --name bob get report.pdf -o ~/Downloads/
+
+LINK is the invite link that the server prints when it starts; put it in quotes.
+
+Exit codes:
+  0    done
+  1    anything not listed here
+  2    the command line makes no sense
+  3    refused: name taken, wrong password, forbidden, server not trusted or its key changed
+  4    not found: no such file or person
+  5    the file that arrived is not the server's file
+  6    network: no server, no connection, connection lost
+  7    the local disk: full, no permission, no such folder
+  130  interrupted";
+
+/// Talk on a Simple Chat server and download its files.
+#[derive(Debug, Parser)]
+#[command(name = "simple-chat-cli", version, after_help = AFTER_HELP)]
+pub(crate) struct Options {
+    /// The server: its invite link, or HOST[:PORT] (port 5050 if none is given)
+    #[arg(long, value_name = "LINK|HOST[:PORT]", value_parser = parse_server)]
+    pub(crate) server: ServerAddress,
+
+    /// The name to log in with; nobody else online may have it
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// Trust a server that is not known yet, and remember its key. Not needed with an invite link
+    #[arg(long, global = true)]
+    pub(crate) accept_new: bool,
+
+    /// Print one JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send a message, to everybody or to one person
+    Send(Send),
+    /// Print messages, and who comes and goes, until interrupted
+    Listen,
+    /// List who is online
+    Online,
+    /// List the files that the server offers
+    Files(Files),
+    /// Download a file of the server
+    Get(Get),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// A person, or a room with # in front [default: #lobby, which is everybody]
+    #[arg(long, value_name = "NAME|#ROOM")]
+    pub(crate) to: Option<String>,
+
+    /// What to say; - sends each line of the standard input as one message
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Files {
+    /// Only files whose path starts like this
+    #[arg(default_value = "")]
+    pub(crate) prefix: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    /// The file, as `files` lists it
+    pub(crate) file: String,
+
+    /// Where to save it: a file or an existing folder. What exists is never overwritten; `name (1).ext`
+    /// is taken instead [default: the file's own name, here]
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// How the bytes travel; auto is UDP, and TCP where UDP is blocked
+    #[arg(long, value_enum, default_value_t = Transport::Auto)]
+    pub(crate) transport: Transport,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Transport {
+    Auto,
+    Udp,
+    Tcp,
+}
+
+impl From<Transport> for TransportChoice {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Auto => Self::Auto,
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+        }
+    }
+}
+
+fn parse_server(text: &str) -> Result<ServerAddress, String> {
+    text.parse().map_err(|error| chat_client::error_text::address_error(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn options_that_scripts_put_last_are_understood() {
+        let words = ["x", "--server", "h:1", "--name", "bob", "get", "f", "-o", "p", "--json"];
+        let options = Options::try_parse_from(words).unwrap();
+        assert!(options.json);
+        let Command::Get(get) = options.command else { panic!("{options:?}") };
+        assert_eq!(get.output, Some(PathBuf::from("p")));
+    }
+}
