@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
-use file_transfer::download::Transport;
+pub use file_transfer::download::Transport;
 
 use crate::command::{DownloadId, MessageId};
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};

@@ -1,2 +1,20 @@
-//! placeholder
-fn main() {}
+//! The program `simple-chat`: Simple Chat's window.
+
+use clap::Parser;
+use gtk::glib;
+use tracing_subscriber::EnvFilter;
+
+/// Talk and share files on your own network
+#[derive(Debug, Parser)]
+#[command(name = "simple-chat", version)]
+struct Arguments {
+    /// Invite link, or HOST[:PORT], to start with
+    link: Option<String>,
+}
+
+fn main() -> glib::ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    gtk_client::application::run(arguments.link)
+}

@@ -1,0 +1,215 @@
+//! Logging in and out: from what a person typed to the conversation, and back.
+
+use std::time::{Duration, Instant};
+
+use chat_client::command::{Command, ServerAddress};
+use chat_client::error::{EndReason, Refusal, SessionError};
+use chat_client::error_text;
+use common::spki_pin::SpkiPin;
+use common::wire::RefusalCode;
+use gtk::subclass::prelude::*;
+
+use super::ChatSession;
+use crate::model::connection_state::{LogInField, LogInProblem, Phase, Standing};
+use crate::model::last_login::LastLogin;
+use crate::model::message::Kind;
+use crate::model::plain_text;
+
+/// What a person typed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LogInForm {
+    /// `host[:port]` or an invite link.
+    pub server: String,
+    /// The user name.
+    pub name: String,
+    /// Empty where none was asked for.
+    pub password: String,
+}
+
+impl ChatSession {
+    /// Logs in with what was typed: on the connection that is there, if it leads to the same server.
+    pub fn log_in(&self, form: LogInForm) {
+        let server = match form.server.parse::<ServerAddress>() {
+            Ok(server) => server,
+            Err(error) => {
+                return self.problem(LogInField::Server, error_text::address_error(&error));
+            }
+        };
+        if form.name.trim().is_empty() {
+            return self.problem(LogInField::Name, "Enter a user name".to_owned());
+        }
+        let same_server = self.imp().form.borrow().server == form.server;
+        let connected = same_server && self.imp().bridge.borrow().is_some();
+        self.imp().form.replace(form);
+        self.change(|standing| {
+            standing.problem = None;
+            standing.phase = Phase::LoggingIn;
+        });
+        if connected {
+            self.send_log_in();
+        } else {
+            self.open(server);
+        }
+    }
+
+    /// The person compared the fingerprint and trusts it.
+    pub fn trust(&self, pin: SpkiPin) {
+        self.enter(Phase::LoggingIn);
+        self.ask(Command::Trust { pin });
+    }
+
+    /// Back to the log-in page, whatever is under way there.
+    pub fn give_up_log_in(&self) {
+        self.close();
+        self.enter(Phase::LoggedOut);
+    }
+
+    /// Says goodbye to the server; the log-in page comes when that is done. All downloads end.
+    pub fn log_out(&self) {
+        if self.ask(Command::LogOut) {
+            self.enter(Phase::LoggingOut);
+        } else {
+            self.forget_everything(None);
+        }
+    }
+
+    fn open(&self, server: ServerAddress) {
+        self.close();
+        let Some(opener) = self.imp().opener.get() else { return };
+        let bridge = opener();
+        bridge.follow(self, self.imp().number.get());
+        bridge.ask(Command::Connect { server });
+        self.imp().bridge.replace(Some(bridge));
+    }
+
+    /// Leaves the session that there may be. Letting go of it logs out.
+    fn close(&self) {
+        let imp = self.imp();
+        imp.number.set(imp.number.get().wrapping_add(1));
+        imp.bridge.replace(None);
+    }
+
+    fn send_log_in(&self) {
+        let form = self.imp().form.borrow().clone();
+        let password = Some(form.password).filter(|password| !password.is_empty());
+        self.ask(Command::LogIn { name: form.name.trim().to_owned(), password });
+    }
+
+    pub(super) fn connecting(&self) {
+        self.change(|standing| {
+            if let Phase::Reconnecting { retry_at, .. } = &mut standing.phase {
+                *retry_at = None;
+            }
+        });
+    }
+
+    pub(super) fn needs_log_in(&self, server_name: &str, password_needed: bool) {
+        self.change(|standing| {
+            standing.server_name = plain_text::shown_name(server_name);
+            standing.password_needed = password_needed;
+        });
+        let password_missing = password_needed && self.imp().form.borrow().password.is_empty();
+        match self.imp().connection.phase() {
+            Phase::LoggingIn if password_missing => {
+                self.problem(LogInField::Password, "This server asks for a password".to_owned());
+            }
+            Phase::LoggingIn => self.send_log_in(),
+            // After a broken connection the session logs in again by itself.
+            _ => {}
+        }
+    }
+
+    pub(super) fn log_in_refused(&self, refusal: &Refusal) {
+        let field = match refusal.0.code() {
+            RefusalCode::NameTaken
+            | RefusalCode::NameTooSimilar
+            | RefusalCode::NameReserved
+            | RefusalCode::NameMalformed => LogInField::Name,
+            RefusalCode::WrongPassword => LogInField::Password,
+            _ => LogInField::Server,
+        };
+        self.problem(field, error_text::refusal(refusal));
+    }
+
+    pub(super) fn logged_in(&self, name: &str, resumed: bool) {
+        let came_back = self.imp().connection.phase().is_in_conversation();
+        self.change(|standing| {
+            standing.phase = Phase::Online;
+            standing.problem = None;
+            standing.own_name = name.to_owned();
+        });
+        self.remember(name);
+        match (came_back, resumed) {
+            (false, _) => self.say(
+                Kind::Presence,
+                &format!("You are online as {}", plain_text::shown_name(name)),
+            ),
+            (true, false) => self.say(Kind::Presence, "You are online again"),
+            (true, true) => {}
+        }
+    }
+
+    fn remember(&self, name: &str) {
+        let Some(file) = self.imp().last_login_file.borrow().clone() else { return };
+        let login =
+            LastLogin { server: self.imp().form.borrow().server.clone(), name: name.to_owned() };
+        if let Err(error) = login.save(&file) {
+            tracing::warn!(%error, file = %file.display(), "cannot remember the login");
+        }
+    }
+
+    pub(super) fn disconnected(&self, error: &SessionError, retry_in: Duration) {
+        let reason = error_text::session_error(error);
+        match self.imp().connection.phase() {
+            Phase::Online | Phase::Reconnecting { .. } => {
+                let retry_at = Some(Instant::now() + retry_in);
+                self.enter(Phase::Reconnecting { reason, retry_at });
+            }
+            Phase::KeyChanged { .. } => {}
+            Phase::LoggedOut
+            | Phase::LoggingIn
+            | Phase::FirstContact { .. }
+            | Phase::LoggingOut => {
+                self.close();
+                self.problem(LogInField::Server, reason);
+            }
+        }
+    }
+
+    pub(super) fn ended(&self, reason: &EndReason) {
+        let problem = match reason {
+            EndReason::LoggedOut => None,
+            EndReason::KeyChanged => return self.close(),
+            EndReason::TakenOver | EndReason::Failed(_) => Some(LogInProblem {
+                field: LogInField::Server,
+                sentence: error_text::end_reason(reason),
+            }),
+        };
+        self.forget_everything(problem);
+    }
+
+    /// Back to the log-in page; what was said belongs to the login that is over.
+    fn forget_everything(&self, problem: Option<LogInProblem>) {
+        let imp = self.imp();
+        self.close();
+        self.fail_outbox();
+        self.end_downloads();
+        imp.new_rows.take();
+        drop(imp.messages.take_all());
+        imp.people.list().remove_all();
+        imp.files.list().remove_all();
+        imp.form.borrow_mut().password.clear();
+        imp.connection.change(|standing| *standing = Standing { problem, ..Standing::default() });
+    }
+
+    fn problem(&self, field: LogInField, sentence: String) {
+        self.change(|standing| {
+            standing.phase = Phase::LoggedOut;
+            standing.problem = Some(LogInProblem { field, sentence });
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Standing)) {
+        self.imp().connection.change(change);
+    }
+}

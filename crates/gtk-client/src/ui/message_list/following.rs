@@ -1,0 +1,94 @@
+//! Where the view stands. While the end is on the screen it stays there; once a person scrolls up,
+//! nothing moves under their eyes, and older messages are paged in before they come to the top.
+
+use adw::prelude::*;
+use adw::subclass::prelude::*;
+use gtk::glib;
+
+use super::MessageList;
+
+/// Closer to the end than this, in pixels, is at the end.
+const END_TOLERANCE: f64 = 40.0;
+
+/// Pages of the screen that are above the view before older messages are asked for.
+const PAGES_AHEAD: f64 = 2.0;
+
+impl MessageList {
+    /// Starts to watch how the person scrolls and what comes.
+    pub(super) fn follow_end(&self) {
+        let adjustment = self.imp().scrolled_window.vadjustment();
+        adjustment.connect_value_changed(glib::clone!(
+            #[weak(rename_to = list)]
+            self,
+            move |adjustment| list.scrolled(adjustment)
+        ));
+        adjustment.connect_changed(glib::clone!(
+            #[weak(rename_to = list)]
+            self,
+            move |_| list.resized()
+        ));
+    }
+
+    /// Shows the newest message and stays there.
+    pub(super) fn go_to_end(&self) {
+        self.set_following(true);
+        self.scroll_to_end();
+    }
+
+    fn scrolled(&self, adjustment: &gtk::Adjustment) {
+        if self.imp().settling.get() {
+            return;
+        }
+        let below = adjustment.upper() - adjustment.page_size() - adjustment.value();
+        self.set_following(below < END_TOLERANCE);
+        if adjustment.value() < PAGES_AHEAD * adjustment.page_size() && !self.imp().following.get()
+        {
+            self.page_in();
+        }
+    }
+
+    /// The content or the window changed its height.
+    fn resized(&self) {
+        if self.imp().following.get() && !self.imp().settling.get() {
+            self.scroll_to_end();
+        }
+    }
+
+    fn page_in(&self) {
+        if let Some(session) = self.imp().session.get().cloned() {
+            // Not inside the list's own change of its adjustment.
+            glib::idle_add_local_once(move || {
+                session.messages().page_in();
+            });
+        }
+    }
+
+    fn set_following(&self, following: bool) {
+        let imp = self.imp();
+        if imp.following.replace(following) != following {
+            imp.latest_button.set_visible(!following);
+            if let Some(session) = imp.session.get() {
+                session.messages().set_following(following);
+            }
+        }
+    }
+
+    fn scroll_to_end(&self) {
+        let imp = self.imp();
+        let Some(last) =
+            imp.session.get().and_then(|session| session.messages().n_items().checked_sub(1))
+        else {
+            return;
+        };
+        imp.settling.set(true);
+        // The list knows the heights of the rows on the screen only and guesses the others: asking it for
+        // the last row is exact, setting the adjustment is not.
+        let asked = imp.list_view.activate_action("list.scroll-to-item", Some(&last.to_variant()));
+        debug_assert!(asked.is_ok(), "GtkListView has this action");
+        glib::idle_add_local_once(glib::clone!(
+            #[weak(rename_to = list)]
+            self,
+            move || list.imp().settling.set(false)
+        ));
+    }
+}
