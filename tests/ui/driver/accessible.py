@@ -12,9 +12,11 @@ from gi.repository import Atspi, GLib  # noqa: E402 (the version has to be named
 from driver.waiting import until  # noqa: E402
 
 BUTTON = "push button"
+DIALOG = "dialog"
 ENTRY = "text"
 LABEL = "label"
 MENU_ITEM = "menu item"
+TOGGLE = "toggle button"
 
 
 def application(pid):

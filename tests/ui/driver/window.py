@@ -1,13 +1,17 @@
 """One window of simple-chat: what a person does in it, by the names that a screen reader says."""
 
+import time
+
 from driver import accessible, keyboard
-from driver.accessible import BUTTON, ENTRY
+from driver.accessible import BUTTON, DIALOG, ENTRY, TOGGLE
 from driver.programs import PROGRAMS, Program
 from driver.waiting import until
 
 EVERYONE = "Everyone"
 # The author of what the server, or the program itself, says.
 SERVER = "Server"
+# How long a closed window takes to be gone for good, with room to spare.
+REST_SECONDS = 0.5
 
 
 class ChatWindow(Program):
@@ -17,6 +21,7 @@ class ChatWindow(Program):
         super().__init__(label, [PROGRAMS / "simple-chat", *arguments], folder)
         self.downloads = self.folder / "Downloads"
         self.downloads.mkdir(exist_ok=True)
+        self.recipient = EVERYONE
 
     @property
     def root(self):
@@ -85,22 +90,51 @@ class ChatWindow(Program):
 
     def choose_in_menu(self, item):
         """Opens the main menu and takes one of its items."""
-        self.open_popup("Main Menu", containing=item)
+        self.open("Main Menu")
         accessible.press(self.find(accessible.MENU_ITEM, item))
         self.gone(accessible.MENU_ITEM, item)
 
-    def open_popup(self, button, containing):
-        """Presses a button until what it opens is there: one press may fall on a popup that still closes."""
-        accessible.press(self.find(name=button))
-        self.find(containing=containing)
+    def open(self, name):
+        """Opens what hangs on a menu button, unless it is open."""
+        accessible.press(self.find(TOGGLE, name))
+
+    def trust(self):
+        """Says that the fingerprint is the right one."""
+        self.press("Trust and Continue")
 
     # ---- Messages
 
     def say(self, text, to=EVERYONE):
         """Writes to everyone or to one person."""
         self.choose_recipient(to)
+        self.write(text)
+
+    def choose_recipient(self, to):
+        """Chooses in *To*: everyone, somebody of the list, or else a name that is typed."""
+        if self.recipient == to:
+            return
+        self.open("To")
+        if to == EVERYONE:
+            self.press(EVERYONE)
+        else:
+            self.type_into("Find or type a name", to)
+            accessible.press(self.find(BUTTON, containing=to))
+        self.recipient = to
+        self.gone(ENTRY, "Find or type a name")
+
+    def write(self, text):
+        """Writes to whoever is chosen."""
         self.type_into("Message", text)
         self.press("Send")
+        self._message_is_on_its_way()
+
+    def write_by_keys(self, text):
+        """Writes to whoever is chosen, without a mouse: the cursor is where messages are written."""
+        keyboard.write(self.pid, text)
+        keyboard.keys(self.pid, "Return")
+        self._message_is_on_its_way()
+
+    def _message_is_on_its_way(self):
         until("the message to be on its way", lambda: accessible.read(self.find(ENTRY, "Message")) == "")
 
     def rows(self):
@@ -131,6 +165,118 @@ class ChatWindow(Program):
             return next((text for text in accessible.texts(self.root) if containing in text), None)
 
         return until(f"{self.label} to read {containing!r}", found)
+
+
+    # ---- Dialogs
+
+    def online_dialog(self):
+        """Opens the dialog of who is online, for a `with` block."""
+        return Dialog(self, "Show Online", "Online")
+
+    def files_dialog(self):
+        """Opens the dialog of the server's files, for a `with` block."""
+        return FilesDialog(self, "Show Server Files", "Server Files")
+
+    # ---- Downloads
+
+    def download(self, path, save_as=None):
+        """Downloads a file by the dialog of the server's files, under its own name or another one."""
+        with self.files_dialog() as dialog:
+            if save_as is None:
+                accessible.press(dialog.download_button(path))
+            else:
+                accessible.press(dialog.find(BUTTON, f"Save {path} As…"))
+                accessible.type_into(dialog.find(ENTRY, "Save as"), save_as)
+                accessible.press(dialog.find(BUTTON, "Download"))
+                dialog.download_button(path)
+
+    def transfer(self, path):
+        """What the row of a transfer says: amount, speed, way."""
+        self.open_transfers()
+        row = self.find(containing=f"{path}, ")
+        return accessible.name_of(row).removeprefix(f"{path}, ")
+
+    def open_transfers(self):
+        """Opens the list of transfers, unless it is open."""
+        if not self.has(containing="Clear Finished"):
+            self.open("Transfers")
+            self.find(containing="Clear Finished")
+
+    def transfer_runs(self, path):
+        """Waits until bytes of the file arrive."""
+        self.transfer_reads(path, " of ")
+
+    def transfer_reads(self, path, containing):
+        """Waits until the row of a transfer contains this."""
+        until(f"the transfer of {path} to read {containing!r}", lambda: containing in self.transfer(path))
+
+    def cancel_transfer(self, path):
+        """Gives a transfer up."""
+        self.open_transfers()
+        self.press(f"Cancel {path}")
+
+    def downloads_are(self, names):
+        """Waits until the folder of downloads holds exactly these."""
+
+        def held():
+            return sorted(entry.name for entry in self.downloads.iterdir()) == sorted(names)
+
+        until(f"{self.downloads} to hold {names}", held)
+
+
+class Dialog:
+    """A dialog over the window, closed again at the end of its `with` block."""
+
+    def __init__(self, window, button, title):
+        self.window = window
+        self.title = title
+        window.press(button)
+        self.root = window.find(DIALOG, title)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes the dialog."""
+        accessible.press(self.find(BUTTON, "Close"))
+        # GTK 4.8 may crash when somebody looks at a window that is just being destroyed.
+        time.sleep(REST_SECONDS)
+        self.window.gone(DIALOG, self.title)
+
+    def find(self, role=None, name=None, containing=None):
+        """Waits for a widget of this dialog."""
+        return accessible.find(self.root, role, name, containing)
+
+    def shows(self, name):
+        """Waits until somebody is listed."""
+        return self.find(BUTTON, name)
+
+    def shows_no(self, name):
+        """Waits until somebody is not listed any more."""
+        accessible.gone(self.root, BUTTON, name)
+
+    def reads(self, containing):
+        """Waits until something that can be read contains this."""
+        until(f"the dialog to read {containing!r}", lambda: any(containing in text for text in accessible.texts(self.root)))
+
+
+class FilesDialog(Dialog):
+    """The dialog of the server's files."""
+
+    def download_button(self, path):
+        """The button that downloads a file."""
+        return self.find(BUTTON, f"Download {path}")
+
+    def offers(self, path):
+        """Waits until a file is listed."""
+        self.download_button(path)
+
+    def offers_no(self, path):
+        """Waits until a file is not listed any more."""
+        accessible.gone(self.root, BUTTON, f"Download {path}")
 
 
 def _is_time(text):
