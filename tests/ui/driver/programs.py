@@ -13,6 +13,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 # Where the built programs are.
 PROGRAMS = Path(os.environ.get("PROGRAMS", PROJECT / "target" / "debug"))
 STOP_SECONDS = 10
+LOG_LINES_SHOWN = 12
 
 _started = []
 
@@ -57,6 +58,10 @@ class Program:
     def lines(self):
         """The complete lines that it has written on standard output."""
         return self.output_path.read_text(errors="replace").split("\n")[:-1]
+
+    def last_words(self):
+        """The beginning of its log: what went wrong first."""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[:LOG_LINES_SHOWN])
 
     def wait_until_ended(self):
         """Waits for the process to end by itself and returns its exit code."""
@@ -105,7 +110,7 @@ class Server(Program):
 
     def _first_line(self):
         def line_or_end():
-            assert self.running, f"chat-server ended at once: {self.log_path.read_text()}"
+            assert self.running, f"chat-server ended at once:\n{self.last_words()}"
             return self.lines()
 
         return until("chat-server to print its invite link", line_or_end)[0]

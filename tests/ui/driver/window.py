@@ -28,7 +28,7 @@ class ChatWindow(Program):
         """The application as the accessibility bus sees it, all its windows included."""
 
         def registered():
-            assert self.running, f"{self.label} ended with {self.process.returncode}: {self.log_path.read_text()}"
+            assert self.running, f"{self.label} ended with {self.process.returncode}:\n{self.last_words()}"
             return accessible.application(self.pid)
 
         return until(f"{self.label} on the accessibility bus", registered)
