@@ -16,6 +16,7 @@
 
 pub mod ack_frame;
 pub mod close_frame;
+mod closing;
 pub mod data_frame;
 pub mod ecn;
 pub mod front_door;
@@ -23,11 +24,13 @@ pub mod handshake;
 pub mod hello;
 pub mod keys;
 pub mod limits;
+mod liveness;
 pub mod packet;
 pub mod ping_frame;
 pub mod received_numbers;
-//RX
+pub mod receiver;
 pub mod rtt;
-//TX
+mod sealed_channel;
+pub mod sender;
 pub mod want_frame;
 mod wire_bytes;

@@ -15,7 +15,7 @@ use super::keys::{CipherSuite, CipherSuites, SessionKeys, SessionSecrets};
 use super::limits::{
     DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX, HANDSHAKE_TIMEOUT, PENDING_MAX, PENDING_PER_TICKET_MAX,
 };
-use super::packet::{Header, PacketKind};
+use super::packet::Header;
 
 /// What a ticket said once it was opened. `G` is whatever else the caller keeps with it.
 #[derive(Clone, Debug)]
@@ -236,12 +236,9 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         let StartState::Pending(pending) = &mut start.state else {
             return FrontDoorOutput::BelongsTo(header.session_id);
         };
-        let is_first_packet =
-            header.kind == PacketKind::Want && datagram.len() <= DATAGRAM_BYTES_BASE;
         let in_time = now < start.welcomed_at + HANDSHAKE_TIMEOUT;
         let superseded = newest_confirmed.is_some_and(|(order, _)| order > start.order);
-        if !is_first_packet || !in_time || superseded || !authenticates(pending, &header, datagram)
-        {
+        if !in_time || superseded || !authenticates(pending, &header, datagram) {
             return FrontDoorOutput::Nothing;
         }
         let rtt =

@@ -1,0 +1,581 @@
+//! The sending end of a session: which bytes go out when, what was lost, when it is over.
+//!
+//! * `sender/work_list.rs`: which file bytes are to be sent, lost ones first
+//! * `sender/batch.rs`: one send, with places for file bytes
+//! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
+//!   `sent_packets.rs` (the ring), `loss_detection.rs`, `delivery_rate.rs`, `pacer.rs`, `path_mtu.rs`,
+//!   `ecn_validation.rs`, `number_skips.rs`
+//! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` is its first implementation
+//!
+//! The other end is [`receiver`](super::receiver).
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+pub use self::batch::{Batch, Slot};
+pub use self::congestion::{AckSample, CongestionController, LossSample};
+pub use self::cubic::Cubic;
+pub use self::delivery_rate::RateSample;
+
+use self::flight::{Flight, NeverSent};
+use self::sent_packets::PacketContent;
+use self::work_list::WorkList;
+use super::ack_frame::AckFrame;
+use super::close_frame::{CloseCode, CloseFrame};
+use super::closing::Closing;
+use super::data_frame::{DataHeader, SyncBlock};
+use super::ecn::Ecn;
+use super::keys::SessionKeys;
+use super::limits::{
+    BATCH_SEGMENTS_MAX, COMPLETE_IDLE_MAX, DATAGRAM_BYTES_BASE, GENERATION_SHIFT, HEADER_BYTES,
+    STALL_MAX, TAG_BYTES, WANTED_RANGES_MAX,
+};
+use super::liveness::Liveness;
+use super::packet::{Header, PacketKind};
+use super::ping_frame::{PING_BODY_BYTES, PingFrame};
+use super::rtt::RttEstimator;
+use super::sealed_channel::SealedChannel;
+use super::want_frame::WantFrame;
+
+mod batch;
+mod congestion;
+mod cubic;
+mod delivery_rate;
+mod ecn_validation;
+mod flight;
+mod hystart;
+mod loss_detection;
+mod number_skips;
+mod pacer;
+mod path_mtu;
+mod sent_packets;
+mod work_list;
+
+/// Packets sent on a probe timeout (RFC 9002, section 6.2.4).
+const PROBES_PER_TIMEOUT: u32 = 2;
+/// A sync block goes out at least this much apart, however short the round trip.
+const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// How a session ended, as the sender sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderOutcome {
+    /// The receiver has everything.
+    Done,
+    /// [`Sender::close`] was called, or the peer broke a rule.
+    ClosedHere(CloseCode),
+    /// The receiver ended the session.
+    ClosedByPeer(CloseFrame),
+    /// Nothing authentic came for 30 s.
+    Silent,
+    /// So many forged packets came that the keys must not be used any longer.
+    Forged,
+}
+
+/// What a sender needs to know.
+#[derive(Debug)]
+pub struct SenderConfig {
+    /// The session's name.
+    pub session_id: u64,
+    /// Traffic keys of this end.
+    pub keys: SessionKeys,
+    /// Size of the file; a WANT beyond it ends the session.
+    pub file_bytes: u64,
+    /// File bytes that may be sent in all, retransmissions included.
+    pub bytes_max: u64,
+    /// Largest datagram that both ends and the interface take.
+    pub datagram_bytes_max: usize,
+    /// Round trip of the handshake, if it was measured.
+    pub rtt: Option<Duration>,
+    /// Secret randomness: which packet numbers are left out.
+    pub seed: u64,
+    /// Who decides how much may be in flight.
+    pub controller: Box<dyn CongestionController>,
+}
+
+/// Counters of a sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Packets of all kinds.
+    pub packets_sent: u64,
+    /// Packets declared lost.
+    pub packets_lost: u64,
+    /// Of those, the ones that arrived after all.
+    pub spurious_losses: u64,
+    /// File bytes put into DATA, retransmissions included.
+    pub data_bytes_sent: u64,
+    /// Probe timeouts.
+    pub probe_timeouts: u64,
+    /// Distinct file bytes the receiver says it has from this session.
+    pub file_bytes_received: u64,
+    /// Smoothed round trip.
+    pub smoothed_rtt: Duration,
+    /// Congestion window in bytes.
+    pub congestion_window: u64,
+    /// Bytes in flight.
+    pub bytes_in_flight: u64,
+    /// Packet numbers tracked, which is what memory is proportional to.
+    pub tracked_numbers: usize,
+    /// Current size of datagrams.
+    pub datagram_bytes: usize,
+    /// Packets that did not authenticate.
+    pub forgeries: u64,
+    /// Packets whose number was seen before.
+    pub repeats: u64,
+}
+
+/// Sends what the receiver asks for.
+///
+/// Calling order: give every datagram to [`handle_datagram`](Self::handle_datagram); when
+/// [`poll_timeout`](Self::poll_timeout) is reached call [`handle_timeout`](Self::handle_timeout);
+/// after either, drain [`poll_transmit`](Self::poll_transmit) and then
+/// [`poll_batch`](Self::poll_batch): for each [`Slot`] read its file bytes into its payload's place,
+/// [`seal`](Self::seal) the datagram, and send the whole batch. What a batch carries counts as sent
+/// from `poll_batch` on; a batch that the system refuses is lost like any other.
+/// [`outcome`](Self::outcome) ends the session; go on until [`is_drained`](Self::is_drained), so that
+/// a repeated CLOSE is answered.
+#[derive(Debug)]
+pub struct Sender {
+    channel: SealedChannel,
+    work: WorkList,
+    flight: Flight,
+    liveness: Liveness,
+    file_bytes: u64,
+    bytes_left: u64,
+    want_version: u32,
+    /// Number of the newest packet whose window and counters count.
+    newest_report: Option<u64>,
+    last_eliciting: Option<Instant>,
+    last_sync: Option<Instant>,
+    ping_due: bool,
+    /// Packets to be sent whatever the windows say.
+    probes_due: u32,
+    /// Since when everything asked for has arrived; `None` while something has not.
+    complete_since: Option<Instant>,
+    /// When the work in hand was asked for.
+    work_since: Instant,
+    closing: Option<Closing>,
+    /// A CLOSE(done) is to be answered.
+    close_answer_due: bool,
+    drained_at: Option<Instant>,
+    outcome: Option<SenderOutcome>,
+    stats: SenderStats,
+}
+
+impl Sender {
+    /// A session whose first packet, which proved the address, comes next.
+    #[must_use]
+    pub fn new(now: Instant, config: SenderConfig) -> Self {
+        let rtt = RttEstimator::new(config.rtt);
+        let datagram_bytes_max = config.datagram_bytes_max;
+        Self {
+            channel: SealedChannel::new(config.session_id, config.keys),
+            work: WorkList::default(),
+            flight: Flight::new(now, rtt, datagram_bytes_max, config.seed, config.controller),
+            liveness: Liveness::new(now),
+            file_bytes: config.file_bytes,
+            bytes_left: config.bytes_max,
+            want_version: 0,
+            newest_report: None,
+            last_eliciting: None,
+            last_sync: None,
+            ping_due: false,
+            probes_due: 0,
+            complete_since: Some(now),
+            work_since: now,
+            closing: None,
+            close_answer_due: false,
+            drained_at: None,
+            outcome: None,
+            stats: SenderStats::default(),
+        }
+    }
+
+    /// Takes a datagram, opening it in place. Repeated, reordered, forged or foreign ones do no harm.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8]) {
+        let Some((header, body)) = self.channel.open(datagram) else {
+            if self.channel.worn_out() && self.outcome.is_none() {
+                self.outcome = Some(SenderOutcome::Forged);
+            }
+            return;
+        };
+        self.channel.note(header.number);
+        self.liveness.heard(now);
+        match header.kind {
+            // A sender's own kinds are authentic, but mean nothing here.
+            PacketKind::Data | PacketKind::Probe | PacketKind::PathChallenge => {}
+            PacketKind::PathResponse => {}
+            PacketKind::Ack => self.handle_ack(now, &header, body),
+            PacketKind::Want => self.handle_want(now, &header, body),
+            PacketKind::Ping => {
+                self.ping_due |= PingFrame::decode(body).is_some_and(|p| p.answer_me)
+            }
+            PacketKind::Close => self.handle_close(now, body),
+        }
+    }
+
+    fn handle_ack(&mut self, now: Instant, header: &Header, body: &[u8]) {
+        let Some(ack) = AckFrame::decode(body) else { return };
+        let is_newest = self.is_newest_report(header);
+        match self.flight.handle_ack(now, &ack, is_newest, &mut self.work) {
+            Ok(progress) => {
+                if is_newest {
+                    self.stats.file_bytes_received = ack.header.file_bytes;
+                }
+                if progress {
+                    self.liveness.progressed();
+                    self.probes_due = 0;
+                }
+            }
+            Err(NeverSent) => {
+                self.close(now, CloseCode::Violation, "acknowledged what was never sent");
+            }
+        }
+        self.note_completeness(now);
+    }
+
+    fn handle_want(&mut self, now: Instant, header: &Header, body: &[u8]) {
+        let Some(want) = WantFrame::decode(body) else { return };
+        if self.is_newest_report(header) {
+            self.flight.set_window(want.window);
+        }
+        // Answered even if seen before: the echo may have been lost.
+        self.ping_due = true;
+        if want.version <= self.want_version {
+            return;
+        }
+        self.want_version = want.version;
+        if want.ranges.last().is_some_and(|last| last.end > self.file_bytes) {
+            return self.close(now, CloseCode::Violation, "asked for bytes beyond the file");
+        }
+        for range in want.ranges.iter() {
+            self.work.want(&range);
+        }
+        if self.work.unsent_ranges() > WANTED_RANGES_MAX {
+            self.close(now, CloseCode::Violation, "asked for too many separate ranges");
+        }
+        self.note_completeness(now);
+    }
+
+    /// Whether the packet is newer than all whose window and counters were taken.
+    fn is_newest_report(&mut self, header: &Header) -> bool {
+        let is_newest = self.newest_report.is_none_or(|newest| header.number > newest);
+        if is_newest {
+            self.newest_report = Some(header.number);
+        }
+        is_newest
+    }
+
+    fn note_completeness(&mut self, now: Instant) {
+        match (self.work.is_complete(), self.complete_since) {
+            (false, Some(_)) => {
+                self.complete_since = None;
+                self.work_since = now;
+            }
+            (true, None) => self.complete_since = Some(now),
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+
+    fn handle_close(&mut self, now: Instant, body: &[u8]) {
+        let Some(frame) = CloseFrame::decode(body) else { return };
+        if frame.code == CloseCode::Done {
+            self.close_answer_due = true;
+            self.drained_at = Some(now + self.probe_timeout() * 3);
+            self.outcome.get_or_insert(SenderOutcome::Done);
+        } else {
+            if let Some(closing) = &mut self.closing {
+                closing.acknowledge();
+            }
+            self.outcome.get_or_insert(SenderOutcome::ClosedByPeer(frame));
+        }
+    }
+
+    /// Ends the session. The outcome stands at once.
+    pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
+        if self.outcome.is_none() {
+            let frame = CloseFrame { code, reason: reason.to_owned() };
+            self.closing = Some(Closing::new(now, frame));
+            self.outcome = Some(SenderOutcome::ClosedHere(code));
+        }
+    }
+
+    /// How the session ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&SenderOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Whether the session has ended and nothing is left to be sent or waited for.
+    #[must_use]
+    pub fn is_drained(&self, now: Instant) -> bool {
+        self.outcome.is_some()
+            && !self.close_answer_due
+            && self.drained_at.is_none_or(|at| now >= at)
+            && self.closing.as_ref().is_none_or(Closing::is_over)
+    }
+
+    /// The ECN bits that datagrams are to go out with.
+    #[must_use]
+    pub fn ecn(&self) -> Ecn {
+        self.flight.ecn()
+    }
+
+    /// Counters and current values.
+    #[must_use]
+    pub fn stats(&self) -> SenderStats {
+        let flight = self.flight.stats();
+        SenderStats {
+            packets_sent: flight.packets_sent,
+            packets_lost: flight.packets_lost,
+            spurious_losses: flight.spurious_losses,
+            smoothed_rtt: self.flight.rtt().smoothed(),
+            congestion_window: self.flight.congestion_window(),
+            bytes_in_flight: self.flight.bytes_in_flight(),
+            tracked_numbers: self.flight.tracked(),
+            datagram_bytes: self.flight.datagram_bytes(),
+            forgeries: self.channel.forgeries(),
+            repeats: self.channel.repeats(),
+            ..self.stats
+        }
+    }
+
+    /// Writes the next datagram without file bytes that is due into `out` (at least 1452 bytes) and
+    /// gives its length. Call until it gives `None`.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
+        if std::mem::take(&mut self.close_answer_due) {
+            let answer = CloseFrame { code: CloseCode::Done, reason: String::new() };
+            return self.transmit_close(now, &answer, out);
+        }
+        let probe_timeout = self.probe_timeout();
+        if let Some(closing) = &mut self.closing {
+            let frame = closing.take_due(now, probe_timeout).then(|| closing.frame().clone())?;
+            return self.transmit_close(now, &frame, out);
+        }
+        if self.outcome.is_some() {
+            return None;
+        }
+        if std::mem::take(&mut self.ping_due) {
+            let ping = PingFrame { answer_me: false, sync: self.sync_block() };
+            self.last_sync = Some(now);
+            let size = HEADER_BYTES + PING_BODY_BYTES + TAG_BYTES;
+            let number = self.record_alone(now, PacketContent::Ping, size);
+            return self.channel.seal(PacketKind::Ping, number, out, |body| ping.encode(body));
+        }
+        let size = self.flight.size_probe_due(now).filter(|_| !self.work.is_empty())?;
+        let number = self.record_alone(now, PacketContent::SizeProbe, size);
+        self.flight.size_probe_sent(number, size);
+        self.channel.seal(PacketKind::Probe, number, out, |body| {
+            let padding = size - HEADER_BYTES - TAG_BYTES;
+            body.get_mut(..padding).map_or(0, |body| {
+                body.fill(0);
+                padding
+            })
+        })
+    }
+
+    fn transmit_close(
+        &mut self,
+        now: Instant,
+        frame: &CloseFrame,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let number = self.record_alone(now, PacketContent::Ping, DATAGRAM_BYTES_BASE);
+        self.channel.seal(PacketKind::Close, number, out, |body| frame.encode(body))
+    }
+
+    fn record_alone(&mut self, now: Instant, content: PacketContent, size: usize) -> u64 {
+        self.flight.begin_batch(now);
+        self.last_eliciting = Some(now);
+        self.flight.record(now, content, 0..0, size)
+    }
+
+    /// Fills `batch` with what goes out now, at most `segments_max` datagrams (1 where the system
+    /// cannot segment); says whether there is anything. Call again after sending until it says no.
+    #[must_use]
+    pub fn poll_batch(&mut self, now: Instant, segments_max: usize, batch: &mut Batch) -> bool {
+        batch.begin(self.flight.datagram_bytes());
+        if self.outcome.is_some() {
+            return false;
+        }
+        if let Some(range) = self.probe_range() {
+            return self.probe_batch(now, range, batch);
+        }
+        if self.work.is_empty() {
+            self.flight.limited_by_application();
+            return false;
+        }
+        let allowed = usize::try_from(self.flight.allowance(now)).unwrap_or(usize::MAX);
+        let datagrams = allowed.min(segments_max).min(BATCH_SEGMENTS_MAX);
+        if datagrams == 0 {
+            return false;
+        }
+        self.flight.begin_batch(now);
+        while batch.slots().len() < datagrams && !self.ends_generation(batch) {
+            let sync = self.sync_due(now).then(|| self.sync_block());
+            let bytes_max = batch::capacity(batch.segment_bytes(), sync.as_ref());
+            let Some(range) = self.work.take(bytes_max) else { break };
+            let is_full = range.end - range.start == bytes_max;
+            if sync.is_some() {
+                self.last_sync = Some(now);
+            }
+            self.put(now, batch, range, sync);
+            if !is_full {
+                break;
+            }
+        }
+        let is_last_of_flight = self.work.is_empty() || self.flight.allowance(now) == 0;
+        if is_last_of_flight {
+            batch.ask_for_ack();
+        }
+        self.finish_batch(now, batch)
+    }
+
+    /// What a probe carries, if one is due: the oldest bytes in flight.
+    fn probe_range(&mut self) -> Option<Range<u64>> {
+        if self.probes_due == 0 {
+            return None;
+        }
+        self.probes_due -= 1;
+        self.oldest_unacknowledged()
+    }
+
+    fn oldest_unacknowledged(&self) -> Option<Range<u64>> {
+        self.flight.oldest_data().and_then(|range| self.work.unacknowledged_in(&range))
+    }
+
+    /// Sends one probe; the second of a pair is small enough for any path.
+    fn probe_batch(&mut self, now: Instant, range: Range<u64>, batch: &mut Batch) -> bool {
+        let is_second = self.probes_due == 0;
+        let size = if is_second { DATAGRAM_BYTES_BASE } else { batch.segment_bytes() };
+        let end = range.end.min(range.start + batch::capacity(size, None));
+        batch.begin(size);
+        self.flight.begin_batch(now);
+        self.put(now, batch, range.start..end, None);
+        batch.ask_for_ack();
+        self.finish_batch(now, batch)
+    }
+
+    fn put(&mut self, now: Instant, batch: &mut Batch, range: Range<u64>, sync: Option<SyncBlock>) {
+        let header = DataHeader { ack_now: false, offset: range.start, sync };
+        let file_bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let size = HEADER_BYTES + header.encoded_bytes() + file_bytes + TAG_BYTES;
+        let number = self.flight.record(now, PacketContent::Data, range, size);
+        let pushed = batch.push(number, header, file_bytes);
+        debug_assert_eq!(pushed, size);
+        self.stats.data_bytes_sent += file_bytes as u64;
+        self.bytes_left = self.bytes_left.saturating_sub(file_bytes as u64);
+    }
+
+    fn finish_batch(&mut self, now: Instant, batch: &Batch) -> bool {
+        let Some(first) = batch.slots().first() else { return false };
+        self.channel.prepare(first.number);
+        self.last_eliciting = Some(now);
+        if self.bytes_left == 0 && !self.work.is_empty() {
+            self.close(now, CloseCode::LimitReached, "the ticket's bytes are used up");
+        }
+        true
+    }
+
+    /// Whether the next packet might fall into another key generation than the batch's first.
+    fn ends_generation(&self, batch: &Batch) -> bool {
+        let generation = |number: u64| number >> GENERATION_SHIFT;
+        let next = self.flight.next_number() + 1;
+        batch.slots().first().is_some_and(|first| generation(first.number) != generation(next))
+    }
+
+    /// Completes one datagram of the batch in hand, whose file bytes stand in their place.
+    /// `datagram` is what [`Slot::datagram`] names.
+    pub fn seal(&self, slot: &Slot, datagram: &mut [u8]) {
+        if let Some(body) = datagram.get_mut(HEADER_BYTES..) {
+            slot.header.encode(body);
+        }
+        self.channel.seal_in_place(PacketKind::Data, slot.number, datagram);
+    }
+
+    /// A sync block goes with new data only: it would cut a lost chunk in two.
+    fn sync_due(&self, now: Instant) -> bool {
+        let interval = self.flight.rtt().smoothed().max(SYNC_INTERVAL_MIN);
+        self.work.next_is_new() && self.last_sync.is_none_or(|last| now >= last + interval)
+    }
+
+    fn sync_block(&self) -> SyncBlock {
+        let rtt = self.flight.rtt();
+        let rtt_us = u32::try_from(rtt.smoothed().as_micros().max(1)).unwrap_or(u32::MAX);
+        SyncBlock {
+            least_unacknowledged: self.flight.least_unsettled(),
+            rtt_us: if rtt.is_measured() { rtt_us } else { 0 },
+            want_version: self.want_version,
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and [`poll_batch`](Self::poll_batch)
+    /// again; `None` when nothing is left to do.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        if let Some(closing) = &self.closing {
+            return closing.next_at();
+        }
+        if self.outcome.is_some() {
+            return self.drained_at;
+        }
+        let pace = if self.work.is_empty() { None } else { self.flight.next_send(now) };
+        let times = [
+            Some(self.liveness.deadline()),
+            Some(self.give_up_at()),
+            self.flight.loss_time(),
+            self.probe_at(),
+            pace,
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// Does what is due; packets that follow from it are got by the two `poll` methods.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.outcome.is_some() {
+            return;
+        }
+        if now >= self.liveness.deadline() {
+            self.outcome = Some(SenderOutcome::Silent);
+            return;
+        }
+        if now >= self.give_up_at() {
+            return self.close(now, CloseCode::Stalled, "no byte was taken for too long");
+        }
+        if self.flight.loss_time().is_some_and(|at| now >= at) {
+            self.flight.detect_losses(now, &mut self.work);
+        } else if self.probe_at().is_some_and(|at| now >= at) {
+            self.liveness.asked(now);
+            self.stats.probe_timeouts += 1;
+            // Without file bytes to probe with, a PING does as well.
+            match self.oldest_unacknowledged() {
+                Some(_) => self.probes_due = PROBES_PER_TIMEOUT,
+                None => self.ping_due = true,
+            }
+        }
+        let sync_overdue =
+            self.last_sync.is_some_and(|last| now >= last + self.probe_timeout() * 4);
+        self.ping_due |= sync_overdue && !self.flight.is_empty();
+    }
+
+    /// When a probe is due: a probe timeout after the last packet that should have been answered, or,
+    /// with nothing on the way although there is work (the windows are shut), after the last answer.
+    fn probe_at(&self) -> Option<Instant> {
+        if let (false, Some(sent_at)) = (self.flight.is_empty(), self.last_eliciting) {
+            return Some(sent_at + self.liveness.interval(sent_at, self.probe_timeout()));
+        }
+        let is_blocked = !self.work.is_empty() && self.flight.room() == 0;
+        is_blocked.then(|| self.liveness.next_question(self.probe_timeout()))
+    }
+
+    fn give_up_at(&self) -> Instant {
+        match self.complete_since {
+            Some(since) => since + COMPLETE_IDLE_MAX,
+            None => self.flight.progress_at().max(self.work_since) + STALL_MAX,
+        }
+    }
+
+    fn probe_timeout(&self) -> Duration {
+        self.flight.rtt().probe_timeout()
+    }
+}

@@ -1,0 +1,474 @@
+//! What is on the way, and what follows from each ACK: round trips, losses, congestion window, pace.
+//! Wires the single-idea files beside it together; which bytes are sent is not its business.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::congestion::{AckSample, CongestionController, LossSample};
+use super::delivery_rate::{DeliveryRate, MaxRate};
+use super::ecn_validation::EcnValidation;
+use super::loss_detection::LossDetection;
+use super::number_skips::NumberSkips;
+use super::pacer::Pacer;
+use super::path_mtu::PathMtu;
+use super::sent_packets::{PacketContent, PacketState, SentBatch, SentPacket, SentPackets};
+use super::work_list::WorkList;
+use crate::proto::ack_frame::AckFrame;
+use crate::proto::ecn::Ecn;
+use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX};
+use crate::proto::rtt::RttEstimator;
+use crate::range_set::RangeSet;
+
+/// Probe timeouts that must be lost as a whole for persistent congestion (RFC 9002, section 7.6.1).
+const PERSISTENT_CONGESTION_TIMEOUTS: u32 = 3;
+/// Probe timeouts for which a lost packet is remembered, should it have been late.
+const LOST_MEMORY_TIMEOUTS: u32 = 3;
+
+/// The receiver acknowledged a number that was never sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NeverSent;
+
+/// Counters of a flight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlightStats {
+    pub(super) packets_sent: u64,
+    pub(super) packets_lost: u64,
+    pub(super) spurious_losses: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    sent: SentPackets,
+    loss: LossDetection,
+    rate: DeliveryRate,
+    max_rate: MaxRate,
+    rtt: RttEstimator,
+    mtu: PathMtu,
+    controller: Box<dyn CongestionController>,
+    pacer: Pacer,
+    skips: NumberSkips,
+    ecn: EcnValidation,
+    /// Acknowledged numbers that are still tracked.
+    acked: RangeSet,
+    episode: Episode,
+    /// When something new was acknowledged last.
+    progress_at: Instant,
+    /// Bytes that may be queued at the receiver.
+    window: u64,
+    stats: FlightStats,
+}
+
+/// Losses since the last congestion event.
+#[derive(Debug, Default)]
+struct Episode {
+    began: Option<Instant>,
+    lost: u64,
+    spurious: u64,
+}
+
+/// What one ACK newly acknowledges.
+#[derive(Debug, Default)]
+struct Tally {
+    bytes: u64,
+    packets: u64,
+    newest_sent_at: Option<Instant>,
+    /// Largest number, its time and its size.
+    largest: Option<(u64, Instant, u16)>,
+    /// File bytes of neighbouring packets, handed on as one.
+    run: Option<Range<u64>>,
+    mtu_grew: bool,
+}
+
+/// What one pass of loss detection found.
+#[derive(Debug, Default)]
+struct Losses {
+    packets: u64,
+    bytes: u64,
+    span: Option<(Instant, Instant)>,
+}
+
+impl Flight {
+    pub(super) fn new(
+        now: Instant,
+        rtt: RttEstimator,
+        datagram_bytes_max: usize,
+        seed: u64,
+        controller: Box<dyn CongestionController>,
+    ) -> Self {
+        Self {
+            sent: SentPackets::default(),
+            loss: LossDetection::new(),
+            rate: DeliveryRate::new(now),
+            max_rate: MaxRate::default(),
+            rtt,
+            mtu: PathMtu::new(datagram_bytes_max),
+            controller,
+            pacer: Pacer::new(now, DATAGRAM_BYTES_BASE),
+            skips: NumberSkips::new(seed),
+            ecn: EcnValidation::new(),
+            acked: RangeSet::new(),
+            episode: Episode::default(),
+            progress_at: now,
+            window: 0,
+            stats: FlightStats::default(),
+        }
+    }
+
+    pub(super) fn rtt(&self) -> &RttEstimator {
+        &self.rtt
+    }
+
+    pub(super) fn stats(&self) -> FlightStats {
+        self.stats
+    }
+
+    pub(super) fn datagram_bytes(&self) -> usize {
+        self.mtu.current()
+    }
+
+    pub(super) fn congestion_window(&self) -> u64 {
+        self.controller.window()
+    }
+
+    pub(super) fn ecn(&self) -> Ecn {
+        self.ecn.mark()
+    }
+
+    pub(super) fn bytes_in_flight(&self) -> u64 {
+        self.sent.bytes_in_flight()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent.packets_in_flight() == 0
+    }
+
+    pub(super) fn tracked(&self) -> usize {
+        self.sent.tracked()
+    }
+
+    pub(super) fn least_unsettled(&self) -> u64 {
+        self.sent.least_unsettled()
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.sent.next_number()
+    }
+
+    /// When something new was acknowledged last.
+    pub(super) fn progress_at(&self) -> Instant {
+        self.progress_at
+    }
+
+    pub(super) fn loss_time(&self) -> Option<Instant> {
+        self.loss.loss_time()
+    }
+
+    /// Bytes that may be queued at the receiver.
+    pub(super) fn set_window(&mut self, bytes: u64) {
+        self.window = bytes;
+    }
+
+    /// How many more bytes the congestion window and the receiver's window let out.
+    pub(super) fn room(&self) -> u64 {
+        if self.sent.tracked() >= TRACKED_NUMBERS_MAX || self.window == 0 {
+            return 0;
+        }
+        // What is on the path is not queued at the receiver: bandwidth × minimum RTT.
+        let min_rtt_ns = u128::from(self.max_rate.get()) * self.rtt.minimum().as_nanos();
+        let on_path = u64::try_from(min_rtt_ns / 1_000_000_000).unwrap_or(u64::MAX);
+        let limit = self.controller.window().min(self.window.saturating_add(on_path));
+        let room = limit.saturating_sub(self.sent.bytes_in_flight());
+        // A window smaller than a datagram still lets one out at a time.
+        if self.is_empty() { room.max(self.mtu.current() as u64) } else { room }
+    }
+
+    /// How many datagrams may go out now.
+    pub(super) fn allowance(&mut self, now: Instant) -> u64 {
+        let room = self.room();
+        let size = self.mtu.current() as u64;
+        if room < size { 0 } else { room.min(self.pacer.allowance(now)) / size }
+    }
+
+    /// When the pacer lets something out, if the windows do.
+    pub(super) fn next_send(&self, now: Instant) -> Option<Instant> {
+        (self.room() >= self.mtu.current() as u64).then(|| self.pacer.next_at(now))
+    }
+
+    /// Less is to be sent than may be.
+    pub(super) fn limited_by_application(&mut self) {
+        self.rate.limited_by_application(self.sent.bytes_in_flight());
+    }
+
+    /// The packets recorded next go out together.
+    pub(super) fn begin_batch(&mut self, now: Instant) {
+        let rate = self.rate.snapshot(now, self.sent.bytes_in_flight());
+        self.sent.begin_batch(SentBatch { sent_at: now, rate });
+    }
+
+    /// A packet goes out; gives its number.
+    pub(super) fn record(
+        &mut self,
+        now: Instant,
+        content: PacketContent,
+        range: Range<u64>,
+        size: usize,
+    ) -> u64 {
+        if self.skips.skips(self.sent.next_number()) {
+            self.sent.skip();
+        }
+        let number = self.sent.push(content, range, size);
+        self.pacer.sent(size as u64);
+        self.ecn.sent();
+        self.controller.on_sent(now, size as u64, self.sent.bytes_in_flight());
+        self.stats.packets_sent += 1;
+        number
+    }
+
+    /// The size to probe the path with, if it is time for that.
+    pub(super) fn size_probe_due(&self, now: Instant) -> Option<usize> {
+        self.mtu.probe_due(now).filter(|size| self.room() >= *size as u64)
+    }
+
+    pub(super) fn size_probe_sent(&mut self, number: u64, size: usize) {
+        self.mtu.probe_sent(number, size);
+    }
+
+    /// File bytes to probe with: of the oldest packet in flight.
+    pub(super) fn oldest_data(&self) -> Option<Range<u64>> {
+        self.sent.oldest_data_in_flight().map(SentPacket::range)
+    }
+
+    /// Takes an ACK; `is_newest` says that no later one came before it. Says whether anything new was
+    /// acknowledged.
+    pub(super) fn handle_ack(
+        &mut self,
+        now: Instant,
+        ack: &AckFrame<'_>,
+        is_newest: bool,
+        work: &mut WorkList,
+    ) -> Result<bool, NeverSent> {
+        if ack.largest >= self.sent.next_number() {
+            return Err(NeverSent);
+        }
+        if is_newest {
+            self.window = ack.header.window;
+        }
+        let prior_in_flight = self.sent.bytes_in_flight();
+        let tally = self.acknowledge_all(now, ack, work)?;
+        if let Some((number, sent_at, _)) = tally.largest {
+            self.loss.acknowledged(number);
+            let measured = (number == ack.largest).then(|| now.saturating_duration_since(sent_at));
+            if let Some(sample) = measured {
+                self.rtt.update(sample, ack.header.delay);
+            }
+            self.detect_losses(now, work);
+            self.undo_if_spurious(now);
+            self.report_ack(now, &tally, prior_in_flight, measured.is_some());
+            self.check_path_size(now, &tally);
+            self.progress_at = now;
+        }
+        if is_newest && self.ecn.reported(ack.header.ecn, tally.packets) {
+            self.handle_congestion_mark(now, &tally);
+        }
+        self.pacer.set_rate(
+            now,
+            self.controller.pacing_rate(self.rtt.smoothed()),
+            self.mtu.current(),
+        );
+        self.retire(now);
+        Ok(tally.packets > 0)
+    }
+
+    /// Walks over the numbers that no ACK has named before.
+    fn acknowledge_all(
+        &mut self,
+        now: Instant,
+        ack: &AckFrame<'_>,
+        work: &mut WorkList,
+    ) -> Result<Tally, NeverSent> {
+        let mut tally = Tally::default();
+        let floor = self.sent.least_unsettled();
+        for range in ack.ranges().take_while(|range| range.end > floor) {
+            let mut rest = range.start.max(floor)..range.end;
+            let whole = rest.clone();
+            while let Some(new) = self.acked.first_gap_in(&rest) {
+                rest.start = new.end;
+                for number in new {
+                    self.acknowledge(now, number, work, &mut tally)?;
+                }
+            }
+            self.acked.insert(whole);
+        }
+        if let Some(run) = tally.run.take() {
+            work.acknowledged(run);
+        }
+        Ok(tally)
+    }
+
+    fn acknowledge(
+        &mut self,
+        now: Instant,
+        number: u64,
+        work: &mut WorkList,
+        tally: &mut Tally,
+    ) -> Result<(), NeverSent> {
+        let Some(packet) = self.sent.settle(number, PacketState::Acknowledged) else {
+            return Ok(());
+        };
+        let Some(batch) = self.sent.batch_of(&packet).copied() else { return Ok(()) };
+        match packet.state {
+            PacketState::Skipped => return Err(NeverSent),
+            PacketState::Acknowledged => return Ok(()),
+            PacketState::InFlight => {}
+            PacketState::Lost => self.note_spurious(number),
+        }
+        self.rate.acknowledged(now, u64::from(packet.size), &batch.rate, batch.sent_at);
+        match packet.content {
+            PacketContent::Data => tally.add_run(packet.range(), work),
+            PacketContent::Ping => {}
+            PacketContent::SizeProbe => tally.mtu_grew |= self.mtu.probe_acknowledged(number),
+        }
+        self.mtu.acknowledged(usize::from(packet.size));
+        tally.add(number, &packet, batch.sent_at);
+        Ok(())
+    }
+
+    fn note_spurious(&mut self, number: u64) {
+        let largest = self.loss.largest_acked().unwrap_or(number);
+        self.loss.spurious(largest.saturating_sub(number));
+        self.episode.spurious += 1;
+        self.stats.spurious_losses += 1;
+    }
+
+    fn undo_if_spurious(&mut self, now: Instant) {
+        if self.episode.lost > 0 && self.episode.spurious >= self.episode.lost {
+            self.episode = Episode::default();
+            self.controller.on_spurious_loss(now);
+        }
+    }
+
+    fn report_ack(&mut self, now: Instant, tally: &Tally, prior_in_flight: u64, measured: bool) {
+        let Some(rate) = self.rate.sample(self.rtt.minimum()) else { return };
+        if let Some(bytes_per_second) = rate.rate {
+            self.max_rate.update(now, bytes_per_second, self.rtt.smoothed());
+        }
+        let in_recovery = match (self.episode.began, tally.newest_sent_at) {
+            (Some(began), Some(sent_at)) => sent_at <= began,
+            _ => false,
+        };
+        self.controller.on_ack(
+            now,
+            &AckSample {
+                acked_bytes: tally.bytes,
+                prior_in_flight,
+                in_flight: self.sent.bytes_in_flight(),
+                largest_acked: tally.largest.map_or(0, |(number, ..)| number),
+                next_number: self.sent.next_number(),
+                rtt: measured.then(|| self.rtt.latest()),
+                smoothed_rtt: self.rtt.smoothed(),
+                min_rtt: self.rtt.minimum(),
+                in_recovery,
+                rate,
+            },
+        );
+    }
+
+    fn check_path_size(&mut self, now: Instant, tally: &Tally) {
+        let fell = tally.largest.is_some_and(|(number, _, size)| {
+            usize::from(size) <= DATAGRAM_BYTES_BASE && self.mtu.small_arrived(now, number)
+        });
+        if fell || tally.mtu_grew {
+            self.controller.on_datagram_bytes(self.mtu.current());
+        }
+    }
+
+    fn handle_congestion_mark(&mut self, now: Instant, tally: &Tally) {
+        let is_new = match (self.episode.began, tally.newest_sent_at) {
+            (Some(began), Some(sent_at)) => sent_at > began,
+            _ => true,
+        };
+        if is_new {
+            self.episode = Episode { began: Some(now), lost: 0, spurious: 0 };
+            self.controller.on_congestion_mark(now);
+        }
+    }
+
+    /// Declares lost what is. This is where a lost chunk gets onto the list to be sent again.
+    pub(super) fn detect_losses(&mut self, now: Instant, work: &mut WorkList) {
+        let mut losses = Losses::default();
+        let mtu = &mut self.mtu;
+        self.loss.detect(now, &self.rtt, &mut self.sent, |packet, number, sent_at| {
+            match packet.content {
+                PacketContent::SizeProbe => return mtu.probe_lost(now, number),
+                PacketContent::Data => work.lost(packet.range()),
+                PacketContent::Ping => {}
+            }
+            mtu.lost(number, usize::from(packet.size));
+            losses.add(packet, sent_at);
+        });
+        if let Some((oldest, newest)) = losses.span {
+            self.report_losses(now, &losses, oldest, newest);
+        }
+    }
+
+    fn report_losses(&mut self, now: Instant, losses: &Losses, oldest: Instant, newest: Instant) {
+        self.stats.packets_lost += losses.packets;
+        let is_new_episode = self.episode.began.is_none_or(|began| newest > began);
+        if is_new_episode {
+            self.episode = Episode { began: Some(now), lost: 0, spurious: 0 };
+            self.loss.episode_began();
+        }
+        self.episode.lost += losses.packets;
+        let nothing_arrived_between = oldest > self.progress_at;
+        let long_enough = newest.saturating_duration_since(oldest)
+            >= self.rtt.probe_timeout() * PERSISTENT_CONGESTION_TIMEOUTS;
+        self.controller.on_loss(
+            now,
+            &LossSample {
+                lost_bytes: losses.bytes,
+                in_flight: self.sent.bytes_in_flight(),
+                is_new_episode,
+                is_persistent: nothing_arrived_between && long_enough && self.rtt.is_measured(),
+            },
+        );
+    }
+
+    fn retire(&mut self, now: Instant) {
+        let memory = self.rtt.probe_timeout() * LOST_MEMORY_TIMEOUTS;
+        self.sent.retire(now.checked_sub(memory), TRACKED_NUMBERS_MAX / 2);
+        self.acked.remove_below(self.sent.least_unsettled());
+    }
+}
+
+impl Tally {
+    fn add(&mut self, number: u64, packet: &SentPacket, sent_at: Instant) {
+        self.bytes += u64::from(packet.size);
+        self.packets += 1;
+        self.newest_sent_at = self.newest_sent_at.max(Some(sent_at));
+        if self.largest.is_none_or(|(largest, ..)| number > largest) {
+            self.largest = Some((number, sent_at, packet.size));
+        }
+    }
+
+    fn add_run(&mut self, range: Range<u64>, work: &mut WorkList) {
+        match &mut self.run {
+            Some(run) if run.end == range.start => run.end = range.end,
+            other => {
+                if let Some(run) = other.replace(range) {
+                    work.acknowledged(run);
+                }
+            }
+        }
+    }
+}
+
+impl Losses {
+    fn add(&mut self, packet: &SentPacket, sent_at: Instant) {
+        self.packets += 1;
+        self.bytes += u64::from(packet.size);
+        self.span = Some(match self.span {
+            Some((oldest, newest)) => (oldest.min(sent_at), newest.max(sent_at)),
+            None => (sent_at, sent_at),
+        });
+    }
+}

@@ -1,0 +1,204 @@
+//! What was sent and not yet settled: a ring indexed by packet number, 24 bytes a packet. The file is
+//! the retransmission buffer, so a packet is only an offset and a length; time and delivery-rate
+//! snapshot are shared by the packets of a batch.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use super::delivery_rate::RateSnapshot;
+
+/// What became of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PacketState {
+    /// Never sent: whoever acknowledges it lies.
+    Skipped,
+    InFlight,
+    Acknowledged,
+    /// Declared lost; may still turn out to have been late.
+    Lost,
+}
+
+/// What a packet carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PacketContent {
+    Data,
+    Ping,
+    /// Padding of a size that path MTU discovery tries.
+    SizeProbe,
+}
+
+/// One sent packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SentPacket {
+    /// File offset of its bytes.
+    pub(super) offset: u64,
+    /// Low bits of its batch's number.
+    batch: u32,
+    /// File bytes it carried.
+    pub(super) file_bytes: u16,
+    /// Bytes of the datagram.
+    pub(super) size: u16,
+    pub(super) state: PacketState,
+    pub(super) content: PacketContent,
+}
+
+impl SentPacket {
+    /// The file bytes it carried.
+    pub(super) fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.file_bytes)
+    }
+}
+
+/// What the packets of one send have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SentBatch {
+    pub(super) sent_at: Instant,
+    pub(super) rate: RateSnapshot,
+}
+
+/// The ring of packets, from the oldest number that is not settled to the newest.
+#[derive(Debug, Default)]
+pub(super) struct SentPackets {
+    packets: VecDeque<SentPacket>,
+    /// Number of the first packet in the ring.
+    base: u64,
+    batches: VecDeque<SentBatch>,
+    /// Number of the first batch in its ring.
+    batch_base: u32,
+    bytes_in_flight: u64,
+    packets_in_flight: u64,
+}
+
+impl SentPackets {
+    /// The number the next packet gets.
+    pub(super) fn next_number(&self) -> u64 {
+        self.base + self.packets.len() as u64
+    }
+
+    /// The lowest number that is not settled.
+    pub(super) fn least_unsettled(&self) -> u64 {
+        self.base
+    }
+
+    /// How many numbers are tracked.
+    pub(super) fn tracked(&self) -> usize {
+        self.packets.len()
+    }
+
+    pub(super) fn bytes_in_flight(&self) -> u64 {
+        self.bytes_in_flight
+    }
+
+    pub(super) fn packets_in_flight(&self) -> u64 {
+        self.packets_in_flight
+    }
+
+    /// The packets that follow were sent together.
+    pub(super) fn begin_batch(&mut self, batch: SentBatch) {
+        self.batches.push_back(batch);
+    }
+
+    /// A packet of the newest batch went out; gives its number.
+    pub(super) fn push(&mut self, content: PacketContent, range: Range<u64>, size: usize) -> u64 {
+        let number = self.next_number();
+        let size = u16::try_from(size).unwrap_or(u16::MAX);
+        self.packets.push_back(SentPacket {
+            offset: range.start,
+            batch: self.newest_batch(),
+            file_bytes: u16::try_from(range.end - range.start).unwrap_or(u16::MAX),
+            size,
+            state: PacketState::InFlight,
+            content,
+        });
+        self.bytes_in_flight += u64::from(size);
+        self.packets_in_flight += 1;
+        number
+    }
+
+    /// A number is left out.
+    pub(super) fn skip(&mut self) {
+        self.packets.push_back(SentPacket {
+            offset: 0,
+            batch: self.newest_batch(),
+            file_bytes: 0,
+            size: 0,
+            state: PacketState::Skipped,
+            content: PacketContent::Ping,
+        });
+    }
+
+    /// The packet of a number that is still tracked.
+    pub(super) fn get(&self, number: u64) -> Option<&SentPacket> {
+        self.packets.get(self.index(number)?)
+    }
+
+    /// The batch that a packet belonged to.
+    pub(super) fn batch_of(&self, packet: &SentPacket) -> Option<&SentBatch> {
+        self.batches.get(packet.batch.wrapping_sub(self.batch_base) as usize)
+    }
+
+    /// Sets what became of a number; gives the packet as it was before.
+    pub(super) fn settle(&mut self, number: u64, state: PacketState) -> Option<SentPacket> {
+        let index = self.index(number)?;
+        let packet = self.packets.get_mut(index)?;
+        let before = *packet;
+        if before.state != PacketState::Skipped {
+            packet.state = state;
+        }
+        if before.state == PacketState::InFlight {
+            self.bytes_in_flight -= u64::from(before.size);
+            self.packets_in_flight -= 1;
+        }
+        Some(before)
+    }
+
+    /// The oldest packet in flight that carries file bytes.
+    pub(super) fn oldest_data_in_flight(&self) -> Option<&SentPacket> {
+        self.packets.iter().find(|packet| {
+            packet.state == PacketState::InFlight && packet.content == PacketContent::Data
+        })
+    }
+
+    /// Forgets settled packets at the old end; lost ones only if they were sent before `lost_before`
+    /// or more than `tracked_max` numbers would be kept.
+    pub(super) fn retire(&mut self, lost_before: Option<Instant>, tracked_max: usize) {
+        while let Some(packet) = self.packets.front() {
+            let is_over = match packet.state {
+                PacketState::InFlight => false,
+                PacketState::Acknowledged | PacketState::Skipped => true,
+                PacketState::Lost => {
+                    let is_old = |batch: &SentBatch| lost_before.is_some_and(|t| batch.sent_at < t);
+                    self.packets.len() > tracked_max || self.batch_of(packet).is_none_or(is_old)
+                }
+            };
+            if !is_over {
+                break;
+            }
+            self.packets.pop_front();
+            self.base += 1;
+        }
+        self.retire_batches();
+    }
+
+    fn retire_batches(&mut self) {
+        let oldest = self.packets.front().map(|packet| packet.batch);
+        while !self.batches.is_empty() && oldest != Some(self.batch_base) {
+            let is_newest = self.batches.len() == 1;
+            if is_newest && oldest.is_none() {
+                break;
+            }
+            self.batches.pop_front();
+            self.batch_base = self.batch_base.wrapping_add(1);
+        }
+    }
+
+    fn newest_batch(&self) -> u32 {
+        let behind = u32::try_from(self.batches.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.batch_base.wrapping_add(behind)
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.base)?).ok()
+    }
+}
