@@ -64,6 +64,15 @@ fn nothing_is_sent_to_a_server_that_is_not_trusted() {
 }
 
 #[test]
+fn a_name_with_an_address_that_nobody_listens_on_is_no_obstacle() {
+    let server = Server::start();
+    let by_name = server.address().replace("127.0.0.1", "localhost");
+    let bob = Person::new("bob");
+    bob.run(&by_name, &["--accept-new", "online"]).check(0, &["bob"]);
+    bob.run(&by_name, &["online"]).check(0, &["bob"]);
+}
+
+#[test]
 fn a_dead_address_before_the_good_one_is_no_obstacle() {
     let server = Server::start();
     let (_, rest) = server.link.split_once("/?").unwrap();
