@@ -16,6 +16,8 @@ pub mod proto;
 pub mod tcp;
 pub mod tls_identity;
 
+pub mod udp;
+
 pub mod node;
 
 pub mod download;

@@ -1,0 +1,214 @@
+//! Sending batches of datagrams with one system call (GSO) and receiving them likewise (GRO).
+//!
+//! What a kernel or a driver refuses is survived in stages: segmentation that fails is left off for
+//! this socket *and the failed batch is sent again*, a full queue counts as loss, and a datagram
+//! larger than the interface takes is reported, so that the path's packet size is lowered.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use rustix::io::Errno;
+
+use super::wakeup::wait_writable;
+
+/// Largest number of datagrams in one send: 45 full ones of 1452 bytes fill the 64 KiB that one
+/// system call takes.
+pub(crate) const SEGMENTS_MAX: usize = 45;
+
+/// Room for the largest run of datagrams the kernel joins.
+pub(crate) const RECEIVE_BUFFER_BYTES: usize = 1 << 16;
+
+/// How long a send waits for a full send buffer before the datagram is given up as lost. A
+/// network card that takes nothing for this long is down, and the protocol repairs loss anyway.
+const WRITABLE_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Datagrams to one address that leave together: all of `segment_bytes`, the last may be shorter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) to: SocketAddr,
+    pub(crate) contents: &'a [u8],
+    pub(crate) segment_bytes: usize,
+    pub(crate) ecn: Option<EcnCodepoint>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Sent {
+    /// The kernel took all of it.
+    All,
+    /// The kernel dropped some or all of it; to the protocol that is loss like any other.
+    Lost,
+    /// The interface takes no datagram of this size.
+    TooLarge,
+}
+
+/// One or more datagrams of one sender that arrived together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received {
+    pub(crate) from: SocketAddr,
+    /// The address of ours it was sent to, where the kernel tells.
+    pub(crate) to_ip: Option<IpAddr>,
+    pub(crate) bytes: usize,
+    /// Length of each datagram but the last, which may be shorter. Never 0.
+    pub(crate) stride: usize,
+    pub(crate) ecn: Option<EcnCodepoint>,
+}
+
+/// Decides before each attempt whether the kernel is to fail it; tests inject faults with it.
+pub(crate) type SendFault = Box<dyn FnMut(&Transmit<'_>) -> Option<Errno> + Send>;
+
+/// A non-blocking UDP socket with segmentation offload both ways.
+pub(crate) struct DatagramIo {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    segmentation: bool,
+    fault: Option<SendFault>,
+}
+
+impl DatagramIo {
+    /// Takes over `socket`: non-blocking, unfragmented, reporting ECN marks and joined datagrams.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let segmentation = state.max_gso_segments() > 1;
+        Ok(Self { socket, state, segmentation, fault: None })
+    }
+
+    /// The same with a fault to inject.
+    pub(crate) fn with_fault(mut self, fault: Option<SendFault>) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// The socket itself, for its addresses.
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    /// True until segmentation has failed on this socket.
+    pub(crate) fn has_segmentation(&self) -> bool {
+        self.segmentation
+    }
+
+    /// Sends a batch. No failure is fatal: routes vanish and come back while a transfer goes on.
+    pub(crate) fn send(&mut self, batch: &Outgoing<'_>) -> Sent {
+        let single = batch.contents.len() <= batch.segment_bytes;
+        if !single && !self.segmentation {
+            return self.send_one_by_one(batch);
+        }
+        match self.attempt(batch) {
+            Ok(()) => Sent::All,
+            Err(Errno::MSGSIZE) => Sent::TooLarge,
+            Err(Errno::IO | Errno::INVAL) if !single => {
+                tracing::info!("segmentation offload fails here: sending datagrams one by one");
+                self.segmentation = false;
+                self.send_one_by_one(batch)
+            }
+            Err(error) => lost(error),
+        }
+    }
+
+    /// Receives what waits, as far as it comes from one sender; `None` when nothing waits.
+    ///
+    /// `buffer` should hold [`RECEIVE_BUFFER_BYTES`]. Errors that earlier sends caused (an ICMP
+    /// "port unreachable", which anybody can forge) are dropped.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        let mut meta = [RecvMeta::default()];
+        loop {
+            let socket = UdpSockRef::from(&self.socket);
+            match self.state.recv(socket, &mut [IoSliceMut::new(buffer)], &mut meta) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if is_about_a_send(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let [meta] = meta;
+        Ok(Some(Received {
+            from: meta.addr,
+            to_ip: meta.dst_ip,
+            bytes: meta.len,
+            stride: meta.stride.max(1),
+            ecn: meta.ecn,
+        }))
+    }
+
+    fn send_one_by_one(&mut self, batch: &Outgoing<'_>) -> Sent {
+        let mut outcome = Sent::All;
+        for datagram in batch.contents.chunks(batch.segment_bytes) {
+            match self.attempt(&Outgoing { contents: datagram, ..*batch }) {
+                Ok(()) => {}
+                Err(Errno::MSGSIZE) => return Sent::TooLarge,
+                Err(error) => outcome = lost(error),
+            }
+        }
+        outcome
+    }
+
+    /// One `sendmsg`, repeated once when the send buffer was full.
+    fn attempt(&mut self, batch: &Outgoing<'_>) -> Result<(), Errno> {
+        match self.send_message(batch) {
+            Err(Errno::AGAIN) => {
+                let writable = wait_writable(self.as_fd(), WRITABLE_WAIT_MAX);
+                if matches!(writable, Ok(true)) {
+                    self.send_message(batch)
+                } else {
+                    Err(Errno::AGAIN)
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn send_message(&mut self, batch: &Outgoing<'_>) -> Result<(), Errno> {
+        let transmit = Transmit {
+            destination: batch.to,
+            ecn: batch.ecn,
+            contents: batch.contents,
+            segment_size: Some(batch.segment_bytes),
+            src_ip: None,
+        };
+        if let Some(error) = self.fault.as_mut().and_then(|fault| fault(&transmit)) {
+            return Err(error);
+        }
+        self.state
+            .try_send(UdpSockRef::from(&self.socket), &transmit)
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+impl AsFd for DatagramIo {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn lost(error: Errno) -> Sent {
+    tracing::trace!(%error, "the kernel dropped datagrams");
+    Sent::Lost
+}
+
+/// The kernel reports the fate of an earlier datagram at whatever call comes next.
+fn is_about_a_send(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNREFUSED
+                | Errno::HOSTUNREACH
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::NETDOWN
+                | Errno::MSGSIZE
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::ACCESS
+                | Errno::PERM
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests;
