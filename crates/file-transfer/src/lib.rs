@@ -26,3 +26,4 @@ pub mod part_file;
 pub mod sink;
 
 mod secret_file;
+mod sessions;

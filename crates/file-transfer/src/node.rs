@@ -14,17 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 use crate::catalogue::{Catalogue, CatalogueError};
+use crate::sessions::{EndReason, Place, Refusal, Sessions};
 use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
 use crate::tcp::{CloseCode, TcpServeError};
 use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
 
-mod sessions;
-mod wakeup;
-
-use sessions::{EndReason, Place, Refusal, Sessions};
-
-pub use sessions::SessionLimits as NodeLimits;
+pub use crate::sessions::SessionLimits as NodeLimits;
 
 /// A running node. [`shutdown`](Self::shutdown) ends it, and so does dropping it.
 pub struct TransferNode {

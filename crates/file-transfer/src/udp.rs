@@ -1,9 +1,31 @@
 //! UDP around the protocol's state machines: sockets, threads, the disk on the sender's side.
 //!
-//! [`front_door`] is the server's end and [`client`] the other; both drive what `proto` decides.
+//! Nothing is decided here; what to send, when and to whom is the business of [`proto`](crate::proto).
+//!
+//! * the sending end: `server` (all of it) → `front_door` (one thread for each listen address) →
+//!   `sender_thread` (one for each session), with `source_file` (the disk)
+//! * the receiving end: `client` (a whole transfer) → `receive_loop` (the flow) → `run_buffer`
+//! * under both: `socket`, `datagram_io` (segmentation offload and its fallbacks), `wakeup`
 
+mod client;
 mod datagram_io;
+mod front_door;
+mod receive_loop;
+mod run_buffer;
+mod sender_thread;
+mod server;
 mod socket;
-mod wakeup;
+mod source_file;
+pub(crate) mod wakeup;
 
+pub use client::{
+    ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX, receive,
+};
+pub use sender_thread::SessionReport;
+pub use server::{OnSessionEnd, OpenError, OpenFile, UdpServer, UdpServerConfig};
 pub use socket::bind_listener;
+
+pub use crate::sessions::SessionLimits;
+
+#[cfg(test)]
+mod tests;

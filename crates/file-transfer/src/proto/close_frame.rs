@@ -31,6 +31,8 @@ pub enum CloseCode {
     ShuttingDown,
     /// The receiver cannot store what it receives.
     DiskFailed,
+    /// All places of the node, or of the user, are taken.
+    Busy,
     /// A code that this version does not know.
     Unknown(u8),
 }
@@ -51,6 +53,7 @@ impl CloseCode {
             Self::Stalled => 8,
             Self::ShuttingDown => 9,
             Self::DiskFailed => 10,
+            Self::Busy => 11,
             Self::Unknown(code) => code,
         }
     }
@@ -70,6 +73,7 @@ impl CloseCode {
             8 => Self::Stalled,
             9 => Self::ShuttingDown,
             10 => Self::DiskFailed,
+            11 => Self::Busy,
             code => Self::Unknown(code),
         }
     }

@@ -13,10 +13,11 @@ use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::io::Errno;
 
 use super::wakeup::wait_writable;
+use crate::proto::ecn::Ecn;
+use crate::proto::limits::BATCH_SEGMENTS_MAX;
 
-/// Largest number of datagrams in one send: 45 full ones of 1452 bytes fill the 64 KiB that one
-/// system call takes.
-pub(crate) const SEGMENTS_MAX: usize = 45;
+/// Largest number of datagrams in one send.
+pub(crate) const SEGMENTS_MAX: usize = BATCH_SEGMENTS_MAX;
 
 /// Room for the largest run of datagrams the kernel joins.
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 1 << 16;
@@ -29,9 +30,11 @@ const WRITABLE_WAIT_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) to: SocketAddr,
+    /// The address of ours to send from, where the socket has several.
+    pub(crate) from_ip: Option<IpAddr>,
     pub(crate) contents: &'a [u8],
     pub(crate) segment_bytes: usize,
-    pub(crate) ecn: Option<EcnCodepoint>,
+    pub(crate) ecn: Ecn,
 }
 
 /// What became of a batch.
@@ -55,7 +58,7 @@ pub(crate) struct Received {
     pub(crate) bytes: usize,
     /// Length of each datagram but the last, which may be shorter. Never 0.
     pub(crate) stride: usize,
-    pub(crate) ecn: Option<EcnCodepoint>,
+    pub(crate) ecn: Ecn,
 }
 
 /// Decides before each attempt whether the kernel is to fail it; tests inject faults with it.
@@ -89,6 +92,7 @@ impl DatagramIo {
     }
 
     /// True until segmentation has failed on this socket.
+    #[cfg(test)]
     pub(crate) fn has_segmentation(&self) -> bool {
         self.segmentation
     }
@@ -132,7 +136,7 @@ impl DatagramIo {
             to_ip: meta.dst_ip,
             bytes: meta.len,
             stride: meta.stride.max(1),
-            ecn: meta.ecn,
+            ecn: meta.ecn.map_or(Ecn::NotEct, |mark| Ecn::from_bits(mark as u8)),
         }))
     }
 
@@ -166,10 +170,10 @@ impl DatagramIo {
     fn send_message(&mut self, batch: &Outgoing<'_>) -> Result<(), Errno> {
         let transmit = Transmit {
             destination: batch.to,
-            ecn: batch.ecn,
+            ecn: EcnCodepoint::from_bits(batch.ecn.bits()),
             contents: batch.contents,
             segment_size: Some(batch.segment_bytes),
-            src_ip: None,
+            src_ip: batch.from_ip,
         };
         if let Some(error) = self.fault.as_mut().and_then(|fault| fault(&transmit)) {
             return Err(error);

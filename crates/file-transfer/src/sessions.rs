@@ -1,7 +1,7 @@
-//! The running sessions of a node, over all its front doors: who may start, and ending them.
+//! The running sessions of a node, whichever way they send: who may start, and ending them.
 //!
-//! Each session is a thread. It is ended by a flag and a wakeup, so it stops within one turn of its
-//! loop; [`Sessions::shut_down`] waits for that.
+//! A session over UDP is a thread. It is ended by a flag and a wakeup, so it stops within one turn of
+//! its loop; [`Sessions::shut_down`] waits for that. One over TCP is a future, ended by a token.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::wakeup::Wakeup;
 use crate::ticket::TicketId;
+use crate::udp::wakeup::Wakeup;
 
 /// How long an ended login is remembered: longer than the 60 s for which its tickets can start.
 const ENDED_LOGIN_MEMORY: Duration = Duration::from_secs(120);
@@ -130,6 +130,8 @@ struct Running {
     control: Arc<SessionControl>,
     /// Set right after the thread was started.
     thread: Option<JoinHandle<()>>,
+    /// It only says goodbye any more, and takes nobody's place.
+    is_over: bool,
 }
 
 /// A place among the running sessions; given back when dropped.
@@ -179,7 +181,8 @@ impl Sessions {
             .values()
             .filter(|running| running.ticket == ticket)
             .for_each(Running::supersede);
-        let of_others = || state.running.values().filter(|running| running.ticket != ticket);
+        let counts = |running: &&Running| running.ticket != ticket && !running.is_over;
+        let of_others = || state.running.values().filter(counts);
         if of_others().count() >= self.limits.sessions_max {
             return Err(Refusal::Full);
         }
@@ -196,6 +199,7 @@ impl Sessions {
             login,
             control: control.clone(),
             thread: None,
+            is_over: false,
         };
         state.running.insert(key, running);
         Ok(Place { sessions: self.clone(), key, control })
@@ -239,7 +243,7 @@ impl Sessions {
 
     /// How many run.
     pub(crate) fn count(&self) -> usize {
-        self.lock().running.len()
+        self.lock().running.values().filter(|running| !running.is_over).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -273,6 +277,13 @@ impl Place {
         &self.control
     }
 
+    /// Makes room for another session already, while this one still says goodbye.
+    pub(crate) fn vacate(&self) {
+        if let Some(running) = self.sessions.lock().running.get_mut(&self.key) {
+            running.is_over = true;
+        }
+    }
+
     /// What [`Sessions::attach`] knows it by.
     pub(crate) fn key(&self) -> u64 {
         self.key
@@ -284,3 +295,6 @@ impl Drop for Place {
         self.sessions.lock().running.remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests;

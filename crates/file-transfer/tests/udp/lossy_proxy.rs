@@ -19,34 +19,34 @@ const DATAGRAM_BYTES_MAX: usize = 1 << 16;
 
 /// The path, the same both ways. Shares are between 0 and 1.
 #[derive(Debug, Clone, Copy)]
-pub struct Conditions {
-    pub seed: u64,
+pub(crate) struct Conditions {
+    pub(crate) seed: u64,
     /// Share of datagrams that never arrive.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// Share that arrives twice.
-    pub repetition: f64,
+    pub(crate) repetition: f64,
     /// Share in which one bit is flipped.
-    pub corruption: f64,
+    pub(crate) corruption: f64,
     /// Share that is held back by `reorder_delay` while later ones pass.
-    pub reordering: f64,
-    pub reorder_delay: Duration,
+    pub(crate) reordering: f64,
+    pub(crate) reorder_delay: Duration,
     /// One-way delay of all.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
 }
 
 /// What the proxy did, both directions together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub arrived: u64,
-    pub lost: u64,
-    pub repeated: u64,
-    pub corrupted: u64,
-    pub reordered: u64,
+pub(crate) struct Counts {
+    pub(crate) arrived: u64,
+    pub(crate) lost: u64,
+    pub(crate) repeated: u64,
+    pub(crate) corrupted: u64,
+    pub(crate) reordered: u64,
 }
 
 /// A running proxy; dropping it stops its thread.
 #[derive(Debug)]
-pub struct LossyProxy {
+pub(crate) struct LossyProxy {
     address: SocketAddr,
     stop: Arc<OwnedFd>,
     thread: Option<JoinHandle<Counts>>,
@@ -54,7 +54,7 @@ pub struct LossyProxy {
 
 impl LossyProxy {
     /// Starts a proxy in front of `server`.
-    pub fn start(server: SocketAddr, conditions: Conditions) -> Self {
+    pub(crate) fn start(server: SocketAddr, conditions: Conditions) -> Self {
         let client_side = roomy_socket();
         let address = client_side.local_addr().unwrap();
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
@@ -72,12 +72,12 @@ impl LossyProxy {
     }
 
     /// Where clients send to instead of to the server.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Stops, and tells what was done to the datagrams.
-    pub fn stop(mut self) -> Counts {
+    pub(crate) fn stop(mut self) -> Counts {
         self.join().unwrap()
     }
 
@@ -130,9 +130,8 @@ impl Path {
     /// Waits for datagrams, for the next delivery or for the end; says whether it is the end.
     fn wait(&self, stop: &OwnedFd) -> bool {
         let next = self.under_way.peek().map(|Reverse(first)| first.due);
-        let timeout = next.map(|due| {
-            Timespec::try_from(due.saturating_duration_since(Instant::now())).unwrap()
-        });
+        let timeout = next
+            .map(|due| Timespec::try_from(due.saturating_duration_since(Instant::now())).unwrap());
         let [server_side, client_side] = &self.sockets;
         let mut watched = [server_side.as_fd(), client_side.as_fd(), stop.as_fd()]
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));

@@ -1,0 +1,93 @@
+//! Places taken, refused and given back; the end of logins and of the node.
+
+use super::*;
+use crate::ticket::TICKET_BYTES;
+
+fn sessions() -> Arc<Sessions> {
+    Sessions::new(SessionLimits { sessions_max: 3, sessions_per_user_max: 2 })
+}
+
+/// A ticket that differs from others by its number.
+fn ticket(number: u8) -> TicketId {
+    TicketId::of(&[number; TICKET_BYTES]).unwrap()
+}
+
+#[test]
+fn a_user_gets_as_many_places_as_allowed() {
+    let sessions = sessions();
+    let _first = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let second = sessions.admit(ticket(2), "ann", 1).unwrap();
+    assert_eq!(sessions.admit(ticket(3), "ann", 2).unwrap_err(), Refusal::Full);
+    drop(second);
+    assert!(sessions.admit(ticket(3), "ann", 2).is_ok());
+}
+
+#[test]
+fn a_full_node_refuses_the_newcomer_and_keeps_the_others() {
+    let sessions = sessions();
+    let places = ["ann", "bob", "cleo"]
+        .iter()
+        .zip(1..)
+        .map(|(user, number)| sessions.admit(ticket(number), user, 0).unwrap())
+        .collect::<Vec<_>>();
+    assert_eq!(sessions.admit(ticket(9), "dora", 0).unwrap_err(), Refusal::Full);
+    assert!(places.iter().all(|place| place.control().end().is_none()));
+}
+
+#[test]
+fn the_same_ticket_again_ends_the_older_session_even_when_full() {
+    let sessions = sessions();
+    let older = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let _other = sessions.admit(ticket(2), "ann", 1).unwrap();
+    let newer = sessions.admit(ticket(1), "ann", 1).unwrap();
+    assert_eq!(older.control().end(), Some(EndReason::Superseded));
+    assert_eq!(newer.control().end(), None);
+}
+
+#[test]
+fn an_ended_login_loses_its_sessions_and_starts_no_more() {
+    let sessions = sessions();
+    let ended = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let other = sessions.admit(ticket(2), "ann", 2).unwrap();
+    sessions.end_login(Instant::now(), 1);
+    assert_eq!(ended.control().end(), Some(EndReason::LoginEnded));
+    assert_eq!(other.control().end(), None);
+    assert!(sessions.has_ended(1) && !sessions.has_ended(2));
+    assert_eq!(sessions.admit(ticket(3), "ann", 1).unwrap_err(), Refusal::Ended);
+}
+
+#[test]
+fn ended_logins_are_forgotten_after_their_tickets_have_expired() {
+    let (sessions, now) = (sessions(), Instant::now());
+    sessions.end_login(now, 1);
+    sessions.end_login(now + ENDED_LOGIN_MEMORY, 2);
+    assert!(!sessions.has_ended(1) && sessions.has_ended(2));
+}
+
+#[test]
+fn shutdown_waits_for_every_session_and_starts_none() {
+    let sessions = sessions();
+    let place = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let key = place.key();
+    let waiting = std::thread::spawn(move || {
+        let unused = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        while place.control().end().is_none() {
+            let socket = std::os::fd::AsFd::as_fd(&unused);
+            crate::udp::wakeup::wait_readable(socket, place.control().wakeup(), None).unwrap();
+        }
+    });
+    sessions.attach(key, waiting);
+    sessions.shut_down();
+    assert_eq!(sessions.count(), 0);
+    assert_eq!(sessions.admit(ticket(2), "bob", 2).unwrap_err(), Refusal::Ended);
+}
+
+#[test]
+fn a_session_that_says_goodbye_takes_no_place() {
+    let sessions = sessions();
+    let _running = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let ending = sessions.admit(ticket(2), "ann", 1).unwrap();
+    ending.vacate();
+    assert_eq!(sessions.count(), 1);
+    assert!(sessions.admit(ticket(3), "ann", 1).is_ok());
+}

@@ -1,0 +1,232 @@
+//! A listen socket's thread: carries datagrams to the front door's state machine, and lets in whom
+//! it confirms.
+//!
+//! Each session gets a connected socket on the same port, so from then on the kernel itself keeps its
+//! datagrams apart from everybody else's, and junk that fills this socket's queue cannot push them
+//! out.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
+use super::sender_thread::{self, SessionStart};
+use super::server::Service;
+use super::socket::{open_session_socket, prepare_listener};
+use super::wakeup::{Wakeup, wait_readable};
+use crate::proto::ecn::Ecn;
+use crate::proto::front_door::{
+    DoorRandomness, FrontDoor, FrontDoorOutput, NewSession, OpenedTicket,
+};
+use crate::proto::hello::WelcomeBody;
+use crate::proto::keys::CipherSuites;
+use crate::sessions::Refusal;
+use crate::ticket::{Grant, TicketId};
+
+/// Receives in a row before the thread looks whether it is to end.
+const RECEIVES_PER_TURN: usize = 64;
+
+/// Receives from a new session's socket before its thread takes over: more than can arrive between
+/// two system calls.
+const EARLY_RECEIVES_MAX: usize = 32;
+
+/// Starts the thread of one listen socket. It ends when the service's sessions are closed and
+/// `wakeup` is called.
+pub(crate) fn spawn(
+    socket: UdpSocket,
+    service: Arc<Service>,
+    wakeup: Arc<Wakeup>,
+) -> io::Result<JoinHandle<()>> {
+    prepare_listener(&socket)?;
+    let door = Door {
+        io: DatagramIo::new(socket)?,
+        state: FrontDoor::new(CipherSuites::of_this_machine()),
+        randomness: fresh_randomness()?,
+        strays: VecDeque::new(),
+        service,
+        wakeup,
+    };
+    std::thread::Builder::new().name("file-front-door".into()).spawn(move || door.run())
+}
+
+/// What a confirmed session's ticket said.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) grant: Grant,
+    pub(crate) ticket: TicketId,
+}
+
+struct Door {
+    io: DatagramIo,
+    state: FrontDoor<SocketAddr, Admitted>,
+    /// For the next WELCOME; renewed after each.
+    randomness: DoorRandomness,
+    /// Datagrams of others that a new session's socket caught.
+    strays: VecDeque<(Origin, Vec<u8>)>,
+    service: Arc<Service>,
+    wakeup: Arc<Wakeup>,
+}
+
+/// Both clocks: one for durations, one for the tickets' expiry.
+#[derive(Clone, Copy)]
+struct Now {
+    monotonic: Instant,
+    unix: u64,
+}
+
+/// Where a datagram came from, and which address of ours it was sent to.
+#[derive(Clone, Copy)]
+struct Origin {
+    from: SocketAddr,
+    to_ip: Option<IpAddr>,
+}
+
+impl Door {
+    fn run(mut self) {
+        let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
+        while !self.service.sessions.is_closed() {
+            let turn = wait_readable(self.io.as_fd(), &self.wakeup, None)
+                .and_then(|_| self.receive_turn(&mut buffer));
+            if let Err(error) = turn {
+                // Nothing that a peer can cause. Better no front door than a spinning one.
+                tracing::error!(%error, "the UDP front door fails");
+                return;
+            }
+        }
+    }
+
+    fn receive_turn(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let now = Now::read();
+        for _ in 0..RECEIVES_PER_TURN {
+            let Some(received) = self.io.receive(buffer)? else { break };
+            let origin = Origin { from: received.from, to_ip: received.to_ip };
+            let arrived = buffer.get(..received.bytes).unwrap_or_default();
+            for datagram in arrived.chunks(received.stride) {
+                self.handle_datagram(now, origin, datagram);
+                while let Some((origin, stray)) = self.strays.pop_front() {
+                    self.handle_datagram(now, origin, &stray);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_datagram(&mut self, now: Now, origin: Origin, datagram: &[u8]) {
+        let service = &self.service;
+        let output = self.state.handle_datagram(
+            now.monotonic,
+            now.unix,
+            origin.from,
+            datagram,
+            self.randomness,
+            |ticket| open_ticket(service, now, ticket),
+        );
+        match output {
+            // A session's datagram that came here while its socket was being made, or after its
+            // end: what matters is repeated by its sender.
+            FrontDoorOutput::Nothing | FrontDoorOutput::BelongsTo(_) => {}
+            FrontDoorOutput::Reply(welcome) => self.reply(origin, &welcome),
+            FrontDoorOutput::Confirmed(session) => self.let_in(origin, *session, datagram),
+        }
+    }
+
+    fn reply(&mut self, origin: Origin, welcome: &[u8]) {
+        let answer = Outgoing {
+            to: origin.from,
+            from_ip: origin.to_ip,
+            contents: welcome,
+            segment_bytes: welcome.len(),
+            ecn: Ecn::NotEct,
+        };
+        if self.io.send(&answer) != Sent::All {
+            tracing::debug!(peer = %origin.from, "a WELCOME was not sent");
+        }
+        match fresh_randomness() {
+            Ok(randomness) => self.randomness = randomness,
+            // The old ones were shown: the state machine refuses the session id a second time.
+            Err(error) => tracing::error!(%error, "no random bytes: no new session starts"),
+        }
+    }
+
+    fn let_in(&mut self, origin: Origin, session: NewSession<SocketAddr, Admitted>, first: &[u8]) {
+        let Admitted { grant, ticket } = &session.grant;
+        let place = match self.service.sessions.admit(*ticket, &grant.user, grant.login) {
+            Ok(place) => Some(place),
+            Err(Refusal::Full) => None,
+            Err(Refusal::Ended) => return,
+        };
+        let io = open_session_socket(self.io.socket(), origin.to_ip, origin.from)
+            .and_then(DatagramIo::new);
+        let mut io = match io {
+            Ok(io) => io.with_fault(self.service.send_fault.as_ref().map(|make| make())),
+            Err(error) => return tracing::warn!(%error, peer = %origin.from, "no session socket"),
+        };
+        let mut early = vec![first.to_vec()];
+        self.sort_early(&mut io, origin.from, &mut early);
+        let start = SessionStart { session, io, early };
+        match place {
+            Some(place) => sender_thread::spawn(start, place, &self.service),
+            None => sender_thread::refuse(start),
+        }
+    }
+
+    /// Reads what a session's socket caught before it was connected: its peer's datagrams go to
+    /// `early`, all others belong to this door.
+    fn sort_early(&mut self, io: &mut DatagramIo, peer: SocketAddr, early: &mut Vec<Vec<u8>>) {
+        let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
+        for _ in 0..EARLY_RECEIVES_MAX {
+            let Ok(Some(received)) = io.receive(&mut buffer) else { return };
+            let origin = Origin { from: received.from, to_ip: received.to_ip };
+            let arrived = buffer.get(..received.bytes).unwrap_or_default();
+            for datagram in arrived.chunks(received.stride) {
+                if received.from == peer {
+                    early.push(datagram.to_vec());
+                } else {
+                    self.strays.push_back((origin, datagram.to_vec()));
+                }
+            }
+        }
+    }
+}
+
+impl Now {
+    fn read() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { monotonic: Instant::now(), unix: since_epoch.as_secs() }
+    }
+}
+
+/// Opens a ticket that a HELLO shows, unless its login has ended meanwhile.
+fn open_ticket(service: &Service, now: Now, ticket: &[u8]) -> Option<OpenedTicket<Admitted>> {
+    let id = TicketId::of(ticket)?;
+    let grant = match service.key.open(ticket, now.unix) {
+        Ok(grant) => grant,
+        Err(error) => {
+            tracing::debug!(%error, "a HELLO shows a bad ticket");
+            return None;
+        }
+    };
+    if service.sessions.has_ended(grant.login) {
+        return None;
+    }
+    let version = grant.version;
+    Some(OpenedTicket {
+        secret: grant.secret,
+        file: WelcomeBody { file_bytes: version.size, modified_ns: version.modified_ns },
+        expires_at_unix: grant.expires_at,
+        grant: Admitted { grant, ticket: id },
+    })
+}
+
+fn fresh_randomness() -> io::Result<DoorRandomness> {
+    let mut bytes = [0; 40];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("no random bytes"))?;
+    let (session_id, server_random) = bytes.split_at(8);
+    let both = session_id.try_into().ok().zip(server_random.try_into().ok());
+    let (session_id, server_random) = both.ok_or(io::ErrorKind::InvalidData)?;
+    Ok(DoorRandomness { session_id: u64::from_be_bytes(session_id), server_random })
+}

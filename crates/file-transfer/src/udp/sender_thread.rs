@@ -1,0 +1,280 @@
+//! One session's sending thread: file bytes in, sealed datagrams out, ACKs in.
+//!
+//! The hot path is one batch: the state machine plans up to 45 datagrams, one `preadv` puts the file's
+//! bytes into their places, each is sealed where it lies, and one `sendmsg` takes them all. Nothing
+//! is allocated for it. Whatever ends the session from outside wakes the thread.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, SEGMENTS_MAX, Sent};
+use super::front_door::Admitted;
+use super::server::{OpenError, Service};
+use super::source_file::{SourceError, SourceFile};
+use super::wakeup::wait_readable;
+use crate::file_path::FilePath;
+use crate::proto::close_frame::CloseCode;
+use crate::proto::front_door::NewSession;
+use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX};
+use crate::proto::sender::{Batch, Cubic, Sender, SenderConfig, SenderOutcome, SenderStats};
+use crate::sessions::{EndReason, Place, SessionControl};
+use crate::ticket::Grant;
+
+/// Batches sent in a row before ACKs are looked for.
+const BATCHES_PER_TURN: usize = 4;
+
+/// Receives in a row before the next batches.
+const RECEIVES_PER_TURN: usize = 8;
+
+/// How long an ended session may repeat its CLOSE, or answer a repeated one.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// Room for the largest batch.
+const BATCH_BYTES_MAX: usize = SEGMENTS_MAX * DATAGRAM_BYTES_MAX;
+
+/// A session that ended, for the node's log.
+#[derive(Debug, Clone)]
+pub struct SessionReport {
+    /// Whose it was.
+    pub user: String,
+    /// The login it belonged to.
+    pub login: u64,
+    /// Which file.
+    pub file: FilePath,
+    /// Where to.
+    pub peer: SocketAddr,
+    /// How it ended.
+    pub end: SenderOutcome,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it took.
+    pub stats: SenderStats,
+}
+
+/// A confirmed session with its socket, before its thread runs.
+pub(crate) struct SessionStart {
+    pub(crate) session: NewSession<SocketAddr, Admitted>,
+    pub(crate) io: DatagramIo,
+    /// Datagrams of the peer that have arrived already; the first one proved its address.
+    pub(crate) early: Vec<Vec<u8>>,
+}
+
+/// Starts the thread of a session that has a place.
+pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
+    let (key, sessions) = (place.key(), service.sessions.clone());
+    let service = service.clone();
+    let thread = std::thread::Builder::new().name("file-session".into()).spawn(move || {
+        let report = run(start, &place, &service);
+        tracing::info!(user = report.user, file = %report.file.as_str(), end = ?report.end, "transfer over UDP");
+        drop(place);
+        if let Some(on_session_end) = &service.on_session_end {
+            on_session_end(&report);
+        }
+    });
+    match thread {
+        Ok(thread) => sessions.attach(key, thread),
+        Err(error) => tracing::error!(%error, "no thread for a session"),
+    }
+}
+
+/// Tells a peer that there is no place for it. Said once: if it is lost, the peer hears nothing.
+pub(crate) fn refuse(start: SessionStart) {
+    let now = Instant::now();
+    let mut session = Session::new(now, start);
+    session.sender.close(now, CloseCode::Busy, "all places are taken");
+    session.transmit(now);
+}
+
+fn run(start: SessionStart, place: &Place, service: &Service) -> SessionReport {
+    let began = Instant::now();
+    let peer = start.session.peer;
+    let Grant { user, login, file, .. } = start.session.grant.grant.clone();
+    let source = open_source(&start.session.grant.grant, service);
+    let mut session = Session::new(began, start);
+    let end = session.run(place, source);
+    SessionReport {
+        user,
+        login,
+        file,
+        peer,
+        end,
+        duration: began.elapsed(),
+        stats: session.sender.stats(),
+    }
+}
+
+fn open_source(grant: &Grant, service: &Service) -> Result<SourceFile, SourceError> {
+    match (service.open_file)(&grant.file) {
+        Ok(file) => SourceFile::new(file, grant.version),
+        Err(OpenError::Gone) => Err(SourceError::Changed),
+        Err(OpenError::Unreadable) => {
+            Err(SourceError::Unreadable(std::io::ErrorKind::PermissionDenied.into()))
+        }
+    }
+}
+
+struct Session {
+    io: DatagramIo,
+    peer: SocketAddr,
+    sender: Sender,
+    batch: Batch,
+    outgoing: Vec<u8>,
+    incoming: Vec<u8>,
+}
+
+impl Session {
+    fn new(now: Instant, start: SessionStart) -> Self {
+        let SessionStart { session, io, mut early } = start;
+        let config = SenderConfig {
+            session_id: session.session_id,
+            keys: session.keys,
+            file_bytes: session.file.file_bytes,
+            bytes_max: session.grant.grant.bytes_max,
+            datagram_bytes_max: session.datagram_bytes_max.min(DATAGRAM_BYTES_MAX),
+            rtt: session.rtt,
+            seed: rand::random(),
+            controller: Box::new(Cubic::new(DATAGRAM_BYTES_BASE)),
+        };
+        let mut sender = Sender::new(now, config);
+        early.iter_mut().for_each(|datagram| sender.handle_datagram(now, datagram));
+        Self {
+            io,
+            peer: session.peer,
+            sender,
+            batch: Batch::new(),
+            outgoing: vec![0; BATCH_BYTES_MAX],
+            incoming: vec![0; RECEIVE_BUFFER_BYTES],
+        }
+    }
+
+    /// Sends what is asked for until the session has ended and its end was told.
+    fn run(&mut self, place: &Place, source: Result<SourceFile, SourceError>) -> SenderOutcome {
+        let source = match source {
+            Ok(source) => Some(source),
+            Err(error) => {
+                self.give_up(&error);
+                None
+            }
+        };
+        let mut farewell_ends = None;
+        loop {
+            let now = Instant::now();
+            if let Some(reason) = place.control().end() {
+                let (code, reason) = last_words(reason);
+                self.sender.close(now, code, reason);
+            }
+            self.sender.handle_timeout(now);
+            if self.sender.outcome().is_some() && farewell_ends.is_none() {
+                // Before the peer hears of the end: it may start the next transfer at once.
+                place.vacate();
+                farewell_ends = Some(now + FAREWELL_MAX);
+            }
+            self.transmit(now);
+            let sends_more = source.as_ref().is_some_and(|source| self.send_batches(source));
+            if let (Some(outcome), Some(ends)) = (self.sender.outcome(), farewell_ends)
+                && (now >= ends || self.sender.is_drained(now))
+            {
+                return outcome.clone();
+            }
+            let heard = self.receive_turn();
+            if !sends_more && !heard {
+                self.wait(place.control(), farewell_ends);
+            }
+        }
+    }
+
+    /// Sends the datagrams without file bytes that are due.
+    fn transmit(&mut self, now: Instant) {
+        while let Some(bytes) = self.sender.poll_transmit(now, &mut self.outgoing) {
+            self.send(bytes, bytes);
+        }
+    }
+
+    /// Sends file bytes as far as windows and pace allow; says whether there may be more to send
+    /// right now.
+    fn send_batches(&mut self, source: &SourceFile) -> bool {
+        for _ in 0..BATCHES_PER_TURN {
+            if !self.sender.poll_batch(Instant::now(), SEGMENTS_MAX, &mut self.batch) {
+                return false;
+            }
+            let places = self.batch.slots().iter().map(|slot| (slot.offset(), slot.payload()));
+            if let Err(error) = source.fill(&mut self.outgoing, places) {
+                self.give_up(&error);
+                return false;
+            }
+            for slot in self.batch.slots() {
+                if let Some(datagram) = self.outgoing.get_mut(slot.datagram()) {
+                    self.sender.seal(slot, datagram);
+                }
+            }
+            self.send(self.batch.total_bytes(), self.batch.segment_bytes());
+        }
+        true
+    }
+
+    /// Sends the first `bytes` of the outgoing buffer. What does not go out is lost, and found so.
+    fn send(&mut self, bytes: usize, segment_bytes: usize) {
+        let batch = Outgoing {
+            to: self.peer,
+            from_ip: None,
+            contents: self.outgoing.get(..bytes).unwrap_or_default(),
+            segment_bytes,
+            ecn: self.sender.ecn(),
+        };
+        if self.io.send(&batch) == Sent::TooLarge {
+            tracing::debug!(peer = %self.peer, segment_bytes, "larger than the interface takes");
+        }
+    }
+
+    /// Takes in what waits; says whether there was anything.
+    fn receive_turn(&mut self) -> bool {
+        for turn in 0..RECEIVES_PER_TURN {
+            let received = match self.io.receive(&mut self.incoming) {
+                Ok(Some(received)) => received,
+                Ok(None) => return turn > 0,
+                Err(error) => {
+                    tracing::warn!(%error, peer = %self.peer, "a session's socket fails");
+                    self.sender.close(Instant::now(), CloseCode::ShuttingDown, "socket failed");
+                    return false;
+                }
+            };
+            let now = Instant::now();
+            let arrived = self.incoming.get_mut(..received.bytes).unwrap_or_default();
+            for datagram in arrived.chunks_mut(received.stride) {
+                self.sender.handle_datagram(now, datagram);
+            }
+        }
+        true
+    }
+
+    /// Waits for a datagram, for the end, or until something is due.
+    fn wait(&self, control: &SessionControl, farewell_ends: Option<Instant>) {
+        let now = Instant::now();
+        let due = [self.sender.poll_timeout(now), farewell_ends].into_iter().flatten().min();
+        let timeout = due.map(|due| due.saturating_duration_since(now));
+        if let Err(error) = wait_readable(self.io.as_fd(), control.wakeup(), timeout) {
+            tracing::warn!(%error, "a session cannot wait");
+        }
+    }
+
+    fn give_up(&mut self, error: &SourceError) {
+        let code = match error {
+            SourceError::Changed => CloseCode::FileChanged,
+            SourceError::Unreadable(_) => CloseCode::FileUnreadable,
+        };
+        tracing::info!(%error, peer = %self.peer, "a transfer is given up");
+        // What the disk said is the operator's business.
+        self.sender.close(Instant::now(), code, "");
+    }
+}
+
+/// What the receiver is told when the session is ended from outside.
+fn last_words(reason: EndReason) -> (CloseCode, &'static str) {
+    match reason {
+        EndReason::LoginEnded => (CloseCode::LoginEnded, "the login has ended"),
+        EndReason::ShuttingDown => (CloseCode::ShuttingDown, "the node is being shut down"),
+        EndReason::Superseded => (CloseCode::Replaced, "the transfer was started anew"),
+    }
+}

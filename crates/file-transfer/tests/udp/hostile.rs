@@ -1,0 +1,154 @@
+//! What strangers send to the front door: nothing comes back, and running transfers do not notice.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use file_transfer::proto::handshake::ClientHandshake;
+use file_transfer::proto::hello::{HELLO_BYTES, TYPE_HELLO, WELCOME_BYTES};
+use file_transfer::proto::keys::CipherSuites;
+use file_transfer::udp::{ReceiveConfig, receive};
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::{RngCore, SeedableRng};
+use tokio_util::sync::CancellationToken;
+
+use crate::udp_node::UdpNode;
+
+/// Largest payload of a UDP datagram over IPv4.
+const DATAGRAM_BYTES_LARGEST: usize = 65_507;
+
+/// A stranger's socket. Reading gives up when nothing comes for a while.
+fn stranger() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    socket
+}
+
+/// All datagrams that wait at `socket` or still come.
+fn replies(socket: &UdpSocket) -> Vec<Vec<u8>> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut all = Vec::new();
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(bytes) => all.push(buffer[..bytes].to_vec()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return all;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Every length that may matter, with every first byte that may mean something.
+fn junk(chance: &mut Pcg64) -> Vec<u8> {
+    let lengths = [0, 1, 15, 16, 31, 32, 33, 1199, 1200, 1201, 1452, 9000, DATAGRAM_BYTES_LARGEST];
+    let length = lengths[chance.next_u32() as usize % lengths.len()];
+    let mut datagram = vec![0; length];
+    chance.fill_bytes(&mut datagram);
+    if let Some(first) = datagram.first_mut() {
+        let kinds = [TYPE_HELLO, 0x02, 0x10, 0x12, 0x17, 0x90, *first];
+        *first = kinds[chance.next_u32() as usize % kinds.len()];
+    }
+    datagram
+}
+
+/// A HELLO for what `config` asks for.
+fn hello(config: &ReceiveConfig) -> Vec<u8> {
+    let suites = CipherSuites { aes: false };
+    let handshake = ClientHandshake::new(&config.ticket, config.secret, [3; 32], suites).unwrap();
+    handshake.hello().to_vec()
+}
+
+fn send_all(socket: &UdpSocket, node: SocketAddr, datagrams: impl Iterator<Item = Vec<u8>>) {
+    for datagram in datagrams {
+        socket.send_to(&datagram, node).unwrap();
+    }
+}
+
+#[test]
+fn junk_gets_not_one_byte_back() {
+    let node = UdpNode::start();
+    let mut chance = Pcg64::seed_from_u64(1);
+    let stranger = stranger();
+    send_all(&stranger, node.address(), (0..2_000).map(|_| junk(&mut chance)));
+    assert_eq!(replies(&stranger), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn a_damaged_hello_gets_not_one_byte_back() {
+    let node = UdpNode::start();
+    let good = hello(&node.config(&node.offer(1, 1000), 1));
+    let stranger = stranger();
+    let damaged = (0..HELLO_BYTES).map(|at| {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        bad
+    });
+    send_all(&stranger, node.address(), damaged);
+    assert_eq!(replies(&stranger), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn a_captured_hello_gets_nothing_but_the_same_welcome_from_anywhere() {
+    let node = UdpNode::start();
+    let hello = hello(&node.config(&node.offer(1, 1000), 1));
+    let (owner, thief) = (stranger(), stranger());
+    let repeats = 5;
+    for socket in [&owner, &thief] {
+        send_all(socket, node.address(), std::iter::repeat_n(hello.clone(), repeats));
+    }
+    let (to_owner, to_thief) = (replies(&owner), replies(&thief));
+    assert_eq!(to_owner.len(), repeats);
+    assert_eq!(to_owner, to_thief);
+    assert!(to_owner.iter().all(|welcome| welcome == &to_owner[0]), "always the same");
+    let bytes_out: usize = to_thief.iter().map(Vec::len).sum();
+    assert_eq!(bytes_out, repeats * WELCOME_BYTES);
+    assert!(bytes_out <= repeats * hello.len(), "no more out than in before an address is proven");
+    assert_eq!(node.server.session_count(), 0);
+}
+
+#[test]
+fn a_transfer_completes_while_the_front_door_is_flooded() {
+    let node = UdpNode::start();
+    let file = node.offer(1, 16 << 20);
+    let config = node.config(&file, 1);
+    let (stranger, over, flooded) = (stranger(), AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut chance = Pcg64::seed_from_u64(2);
+            let junk: Vec<Vec<u8>> = (0..256).map(|_| junk(&mut chance)).collect();
+            while !over.load(Ordering::Relaxed) {
+                send_all(&stranger, node.address(), junk.iter().cloned());
+                flooded.fetch_add(junk.len() as u64, Ordering::Relaxed);
+            }
+        });
+        let mut bytes = Vec::new();
+        let received = receive(&config, &mut bytes, &AtomicU64::new(0), &CancellationToken::new());
+        over.store(true, Ordering::Relaxed);
+        assert!(received.end.is_ok() && bytes == file.bytes, "{:?}", received.end);
+    });
+    assert!(flooded.load(Ordering::Relaxed) > 0);
+    assert_eq!(replies(&stranger), Vec::<Vec<u8>>::new());
+}
+
+/// Strangers write to the port just when sessions' sockets are made, which catch some of it.
+#[test]
+fn newcomers_are_answered_while_sessions_start() {
+    let node = UdpNode::start();
+    let file = node.offer(1, 100);
+    std::thread::scope(|scope| {
+        for login in 0..4 {
+            let (node, file) = (&node, &file);
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    let mut bytes = Vec::new();
+                    let config = node.config(file, login);
+                    let token = CancellationToken::new();
+                    let received = receive(&config, &mut bytes, &AtomicU64::new(0), &token);
+                    assert!(received.end.is_ok() && bytes == file.bytes, "{:?}", received.end);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,13 @@
+//! The UDP transfer by real sockets on loopback: what arrives, what strangers get, and bad paths.
+
+#[cfg(test)]
+mod lossy_proxy;
+#[cfg(test)]
+mod udp_node;
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod lossy_path;
+#[cfg(test)]
+mod transfer;

@@ -1,0 +1,123 @@
+//! A sending node on loopback with files of its own, and the tickets for them.
+
+use std::fs::File;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::{Mutex, mpsc};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+use file_transfer::range_set::RangeSet;
+use file_transfer::ticket::{Grant, TicketKey};
+use file_transfer::udp::{
+    OpenError, ReceiveConfig, SessionLimits, SessionReport, UdpServer, UdpServerConfig,
+    bind_listener,
+};
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::{RngCore, SeedableRng};
+use tempfile::TempDir;
+
+/// The user of all tickets.
+pub(crate) const USER: &str = "ann";
+
+/// A node, its folder, and the reports of its ended sessions.
+pub(crate) struct UdpNode {
+    pub(crate) server: UdpServer,
+    /// Locked while a test waits for the next one.
+    reports: Mutex<mpsc::Receiver<SessionReport>>,
+    folder: TempDir,
+    key: TicketKey,
+}
+
+/// A file that the node offers.
+pub(crate) struct OfferedFile {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) path: PathBuf,
+    pub(crate) version: FileVersion,
+    name: FilePath,
+}
+
+impl UdpNode {
+    /// A node on 127.0.0.1.
+    pub(crate) fn start() -> Self {
+        Self::start_on(&["127.0.0.1:0"])
+    }
+
+    /// A node with one front door for each address.
+    pub(crate) fn start_on(addresses: &[&str]) -> Self {
+        let bind = |address: &&str| bind_listener(address.parse().unwrap()).unwrap();
+        Self::start_with(addresses.iter().map(bind).collect(), SessionLimits::default())
+    }
+
+    /// A node on sockets that are bound already.
+    pub(crate) fn start_with(sockets: Vec<UdpSocket>, limits: SessionLimits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let root = folder.path().to_owned();
+        let key = TicketKey::from_bytes([7; 32]).unwrap();
+        let (report, reports) = mpsc::channel();
+        let config = UdpServerConfig {
+            key: key.clone(),
+            open_file: Box::new(move |path: &FilePath| {
+                File::open(root.join(path.as_str())).map_err(|_| OpenError::Gone)
+            }),
+            limits,
+            on_session_end: Some(Box::new(move |ended: &SessionReport| {
+                // A test that does not look has dropped the other end.
+                let _ = report.send(ended.clone());
+            })),
+        };
+        let server = UdpServer::start(sockets, config).unwrap();
+        Self { server, reports: Mutex::new(reports), folder, key }
+    }
+
+    /// Waits for the next session to end.
+    pub(crate) fn next_report(&self) -> SessionReport {
+        self.reports.lock().unwrap().recv().unwrap()
+    }
+
+    /// Where the first front door listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.addresses()[0]
+    }
+
+    /// Offers a file of `size` bytes that follow from `seed`.
+    pub(crate) fn offer(&self, seed: u64, size: usize) -> OfferedFile {
+        let mut bytes = vec![0; size];
+        Pcg64::seed_from_u64(seed).fill_bytes(&mut bytes);
+        let name = FilePath::parse(&format!("file-{seed}-{size}")).unwrap();
+        let path = self.folder.path().join(name.as_str());
+        std::fs::write(&path, &bytes).unwrap();
+        let version = FileVersion::of(&std::fs::metadata(&path).unwrap());
+        OfferedFile { bytes, path, version, name }
+    }
+
+    /// All of `file`, by a fresh ticket of `login`.
+    pub(crate) fn config(&self, file: &OfferedFile, login: u64) -> ReceiveConfig {
+        let secret = random_bytes();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let grant = Grant {
+            secret,
+            user: USER.into(),
+            login,
+            file: file.name.clone(),
+            version: file.version,
+            bytes_max: Grant::bytes_max_for(file.version.size),
+            expires_at: now + 60,
+        };
+        let ticket = self.key.mint(&grant, random_bytes()).unwrap();
+        ReceiveConfig {
+            node: self.address(),
+            ticket: ticket.as_bytes().to_vec(),
+            secret,
+            version: file.version,
+            missing: RangeSet::of(0..file.version.size),
+        }
+    }
+}
+
+fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).unwrap();
+    bytes
+}
