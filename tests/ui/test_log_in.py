@@ -52,4 +52,4 @@ class LogIn(WindowTest):
         self._started(Server(self.folder / "impostor", address=f"127.0.0.1:{first.port}"))
         window.ask_for("alice")
         window.reads("key")
-        self.assertFalse(window.has(name="Message"))
+        self.assertFalse(window.is_in_conversation())

@@ -16,7 +16,7 @@ DIALOG = "dialog"
 ENTRY = "text"
 LABEL = "label"
 MENU_ITEM = "menu item"
-TOGGLE = "toggle button"
+SEARCH = "entry"
 
 
 def application(pid):
@@ -51,7 +51,7 @@ def matches(node, role=None, name=None, containing=None):
     """Whether a widget has this role, this very name, and a name that contains this."""
     try:
         return (
-            (role is None or node.get_rolename_of() == role)
+            (role is None or node.get_role_name() == role)
             and (name is None or name_of(node) == name)
             and (containing is None or containing in name_of(node))
         )
@@ -113,7 +113,7 @@ def texts(root):
     for node in walk(root):
         try:
             found.append(name_of(node))
-            if node.get_rolename_of() == LABEL:
+            if node.get_role_name() == LABEL:
                 found.append(read(node))
         except GLib.Error:
             continue
@@ -123,20 +123,14 @@ def texts(root):
 def outline(node, depth=0):
     """The tree below `node` in words, one widget a line, hidden ones too."""
     try:
-        line = f"{'  ' * depth}{node.get_rolename_of()} {name_of(node)!r}"
-        extents = node.get_extents(Atspi.CoordType.WINDOW)
-        line += f" {extents.width}x{extents.height}+{extents.x}+{extents.y}"
-        if not enabled(node):
-            line += " insensitive"
+        component = node.get_component_iface()
+        shape = component and _extents(component)
+        size = f" {shape.width}x{shape.height}" if shape else ""
+        yield f"{'  ' * depth}{node.get_role_name()} {name_of(node)!r}{size}{'' if enabled(node) else ' insensitive'}"
     except GLib.Error:
         return
-    yield line
     for child in _children(node):
         yield from outline(child, depth + 1)
-
-
-def name_of(node):
-    return node.getname_of() or ""
 
 
 def _children(node):
@@ -154,9 +148,20 @@ def _children(node):
 
 
 def _visible(node):
-    # GTK 4.8 tells the "showing" state for windows only; what is on a hidden page has no extent.
+    # GTK 4.8 does not tell which page of a stack is shown: one that has never been has no extent, one that has been
+    # keeps it. A page itself has no component to ask; what is on it decides.
     try:
-        extents = node.get_extents(Atspi.CoordType.WINDOW)
+        if not node.get_state_set().contains(Atspi.StateType.VISIBLE):
+            return False
+        component = node.get_component_iface()
     except GLib.Error:
         return False
-    return extents.width > 0 and extents.height > 0
+    shape = component and _extents(component)
+    return component is None or (shape is not None and shape.width > 0 and shape.height > 0)
+
+
+def _extents(component):
+    try:
+        return component.get_extents(Atspi.CoordType.WINDOW)
+    except GLib.Error:
+        return None

@@ -3,7 +3,7 @@
 import time
 
 from driver import accessible, keyboard
-from driver.accessible import BUTTON, DIALOG, ENTRY, TOGGLE
+from driver.accessible import BUTTON, DIALOG, ENTRY, SEARCH
 from driver.programs import PROGRAMS, Program
 from driver.waiting import until
 
@@ -70,13 +70,25 @@ class ChatWindow(Program):
         self.in_conversation()
         return self
 
+    # Pages that were shown once stay in the tree; what can be pressed tells which one is shown.
+
+    def is_in_conversation(self):
+        """Whether the conversation page is shown."""
+        button = accessible.find_now(self.root, BUTTON, "Show Online")
+        return button is not None and accessible.enabled(button)
+
     def in_conversation(self):
         """Waits for the conversation page."""
-        self.find(ENTRY, "Message")
+        until(f"{self.label} to be in the conversation", self.is_in_conversation)
 
     def at_log_in(self):
-        """Waits for the log-in page."""
-        self.find(ENTRY, "User name")
+        """Waits for the log-in page, and until a name can be typed there."""
+
+        def ready():
+            entry = accessible.find_now(self.root, ENTRY, "User name")
+            return entry is not None and accessible.enabled(entry) and not self.is_in_conversation()
+
+        until(f"{self.label} to ask for a name", ready)
 
     def log_out(self):
         """Logs out by the menu."""
@@ -96,7 +108,7 @@ class ChatWindow(Program):
 
     def open(self, name):
         """Opens what hangs on a menu button, unless it is open."""
-        accessible.press(self.find(TOGGLE, name))
+        accessible.press(self.find(BUTTON, name))
 
     def trust(self):
         """Says that the fingerprint is the right one."""
@@ -117,10 +129,21 @@ class ChatWindow(Program):
         if to == EVERYONE:
             self.press(EVERYONE)
         else:
-            self.type_into("Find or type a name", to)
-            accessible.press(self.find(BUTTON, containing=to))
+            search = self.find(SEARCH, "Find or type a name")
+            accessible.type_into(search, to)
+            accessible.press(self._choice_below(search, to))
         self.recipient = to
-        self.gone(ENTRY, "Find or type a name")
+        self.gone(SEARCH, "Find or type a name")
+
+    def _choice_below(self, search, to):
+        """The person of this name in the list below the search, or the offer to write to whom was typed."""
+
+        def choice():
+            nodes = list(accessible.walk(self.root))
+            below = nodes[nodes.index(search) :]
+            return next((node for node in below if _offers(node, to)), None)
+
+        return until(f"a choice of {to!r}", choice)
 
     def write(self, text):
         """Writes to whoever is chosen."""
@@ -277,6 +300,10 @@ class FilesDialog(Dialog):
     def offers_no(self, path):
         """Waits until a file is not listed any more."""
         accessible.gone(self.root, BUTTON, f"Download {path}")
+
+
+def _offers(node, name):
+    return accessible.matches(node, BUTTON, name) or accessible.matches(node, BUTTON, f"Write to “{name}”")
 
 
 def _is_time(text):
