@@ -26,4 +26,4 @@ class FilesDialog(WindowTest):
     def test_an_empty_folder_says_so(self):
         window = self.enter(self.start_server(), "alice")
         with window.files_dialog() as dialog:
-            dialog.reads("No ")
+            dialog.reads("The Folder Is Empty")

@@ -39,7 +39,7 @@ class LogIn(WindowTest):
         window = self.open_window()
         window.type_into("Server address", f"127.0.0.1:{server.port}")
         window.ask_for("alice")
-        window.reads(server.fingerprint[:8])
+        window.reads(server.fingerprint)
         window.trust()
         window.in_conversation()
 

@@ -1,6 +1,7 @@
 """The programs under test, each in folders of its own, and none left behind."""
 
 import atexit
+import base64
 import json
 import os
 import signal
@@ -102,7 +103,7 @@ class Server(Program):
         super().__init__("chat-server", arguments, folder)
         self.link = self._first_line()
         self.port = int(self.link.split("/")[2].rsplit(":", 1)[1])
-        self.fingerprint = self.link.split("fp=")[1].split("&")[0]
+        self.fingerprint = _groups(self.link.split("fp=")[1].split("&")[0])
 
     def restarted(self):
         """The same server again: same port, same key, same files."""
@@ -138,6 +139,12 @@ class Cli(Program):
             return None
 
         return until(f"{self.label} to print {kind} {fields}", first)
+
+
+def _groups(pin):
+    """A pin as people compare it: base64url in links, groups of hexadecimal digits on the screen."""
+    digits = base64.urlsafe_b64decode(pin + "=").hex().upper()
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
 
 
 def _homes(folder):
