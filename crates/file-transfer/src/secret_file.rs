@@ -24,14 +24,20 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Reads a whole small file, and warns in the log when others may read it too.
+/// Reads a secret, and warns in the log when others may read it too.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = read_public(path)?;
+    if fs::metadata(path)?.mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "a secret file is open to others; chmod 600 it");
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole small file that others may read.
+pub(crate) fn read_public(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > SECRET_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a small regular file"));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "a secret file is open to others; chmod 600 it");
     }
     fs::read(path)
 }

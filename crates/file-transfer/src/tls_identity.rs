@@ -89,7 +89,9 @@ impl TlsIdentity {
             path: path.into(),
             problem,
         };
-        let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
+        let chain = secret_file::read_public(certificate)
+            .map_err(|error| TlsIdentityError::Io { path: certificate.into(), error })?;
+        let chain = CertificateDer::pem_slice_iter(&chain)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| unusable(certificate, error.to_string()))?;
         let first =

@@ -289,3 +289,6 @@ async fn read_block(
 async fn in_time<T>(step: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
     timeout(SILENCE_MAX, step).await.map_err(|_| FetchError::TimedOut)?
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ async fn read_frame<S: AsyncRead + Unpin>(
     stream.read_exact(&mut body).await?;
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests;
