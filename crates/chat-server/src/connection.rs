@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::connection::link::Link;
 use crate::connection::reader::{ReadEnd, Reader};
 use crate::connection::writer::write_frames;
+use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
 use crate::waiting_room::Place;
@@ -39,18 +40,20 @@ pub(crate) struct Opening {
     pub(crate) login_deadline: Instant,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) hub: mpsc::Sender<Input>,
+    pub(crate) files: FileFinder,
 }
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening) {
-    let Opening { connection, address, place, login_deadline, outbox_bytes_max, hub } = opening;
+    let Opening { connection, address, place, login_deadline, outbox_bytes_max, hub, files } =
+        opening;
     let link = Arc::new(Link::new(outbox_bytes_max));
     let opened = Input::Opened { connection, address, link: Arc::clone(&link) };
     if hub.send(opened).await.is_err() {
         return;
     }
     let (source, sink) = tokio::io::split(stream);
-    let mut reader = Reader::new(source, connection, &link, &hub);
+    let mut reader = Reader::new(source, connection, &link, &hub, &files);
     let mut writing = pin!(write_frames(sink, &link));
     let end = tokio::select! {
         end = read(&mut reader, place, login_deadline) => Some(end),

@@ -11,8 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use common::framing;
 use common::wire::{GoodbyeReason, ServerFrame};
-use file_transfer::file_path::FilePath;
-use file_transfer::file_version::FileVersion;
+use file_transfer::catalogue::CatalogueChange;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -47,10 +46,8 @@ pub(crate) enum Input {
     Failed { connection: ConnectionId, reason: GoodbyeReason },
     /// It is closed.
     Closed { connection: ConnectionId },
-    /// A file is there, or has another version.
-    FileChanged { path: FilePath, version: FileVersion },
-    /// A file is gone.
-    FileRemoved { path: FilePath },
+    /// A server file came, changed or went.
+    File(CatalogueChange),
     /// A file that was asked for is hashed.
     FileHashed { download: u64, hash: HashResult },
 }
@@ -123,11 +120,11 @@ impl Hub {
                 let actions = self.state.connection_closed(now(), connection);
                 self.carry_out(actions);
             }
-            Input::FileChanged { path, version } => {
-                let actions = self.state.file_changed(path, version);
+            Input::File(CatalogueChange::Changed(file)) => {
+                let actions = self.state.file_changed(file);
                 self.carry_out(actions);
             }
-            Input::FileRemoved { path } => {
+            Input::File(CatalogueChange::Removed(path)) => {
                 let actions = self.state.file_removed(&path);
                 self.carry_out(actions);
             }
@@ -168,7 +165,7 @@ impl Hub {
                 Action::Forget(connection) => drop(self.links.remove(&connection)),
                 Action::MintTicket(wanted) => {
                     let connection = wanted.connection;
-                    let frame = self.files.mint(*wanted, now().unix_ms);
+                    let frame = self.files.mint(&wanted, now().unix_ms);
                     self.deliver(&Delivery { to: Recipients::One(connection), frame });
                 }
                 Action::HashFile { download, path, version } => {

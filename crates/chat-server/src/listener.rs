@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::alpn;
+use file_transfer::node::TransferNode;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{self, Opening};
+use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
 use crate::waiting_room::{Place, WaitingRoom};
@@ -31,6 +33,11 @@ pub(crate) struct Door {
     pub(crate) login_time: Duration,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) hub: mpsc::Sender<Input>,
+    pub(crate) files: FileFinder,
+    /// The transfer node in this process, where there is one.
+    pub(crate) node: Option<Arc<TransferNode>>,
+    /// Connections for file bytes, with or without a ticket yet.
+    pub(crate) file_connections: Semaphore,
     pub(crate) connections: TaskTracker,
     pub(crate) last_connection: AtomicU64,
 }
@@ -76,13 +83,29 @@ impl Door {
                     login_deadline,
                     outbox_bytes_max: self.outbox_bytes_max,
                     hub: self.hub.clone(),
+                    files: self.files.clone(),
                 };
                 drop(self);
                 // On the heap on its own: what the handshake needed is not kept with it.
                 Box::pin(connection::serve(stream, opening)).await;
             }
-            Some(alpn::FILE) => {}
+            Some(alpn::FILE) => {
+                drop(place);
+                self.serve_file(stream, address).await;
+            }
             _ => tracing::debug!(%address, "TLS without a protocol name of ours"),
+        }
+    }
+
+    /// File bytes go past the chat: the ticket that follows says all that the node needs.
+    async fn serve_file(&self, stream: TlsStream<TcpStream>, address: IpAddr) {
+        let Some(node) = &self.node else { return };
+        let Ok(_permit) = self.file_connections.try_acquire() else {
+            tracing::info!(%address, "too many connections for file bytes");
+            return;
+        };
+        if let Err(error) = node.serve_tcp(stream).await {
+            tracing::debug!(%address, %error, "file bytes over TCP");
         }
     }
 

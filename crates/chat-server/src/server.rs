@@ -1,7 +1,7 @@
 //! Puts the server together: everything that can fail is tried before anything is served, and the
 //! parts are joined here and nowhere else.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,22 +10,24 @@ use std::time::{Duration, SystemTime};
 use common::alpn;
 use common::invite_link::InviteLink;
 use common::spki_pin::SpkiPin;
+use file_transfer::catalogue::{Catalogue, CatalogueWatch};
+use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::ticket::{KeyFileError, TicketKey};
 use file_transfer::tls_identity::{TlsIdentity, TlsIdentityError};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{AccessConfig, Config, Limits};
-use crate::file_desk::{FileDesk, Node};
+use crate::config::{AccessConfig, Config, Limits, NodeConfig};
+use crate::file_desk::{FileDesk, FileFinder, Node};
 use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
 use crate::join_password::JoinPassword;
 use crate::listener::Door;
-use crate::sockets::{self, Pair, SocketError};
+use crate::sockets::{self, SocketError};
 use crate::state::State;
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::policy::{Access, Policy};
@@ -36,6 +38,9 @@ use crate::waiting_room::WaitingRoom;
 
 /// File name of the ticket key in the data folder.
 const TICKET_KEY_FILE: &str = "ticket.key";
+
+/// Connections for file bytes that have not shown their ticket yet.
+const FILE_STRANGERS_MAX: usize = 64;
 
 /// How long clients may take to read the goodbye at the end.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -74,7 +79,9 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     tls: TlsAcceptor,
     state: State,
-    files: FileDesk,
+    catalogue: Arc<Catalogue>,
+    nodes: Vec<Node>,
+    own_node: Option<Arc<TransferNode>>,
     limits: Limits,
 }
 
@@ -89,20 +96,22 @@ impl Server {
             Some(files) => TlsIdentity::load(&files.certificate, &files.key)?,
             None => TlsIdentity::load_or_create(&config.data, &config.name)?,
         };
-        let pairs = sockets::bind_all(&config.listen)?;
-        let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
+        let catalogue = Catalogue::open(&config.files)
+            .map_err(|error| StartError::Folder { path: config.files.clone(), error })?;
+        let catalogue = Arc::new(catalogue);
+        let (listeners, udp, addresses) = bind(&config)?;
         let pin = SpkiPin(identity.spki_sha256());
         let link = invite::link(&addresses, &invite::machine_addresses(), pin, &config.name)
             .ok_or(SocketError::NoAddress)?;
-        let nodes = nodes(&config, pin, &addresses)?;
-        Ok(Self {
-            link,
-            tls: acceptor(&identity)?,
-            listeners: pairs.into_iter().map(listener).collect::<Result<_, _>>()?,
-            files: FileDesk::new(nodes),
-            limits: config.limits.clone(),
-            state: State::new(policy(config), first_login()),
-        })
+        let (nodes, own_node) = nodes(&config, pin, udp, &catalogue)?;
+        let limits = config.limits.clone();
+        let mut state = State::new(policy(config), first_login());
+        for file in catalogue.list("", "", usize::MAX) {
+            // Nobody is there yet to be told.
+            drop(state.file_changed(file));
+        }
+        let tls = acceptor(&identity)?;
+        Ok(Self { link, listeners, tls, state, catalogue, nodes, own_node, limits })
     }
 
     /// What to invite people with.
@@ -114,26 +123,65 @@ impl Server {
     /// Serves until `stop`, says goodbye, and tells what happened.
     pub async fn run(self, stop: CancellationToken) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
+        let Self { listeners, tls, state, catalogue, nodes, own_node, limits, .. } = self;
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
-            tls: self.tls,
-            waiting_room: WaitingRoom::new(self.limits.newcomers),
-            handshake_time: self.limits.handshake(),
-            login_time: self.limits.login(),
-            outbox_bytes_max: self.limits.outbox_bytes,
-            hub,
+            tls,
+            waiting_room: WaitingRoom::new(limits.newcomers),
+            handshake_time: limits.handshake(),
+            login_time: limits.login(),
+            outbox_bytes_max: limits.outbox_bytes,
+            hub: hub.clone(),
+            files: FileFinder::new(Arc::clone(&catalogue)),
+            node: own_node.clone(),
+            file_connections: Semaphore::new(FILE_STRANGERS_MAX + limits.downloads),
             connections: connections.clone(),
             last_connection: AtomicU64::new(0),
         });
-        for listener in self.listeners {
+        for listener in listeners {
             tokio::spawn(Arc::clone(&door).accept_on(listener, stop.clone()));
         }
         drop(door);
-        let tally = Hub::new(self.state, self.files).run(inputs, stop).await;
+        let watch = tokio::spawn(watch(Arc::clone(&catalogue), hub.clone()));
+        let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
+        let tally = Hub::new(state, files).run(inputs, stop).await;
+        catalogue.stop_hashing();
         connections.close();
-        let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
+        let end_files = async {
+            let watch = watch.await;
+            // Both wait for threads of theirs.
+            let ended = tokio::task::spawn_blocking(move || {
+                drop(watch);
+                own_node.inspect(|node| node.shutdown());
+            });
+            let _ = ended.await;
+        };
+        let farewell = async { tokio::join!(end_files, connections.wait()) };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
         tally
     }
+}
+
+/// Keeps the hub told of what happens in the folder, for as long as the result lives.
+async fn watch(catalogue: Arc<Catalogue>, hub: mpsc::Sender<Input>) -> Option<CatalogueWatch> {
+    let watching = tokio::task::spawn_blocking(move || {
+        // Waits while the hub is busy: changes gather where the system keeps them.
+        catalogue.watch(move |change| drop(hub.blocking_send(Input::File(change))))
+    });
+    let watch = watching.await.ok()?;
+    watch.inspect_err(|error| tracing::error!(%error, "the folder is not watched")).ok()
+}
+
+type Bound = (Vec<TcpListener>, Vec<UdpSocket>, Vec<SocketAddr>);
+
+fn bind(config: &Config) -> Result<Bound, StartError> {
+    let (mut listeners, mut udp, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in sockets::bind_all(&config.listen)? {
+        listeners.push(TcpListener::from_std(pair.tcp).map_err(StartError::Runtime)?);
+        udp.push(pair.udp);
+        addresses.push(pair.address);
+    }
+    Ok((listeners, udp, addresses))
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
@@ -149,26 +197,34 @@ fn acceptor(identity: &TlsIdentity) -> Result<TlsAcceptor, rustls::Error> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn listener(pair: Pair) -> Result<TcpListener, StartError> {
-    TcpListener::from_std(pair.tcp).map_err(StartError::Runtime)
-}
+type Nodes = (Vec<Node>, Option<Arc<TransferNode>>);
 
-/// The nodes of the configuration, or this process as the only one.
+/// The nodes of the configuration, or one in this process.
 fn nodes(
     config: &Config,
     own_pin: SpkiPin,
-    addresses: &[SocketAddr],
-) -> Result<Vec<Node>, StartError> {
-    if config.nodes.is_empty() {
-        let port = addresses.first().map_or(0, SocketAddr::port);
-        let key = TicketKey::load_or_create(&config.data.join(TICKET_KEY_FILE))?;
-        return Ok(vec![Node { address: format!(":{port}"), spki_sha256: own_pin.0, key }]);
+    udp: Vec<UdpSocket>,
+    catalogue: &Arc<Catalogue>,
+) -> Result<Nodes, StartError> {
+    if !config.nodes.is_empty() {
+        let nodes = config.nodes.iter().map(remote_node).collect::<Result<_, _>>()?;
+        return Ok((nodes, None));
     }
-    let node = |node: &crate::config::NodeConfig| {
-        let key = TicketKey::load(&node.key_file)?;
-        Ok(Node { address: node.address.to_string(), spki_sha256: node.spki.0, key })
+    let port = udp.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |it| it.port());
+    let key = TicketKey::load_or_create(&config.data.join(TICKET_KEY_FILE))?;
+    let limits = NodeLimits {
+        sessions_max: config.limits.downloads,
+        sessions_per_user_max: config.limits.downloads_per_user,
     };
-    config.nodes.iter().map(node).collect()
+    let own_node = TransferNode::start(udp, key.clone(), Arc::clone(catalogue), limits)
+        .map_err(StartError::Runtime)?;
+    let node = Node { address: format!(":{port}"), spki_sha256: own_pin.0, key };
+    Ok((vec![node], Some(Arc::new(own_node))))
+}
+
+fn remote_node(node: &NodeConfig) -> Result<Node, StartError> {
+    let key = TicketKey::load(&node.key_file)?;
+    Ok(Node { address: node.address.to_string(), spki_sha256: node.spki.0, key })
 }
 
 fn policy(config: Config) -> Policy {
@@ -178,7 +234,7 @@ fn policy(config: Config) -> Policy {
         access: match config.access {
             AccessConfig::Open => Access::Open,
             AccessConfig::Password(password) => {
-                Access::Password(JoinPassword::new(&password, rand::random()))
+                Access::Password(Box::new(JoinPassword::new(&password, rand::random())))
             }
         },
         bans: config.bans,

@@ -44,6 +44,12 @@ pub mod tally;
 
 pub mod newcomers;
 
+#[cfg(test)]
+mod script;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;

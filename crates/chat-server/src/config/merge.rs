@@ -163,11 +163,12 @@ fn certificate(
 }
 
 fn node(entry: NodeEntry) -> Result<NodeConfig, ConfigError> {
-    let value = |problem: String| ConfigError::Value(format!("node {}: {problem}", entry.address));
+    let NodeEntry { address, key_file, spki } = entry;
+    let value = |problem: String| ConfigError::Value(format!("node {address}: {problem}"));
     Ok(NodeConfig {
-        address: entry.address.parse().map_err(|error| value(format!("{error}")))?,
-        spki: entry.spki.parse().map_err(|error| value(format!("{error}")))?,
-        key_file: entry.key_file.clone(),
+        address: address.parse().map_err(|error| value(format!("{error}")))?,
+        spki: spki.parse().map_err(|error| value(format!("{error}")))?,
+        key_file,
     })
 }
 

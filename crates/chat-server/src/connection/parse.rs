@@ -65,7 +65,8 @@ fn request(
             member(Ok(MemberRequest::ListFiles { prefix, after }))
         }
         Body::RequestDownload(wire::RequestDownload { path }) => {
-            member(Ok(MemberRequest::RequestDownload { path }))
+            // Looked up by the reader, which may wait for the disk.
+            member(Ok(MemberRequest::RequestDownload { path, file: None }))
         }
         Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
     }

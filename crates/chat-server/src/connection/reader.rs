@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::link::Link;
 use crate::connection::parse::parse;
+use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::{Asked, ConnectionId, MemberRequest, Request, ResumeToken};
 
@@ -42,6 +43,7 @@ pub(crate) struct Reader<'a, R> {
     connection: ConnectionId,
     link: &'a Link,
     hub: &'a mpsc::Sender<Input>,
+    files: &'a FileFinder,
     batches_sent: u64,
     malformed: u32,
 }
@@ -52,9 +54,10 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
         connection: ConnectionId,
         link: &'a Link,
         hub: &'a mpsc::Sender<Input>,
+        files: &'a FileFinder,
     ) -> Self {
         let decoder = FrameDecoder::default();
-        Self { source, decoder, connection, link, hub, batches_sent: 0, malformed: 0 }
+        Self { source, decoder, connection, link, hub, files, batches_sent: 0, malformed: 0 }
     }
 
     /// Reads until the client is logged in (`None`) or reading is over.
@@ -134,12 +137,27 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
         (batch, None)
     }
 
-    async fn hand_over(&mut self, requests: Vec<Asked>) -> Result<(), ReadEnd> {
+    async fn hand_over(&mut self, mut requests: Vec<Asked>) -> Result<(), ReadEnd> {
+        // A stranger is refused anyway, and makes no work for the disk.
+        if self.link.is_admitted() {
+            self.find_files(&mut requests).await;
+        }
         let input = Input::Asked { connection: self.connection, requests };
         self.hub.send(input).await.map_err(|_| ReadEnd::Ended)?;
         self.batches_sent += 1;
         let goes_on = self.link.ready_for_more(self.batches_sent).await;
         goes_on.then_some(()).ok_or(ReadEnd::Ended)
+    }
+
+    /// Completes requests for downloads with the files that they are about.
+    async fn find_files(&self, requests: &mut [Asked]) {
+        for asked in requests {
+            if let Ok(Request::Member(Ok(MemberRequest::RequestDownload { path, file }))) =
+                &mut asked.request
+            {
+                *file = self.files.find(path).await;
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use common::wire::server_frame::Body;
 use common::wire::{DownloadProblem, DownloadRecorded, FileHashes};
+use file_transfer::catalogue::CatalogueEntry;
 use file_transfer::file_path::FilePath;
 
 use crate::state::State;
@@ -67,12 +68,12 @@ impl State {
         caller: Caller,
         login: LoginId,
         path: String,
+        file: Option<CatalogueEntry>,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let Some((path, version)) = self.files.find(&path) else {
+        let Some(CatalogueEntry { path, version }) = file else {
             return Err(Refusal::UnknownFile { path });
         };
-        let path = path.clone();
         for (count, allowed) in [
             (self.downloads.count_of(login), self.policy.downloads_per_user_max),
             (self.downloads.under_way.len(), self.policy.downloads_max),
@@ -102,6 +103,7 @@ impl State {
     }
 
     /// A file that [`Action::HashFile`] asked for is hashed.
+    #[must_use]
     pub fn file_hashed(&mut self, download: u64, hash: HashResult) -> Vec<Action> {
         let mut out = Actions::default();
         if let Some(entry) = self.downloads.under_way.get_mut(&download) {
@@ -122,7 +124,7 @@ impl State {
         login: LoginId,
         done: &DownloadDone,
         out: &mut Actions,
-    ) {
+    ) -> Result<(), Refusal> {
         let is_own =
             self.downloads.under_way.get(&done.download).is_some_and(|entry| entry.login == login);
         if is_own && let Some(entry) = self.downloads.under_way.remove(&done.download) {
@@ -133,6 +135,6 @@ impl State {
             tracing::info!(?user, file = ?entry.path.as_str(), download, verified, bytes, transport, "download ended");
         }
         let recorded = DownloadRecorded { download_id: done.download };
-        caller.reply(out, Body::DownloadRecorded(recorded));
+        caller.reply(out, Body::DownloadRecorded(recorded))
     }
 }

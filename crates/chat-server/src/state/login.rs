@@ -162,7 +162,7 @@ impl State {
             resume_token: Bytes::copy_from_slice(&session.token.0),
             resumed,
         };
-        caller.reply(out, Body::LoggedIn(logged_in));
+        out.reply(caller.connection, caller.request_id, Body::LoggedIn(logged_in));
     }
 
     /// The owner of a name is alive: whoever wanted to take the session over is refused.
@@ -205,11 +205,18 @@ impl State {
     }
 
     /// The user leaves for good: everybody hears of it, and the downloads end.
-    pub(crate) fn log_out(&mut self, now: Now, caller: Caller, login: LoginId, out: &mut Actions) {
-        caller.reply(out, Body::LoggedOut(LoggedOut {}));
+    pub(crate) fn log_out(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        login: LoginId,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        caller.reply(out, Body::LoggedOut(LoggedOut {}))?;
         out.push(Action::Close(caller.connection));
         self.peers.remove(&caller.connection);
         self.end_session(now, login, LeaveReason::LoggedOut, out);
+        Ok(())
     }
 }
 

@@ -40,8 +40,7 @@ impl State {
             return Err(Refusal::NotLoggedIn);
         };
         if let Some(accepted) = self.recent.find(&sender.key, message.id) {
-            caller.reply(out, accepted_body(&message.to, accepted));
-            return Ok(());
+            return caller.reply(out, accepted_body(&message.to, accepted));
         }
         sender
             .messages
@@ -53,7 +52,7 @@ impl State {
         let accepted = Accepted { seq: self.conversations.next_seq(route.key), at_ms: now.unix_ms };
         self.recent.insert(&key, message.id, accepted);
         self.tally.messages += 1;
-        caller.reply(out, accepted_body(&route.seen_by_sender, accepted));
+        caller.reply(out, accepted_body(&route.seen_by_sender, accepted))?;
         if let Some(recipients) = route.recipients {
             let delivered = Message {
                 conversation: Some(route.seen_by_receiver.to_wire()),

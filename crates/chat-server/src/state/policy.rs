@@ -46,7 +46,7 @@ pub enum Access {
     /// A name.
     Open,
     /// A name and the password that all share.
-    Password(JoinPassword),
+    Password(Box<JoinPassword>),
 }
 
 impl Access {

@@ -4,6 +4,7 @@
 use common::conversation::Conversation;
 use common::limits::{MESSAGE_ID_BYTES, RESUME_TOKEN_BYTES};
 use common::user_name::UserName;
+use file_transfer::catalogue::CatalogueEntry;
 
 use crate::state::refusal::Refusal;
 
@@ -81,6 +82,8 @@ pub enum MemberRequest {
     RequestDownload {
         /// As listed.
         path: String,
+        /// The file of that name as it is now, looked up at the boundary.
+        file: Option<CatalogueEntry>,
     },
     /// A download ended for the client.
     DownloadDone(DownloadDone),

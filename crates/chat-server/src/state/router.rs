@@ -2,7 +2,7 @@
 //! breaks the build until it is handled.
 
 use common::wire::server_frame::Body;
-use common::wire::{FilePage, OnlinePage, Pong, ServerHello};
+use common::wire::{OnlinePage, Pong, ServerHello};
 
 use crate::state::State;
 use crate::state::action::{Action, Actions};
@@ -18,8 +18,10 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn reply(self, out: &mut Actions, body: Body) {
+    /// Answers the request: it is carried out.
+    pub(crate) fn reply(self, out: &mut Actions, body: Body) -> Result<(), Refusal> {
         out.reply(self.connection, self.request_id, body);
+        Ok(())
     }
 }
 
@@ -51,7 +53,7 @@ impl State {
         match request {
             Request::Hello(hello) => self.greet(caller, &hello, out),
             Request::LogIn(log_in) => self.log_in(now, caller, log_in, out),
-            Request::Ping { token } => Ok(caller.reply(out, Body::Pong(Pong { token }))),
+            Request::Ping { token } => caller.reply(out, Body::Pong(Pong { token })),
             Request::Pong => Ok(()),
             Request::Member(request) => {
                 let login = self.roster.login_on(caller.connection).ok_or(Refusal::NotLoggedIn)?;
@@ -69,27 +71,27 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         match request {
-            MemberRequest::LogOut => Ok(self.log_out(now, caller, login, out)),
+            MemberRequest::LogOut => self.log_out(now, caller, login, out),
             MemberRequest::SendMessage(message) => {
                 self.send_message(now, caller, login, message, out)
             }
             MemberRequest::ListOnline { after } => {
-                Ok(caller.reply(out, Body::OnlinePage(self.online_page(&after))))
+                caller.reply(out, Body::OnlinePage(self.online_page(&after)))
             }
             MemberRequest::ListFiles { prefix, after } => {
-                Ok(caller.reply(out, Body::FilePage(self.file_page(&prefix, &after))))
+                caller.reply(out, Body::FilePage(self.files.page(&prefix, &after)))
             }
-            MemberRequest::RequestDownload { path } => {
-                self.request_download(caller, login, path, out)
+            MemberRequest::RequestDownload { path, file } => {
+                self.request_download(caller, login, path, file, out)
             }
-            MemberRequest::DownloadDone(done) => Ok(self.download_done(caller, login, &done, out)),
+            MemberRequest::DownloadDone(done) => self.download_done(caller, login, &done, out),
         }
     }
 
     pub(crate) fn refuse(&mut self, caller: Caller, refusal: Refusal, out: &mut Actions) {
         self.tally.refused(refusal.code());
         let is_last_word = refusal == Refusal::Version;
-        caller.reply(out, Body::Refused(refusal.into_wire()));
+        out.reply(caller.connection, caller.request_id, Body::Refused(refusal.into_wire()));
         if is_last_word {
             self.peers.remove(&caller.connection);
             out.push(Action::Close(caller.connection));
@@ -111,17 +113,12 @@ impl State {
             server_name: self.policy.server_name.clone(),
             access: self.policy.access.to_wire().into(),
         };
-        caller.reply(out, Body::ServerHello(server_hello));
-        Ok(())
+        caller.reply(out, Body::ServerHello(server_hello))
     }
 
     fn online_page(&self, after: &str) -> OnlinePage {
         let mut names = self.roster.names_after(after).map(str::to_owned);
         let page = names.by_ref().take(common::limits::ONLINE_PAGE_NAMES_MAX).collect();
         OnlinePage { names: page, more: names.next().is_some() }
-    }
-
-    fn file_page(&self, prefix: &str, after: &str) -> FilePage {
-        self.files.page(prefix, after)
     }
 }

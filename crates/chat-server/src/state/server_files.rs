@@ -6,6 +6,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use common::limits::FILE_PAGE_ENTRIES_MAX;
 use common::wire::server_frame::Body;
 use common::wire::{FileChanged, FileEntry, FilePage, FileRemoved};
+use file_transfer::catalogue::CatalogueEntry;
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
 
@@ -26,11 +27,6 @@ pub(crate) struct ServerFiles {
 }
 
 impl ServerFiles {
-    pub(crate) fn find(&self, path: &str) -> Option<(&FilePath, FileVersion)> {
-        let (path, version) = self.versions.get_key_value(path)?;
-        Some((path, *version))
-    }
-
     /// The files behind `after` whose paths start with `prefix`, as many as one page holds.
     pub(crate) fn page(&self, prefix: &str, after: &str) -> FilePage {
         let from = if after < prefix { Included(prefix) } else { Excluded(after) };
@@ -61,7 +57,9 @@ pub(crate) fn entry(path: &FilePath, version: &FileVersion) -> FileEntry {
 
 impl State {
     /// A file is there, or has another version.
-    pub fn file_changed(&mut self, path: FilePath, version: FileVersion) -> Vec<Action> {
+    #[must_use]
+    pub fn file_changed(&mut self, file: CatalogueEntry) -> Vec<Action> {
+        let CatalogueEntry { path, version } = file;
         let mut out = Actions::default();
         if self.files.versions.get(&path) != Some(&version) {
             let file = Some(entry(&path, &version));
@@ -72,6 +70,7 @@ impl State {
     }
 
     /// A file is gone.
+    #[must_use]
     pub fn file_removed(&mut self, path: &FilePath) -> Vec<Action> {
         let mut out = Actions::default();
         if self.files.versions.remove(path).is_some() {

@@ -63,7 +63,7 @@ mod imp {
 
         fn constructed(&self) {
             self.parent_constructed();
-            if let Ok(text) = self.name_row.delegate().and_dynamic_cast::<gtk::Widget>() {
+            if let Some(text) = self.name_row.delegate().and_dynamic_cast::<gtk::Widget>().ok() {
                 accessible::set_label(&text, &self.name_row.title());
             }
         }

@@ -47,12 +47,12 @@ impl ServerProcess {
         Self { child, folder, link, log: Some(log) }
     }
 
-    pub(crate) fn files(&self) -> PathBuf {
-        self.folder.path().join("files")
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
     }
 
     /// A connection that has not said anything.
@@ -102,24 +102,39 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Starts the program with something wrong; returns its exit status and standard error.
+/// Starts the program with something wrong; returns its exit status and standard error. One that
+/// serves all the same is a failure.
 pub(crate) fn spawn_failing(
     folder: &Path,
     config: &str,
     arguments: &[&str],
 ) -> (ExitStatus, String) {
-    let output = command(folder, config, arguments).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing is on standard output");
-    (output.status, String::from_utf8(output.stderr).unwrap())
+    let mut child = command(folder, config, arguments).spawn().unwrap();
+    let log = drain(child.stderr.take().unwrap());
+    let mut first_line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+    if !first_line.is_empty() {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    assert_eq!(first_line, "", "it serves");
+    (status, log.join().unwrap())
 }
 
 fn command(folder: &Path, config: &str, arguments: &[&str]) -> Command {
     let config_file = folder.join("config.toml");
     std::fs::write(&config_file, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    let (subcommand, arguments) = match arguments {
+        [first, rest @ ..] if !first.starts_with("--") => (Some(first), rest),
+        all => (None, all),
+    };
+    command.args(subcommand);
     command.current_dir(folder).env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
-    command.arg("--config").arg(config_file);
     let mentions = |option| arguments.contains(&option);
+    if !mentions("--config") {
+        command.arg("--config").arg(config_file);
+    }
     if !mentions("--listen") && !config.contains("listen") {
         command.args(["--listen", "127.0.0.1:0"]);
     }

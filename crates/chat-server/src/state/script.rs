@@ -1,0 +1,341 @@
+//! Scripts that the state is tested with: what happens, line by line, and what is heard of it.
+//!
+//! `1> login ann` is done on connection 1; the indented lines below it are everything that follows
+//! from it: `1< …` a frame to connection 1, `* …` anything else for the hub to do. `wait 15s` lets
+//! time pass. Tokens are named by the login that got them: the first login's is `t1`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use common::conversation::Conversation;
+use common::user_name::{NameKey, UserName};
+use common::wire::server_frame::Body;
+use common::wire::{GoodbyeReason, ServerFrame, Transport};
+use file_transfer::catalogue::CatalogueEntry;
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+
+use crate::join_password::JoinPassword;
+use crate::state::State;
+use crate::state::action::{Action, Recipients};
+use crate::state::login_attempts::AttemptLimits;
+use crate::state::now::Now;
+use crate::state::policy::{Access, BanEnd, Bans, Policy};
+use crate::state::rate_limit::Rate;
+use crate::state::refusal::Refusal;
+use crate::state::request::{
+    Asked, ConnectionId, DownloadDone, Hello, LogIn, LoginId, MemberRequest, MessageId, Request,
+    ResumeToken, SendMessage,
+};
+
+/// 2026-01-01T00:00:00Z
+const START_MS: i64 = 1_767_225_600_000;
+
+/// Runs a script on an open server and compares everything that is heard.
+#[track_caller]
+pub(crate) fn check(script: &str) {
+    check_with(policy(), script);
+}
+
+/// Runs a script under a policy of its own.
+#[track_caller]
+pub(crate) fn check_with(policy: Policy, script: &str) {
+    let trimmed = |text: &str| {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = trimmed(script);
+    let mut run = Run::new(policy);
+    for line in expected.iter().filter(|line| !is_heard(line)) {
+        run.transcript.push(line.clone());
+        run.step(line);
+    }
+    let found = run.transcript;
+    if found != expected {
+        let shown = found.iter().map(|line| match is_heard(line) {
+            true => format!("    {line}\n"),
+            false => format!("{line}\n"),
+        });
+        panic!("what really happens:\n{}", shown.collect::<String>());
+    }
+}
+
+/// What the scripts run under unless they say otherwise.
+pub(crate) fn policy() -> Policy {
+    let mut bans = Bans::default();
+    bans.insert(NameKey::of("mallory"), BanEnd::Never);
+    bans.insert(NameKey::of("trudy"), BanEnd::At(START_MS + 60_000));
+    Policy {
+        server_name: "lab".into(),
+        access: Access::Open,
+        bans,
+        sessions_max: 4,
+        attempts: AttemptLimits { per_name: 5, per_address: 20 },
+        messages: Rate { burst: 3, per_second: 2 },
+        downloads_per_user_max: 2,
+        downloads_max: 3,
+        ping_interval: Duration::from_secs(30),
+        dead_after: Duration::from_secs(75),
+        name_hold: Duration::from_secs(15),
+        take_over_ping: Duration::from_secs(2),
+    }
+}
+
+/// The same with a join password.
+pub(crate) fn password_policy() -> Policy {
+    let access = Access::Password(Box::new(JoinPassword::new("secret", [7; 32])));
+    Policy { access, ..policy() }
+}
+
+fn is_heard(line: &str) -> bool {
+    let mark = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    mark.starts_with("< ") || line.starts_with("* ")
+}
+
+struct Run {
+    state: State,
+    start: Instant,
+    elapsed: Duration,
+    logins_asked: u8,
+    transcript: Vec<String>,
+    /// Who each login is, and which token it has: to name tokens by their logins.
+    tokens: BTreeMap<Vec<u8>, String>,
+    on_disk: BTreeMap<String, CatalogueEntry>,
+}
+
+impl Run {
+    fn new(policy: Policy) -> Self {
+        Self {
+            state: State::new(policy, LoginId(0)),
+            start: Instant::now(),
+            elapsed: Duration::ZERO,
+            logins_asked: 0,
+            transcript: Vec::new(),
+            tokens: BTreeMap::new(),
+            on_disk: BTreeMap::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        let elapsed_ms = i64::try_from(self.elapsed.as_millis()).unwrap();
+        Now { instant: self.start + self.elapsed, unix_ms: START_MS + elapsed_ms }
+    }
+
+    fn step(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["wait", span] => self.wait(span),
+            ["file", path, size] => {
+                let version = FileVersion { size: size.parse().unwrap(), modified_ns: 5_000_000 };
+                let file = CatalogueEntry { path: FilePath::parse(path).unwrap(), version };
+                self.on_disk.insert((*path).to_owned(), file.clone());
+                let actions = self.state.file_changed(file);
+                self.record(actions);
+            }
+            ["unfile", path] => {
+                let actions = self.state.file_removed(&FilePath::parse(path).unwrap());
+                self.record(actions);
+            }
+            ["hashed", download] => {
+                let actions = self.state.file_hashed(download.parse().unwrap(), Ok([9; 32]));
+                self.record(actions);
+            }
+            ["shutdown"] => {
+                let actions = self.state.shut_down();
+                self.record(actions);
+            }
+            [who, what @ ..] => {
+                let connection = who.strip_suffix('>').and_then(|n| n.parse().ok());
+                self.on_connection(ConnectionId(connection.expect("N> …")), what);
+            }
+            [] => {}
+        }
+    }
+
+    /// Time passes in steps of a quarter of a second, as the hub lets it.
+    fn wait(&mut self, span: &str) {
+        let (number, unit) = span.split_at(span.find(|c: char| !c.is_ascii_digit()).unwrap());
+        let unit_ms = if unit == "ms" { 1 } else { 1000 };
+        let until = self.elapsed + Duration::from_millis(number.parse::<u64>().unwrap() * unit_ms);
+        while self.elapsed < until {
+            self.elapsed = until.min(self.elapsed + Duration::from_millis(250));
+            let actions = self.state.tick(self.now());
+            self.record(actions);
+        }
+    }
+
+    fn on_connection(&mut self, connection: ConnectionId, words: &[&str]) {
+        let now = self.now();
+        let actions = match words {
+            ["open"] => {
+                let address = IpAddr::from([10, 0, 0, 1]);
+                self.state.connection_opened(connection, address);
+                let hello = Hello { version_min: 1, version_max: 1, agent: String::new() };
+                let request = Ok(Request::Hello(hello));
+                // The greeting is always the same; scripts that are about it say `hello`.
+                drop(self.state.handle(now, connection, Asked { request_id: 1, request }));
+                Vec::new()
+            }
+            ["connect"] => {
+                self.state.connection_opened(connection, IpAddr::from([10, 0, 0, 1]));
+                Vec::new()
+            }
+            ["close"] => self.state.connection_closed(now, connection),
+            ["overflow"] => self.state.end_connection(now, connection, GoodbyeReason::TooSlow),
+            words => {
+                let request = self.request(words);
+                self.state.handle(now, connection, Asked { request_id: 1, request })
+            }
+        };
+        self.record(actions);
+    }
+
+    fn request(&mut self, words: &[&str]) -> Result<Request, Refusal> {
+        let member = |request| Ok(Request::Member(Ok(request)));
+        match words {
+            ["hello", min, max] => {
+                let (version_min, version_max) = (min.parse().unwrap(), max.parse().unwrap());
+                Ok(Request::Hello(Hello { version_min, version_max, agent: "x".into() }))
+            }
+            ["login", name, rest @ ..] => Ok(Request::LogIn(Box::new(self.log_in(name, rest)))),
+            ["logout"] => member(MemberRequest::LogOut),
+            ["ping"] => Ok(Request::Ping { token: 3 }),
+            ["pong"] => Ok(Request::Pong),
+            ["unknown"] => Err(Refusal::Unsupported),
+            ["blank"] => Ok(Request::Member(Err(Refusal::TextEmpty))),
+            ["say", to, id, text] => {
+                let mut bytes = [0; 16];
+                bytes[0] = id.trim_start_matches('m').parse().unwrap();
+                let (id, to) = (MessageId(bytes), Conversation::from_text(to));
+                member(MemberRequest::SendMessage(SendMessage { id, to, text: (*text).into() }))
+            }
+            ["online", after @ ..] => member(MemberRequest::ListOnline { after: after.concat() }),
+            ["files", prefix @ ..] => {
+                let prefix = prefix.concat();
+                member(MemberRequest::ListFiles { prefix, after: String::new() })
+            }
+            ["get", path] => {
+                let file = self.on_disk.get(*path).cloned();
+                member(MemberRequest::RequestDownload { path: (*path).into(), file })
+            }
+            ["done", download] => member(MemberRequest::DownloadDone(DownloadDone {
+                download: download.parse().unwrap(),
+                verified: true,
+                bytes: 5,
+                transport: Transport::Udp,
+            })),
+            other => panic!("no such step: {other:?}"),
+        }
+    }
+
+    fn log_in(&mut self, name: &str, rest: &[&str]) -> LogIn {
+        self.logins_asked += 1;
+        let token_of = |n: u8| ResumeToken([n; 32]);
+        self.tokens.insert(vec![self.logins_asked; 32], format!("t{}", self.logins_asked));
+        let token = rest.iter().find_map(|word| word.strip_prefix('t')?.parse().ok());
+        let password = rest.iter().find_map(|word| word.strip_prefix("password="));
+        LogIn {
+            name: UserName::parse(name).unwrap(),
+            password: password.unwrap_or_default().to_owned(),
+            resume_token: token.map(token_of),
+            fresh_token: token_of(self.logins_asked),
+        }
+    }
+
+    fn record(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            let lines = match action {
+                Action::Deliver(delivery) => self.heard(delivery.to, delivery.frame),
+                Action::Admit(_) => vec![],
+                Action::Close(connection) => vec![format!("* close {}", connection.0)],
+                Action::Forget(connection) => vec![format!("* forget {}", connection.0)],
+                Action::MoveOutbox { from, to } => vec![format!("* move {} to {}", from.0, to.0)],
+                Action::MintTicket(ticket) => vec![format!(
+                    "* ticket {} for {} on {}: {} of {} bytes",
+                    ticket.download,
+                    ticket.user,
+                    ticket.connection.0,
+                    ticket.path,
+                    ticket.version.size
+                )],
+                Action::HashFile { download, path, .. } => {
+                    vec![format!("* hash {path} for {download}")]
+                }
+                Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
+            };
+            self.transcript.extend(lines);
+        }
+    }
+
+    fn heard(&self, to: Recipients, frame: ServerFrame) -> Vec<String> {
+        let text = describe(frame.body.unwrap(), &self.tokens);
+        let mut receivers: Vec<u64> = match to {
+            Recipients::One(connection) => vec![connection.0],
+            Recipients::Everybody => self.state.connections().map(|it| it.0).collect(),
+            Recipients::EverybodyBut(but) => {
+                self.state.connections().filter(|it| *it != but).map(|it| it.0).collect()
+            }
+        };
+        receivers.sort_unstable();
+        receivers.iter().map(|receiver| format!("{receiver}< {text}")).collect()
+    }
+}
+
+/// A frame as one short line.
+fn describe(body: Body, tokens: &BTreeMap<Vec<u8>, String>) -> String {
+    let conversation = |it: Option<common::wire::Conversation>| {
+        Conversation::from_wire(it.unwrap()).unwrap().to_string()
+    };
+    match body {
+        Body::ServerHello(it) => format!("hello {} {}", it.server_name, it.access().as_str_name()),
+        Body::LoggedIn(it) => {
+            let resumed = if it.resumed { " again" } else { "" };
+            format!("logged in {} {}{resumed}", it.name, tokens[&it.resume_token.to_vec()])
+        }
+        Body::LoggedOut(_) => "logged out".into(),
+        Body::MessageAccepted(it) => {
+            format!("accepted {} {}", conversation(it.conversation), it.seq)
+        }
+        Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
+        Body::FilePage(it) => {
+            let files = it.files.iter().map(|file| format!(" {}={}", file.path, file.size));
+            format!("files{}", files.collect::<String>())
+        }
+        Body::DownloadRecorded(it) => format!("recorded {}", it.download_id),
+        Body::Pong(it) => format!("pong {}", it.token),
+        Body::Refused(it) => {
+            let code = it.code().as_str_name().trim_start_matches("REFUSAL_CODE_").to_lowercase();
+            let subject =
+                if it.subject.is_empty() { String::new() } else { format!(" {}", it.subject) };
+            let allowed = if it.allowed == 0 { String::new() } else { format!(" {}", it.allowed) };
+            let time = match it.time_ms {
+                0 => String::new(),
+                ms => format!(" at {}ms", ms - START_MS),
+            };
+            format!("refused {code}{subject}{allowed}{time}")
+        }
+        Body::Message(it) => {
+            format!("{} {} {}: {}", conversation(it.conversation), it.seq, it.from, it.text)
+        }
+        Body::UserJoined(it) => format!("joined {}", it.name),
+        Body::UserLeft(it) => {
+            let reason =
+                it.reason().as_str_name().trim_start_matches("LEAVE_REASON_").to_lowercase();
+            format!("left {} {reason}", it.name)
+        }
+        Body::FileChanged(it) => {
+            let file = it.file.unwrap();
+            format!("file {} {}", file.path, file.size)
+        }
+        Body::FileRemoved(it) => format!("file {} removed", it.path),
+        Body::FileHashes(it) => format!("hashes {} {} {}", it.download_id, it.path, it.root.len()),
+        Body::Goodbye(it) => {
+            let reason =
+                it.reason().as_str_name().trim_start_matches("GOODBYE_REASON_").to_lowercase();
+            format!("goodbye {reason}")
+        }
+        Body::Ping(_) => "ping".into(),
+        other => panic!("not expected here: {other:?}"),
+    }
+}

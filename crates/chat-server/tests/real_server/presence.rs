@@ -1,0 +1,165 @@
+//! Connections break, come back, or stop reading.
+
+use common::limits::TEXT_BYTES_MAX;
+use common::wire::client_frame::Body as Ask;
+use common::wire::server_frame::Body;
+use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode};
+use rustix::process::Signal;
+
+use crate::support::{ServerProcess, logged_in, message, refusal};
+
+#[test]
+fn who_comes_back_with_the_token_was_never_gone_for_others() {
+    let server = ServerProcess::start();
+    let mut ann = server.log_in("ann");
+    let mut bob = server.greet();
+    let token = bob.log_in("bob").resume_token;
+    assert!(matches!(ann.event(), Body::UserJoined(_)));
+    bob.break_off();
+    let mut bob = server.greet();
+    let back = loop {
+        // Until the server has seen the break, the session lives as far as it knows.
+        match bob.resume("bob", &token) {
+            Body::Refused(refused) => assert_eq!(refused.code(), RefusalCode::NameTaken),
+            body => break logged_in(body),
+        }
+    };
+    assert!(back.resumed);
+    assert_ne!(back.resume_token, token);
+    assert_eq!(ann.events(), []);
+}
+
+#[test]
+fn what_was_said_during_the_gap_follows_on_the_new_connection() {
+    let server = ServerProcess::start();
+    let mut ann = server.log_in("ann");
+    let mut bob = server.greet();
+    let token = bob.log_in("bob").resume_token;
+    bob.break_off();
+    // The answer to a ping on a later connection tells that the break has been seen: one hub, in order.
+    let mut bob = server.greet();
+    assert!(matches!(ann.say("bob", "are you there?"), Body::MessageAccepted(_)));
+    assert!(logged_in(bob.resume("bob", &token)).resumed);
+    let heard = bob.events();
+    assert!(
+        matches!(&heard[..], [Body::Message(message)] if message.text == "are you there?"),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn without_the_token_the_name_is_held_and_then_free() {
+    let server = ServerProcess::with_config("[limits]\nname_hold_seconds = 1");
+    let mut ann = server.log_in("ann");
+    let bob = server.log_in("bob");
+    assert!(matches!(ann.event(), Body::UserJoined(_)));
+    bob.break_off();
+    let mut other = server.greet();
+    assert_eq!(refusal(&other.try_log_in("bob")), RefusalCode::NameTaken);
+    let Body::UserLeft(left) = ann.event() else { panic!("not left") };
+    assert_eq!((left.name.as_str(), left.reason()), ("bob", LeaveReason::ConnectionLost));
+    other.log_in("bob");
+}
+
+#[test]
+fn a_living_session_answers_and_keeps_its_name() {
+    let server = ServerProcess::start();
+    let mut bob = server.greet();
+    let token = bob.log_in("bob").resume_token;
+    let mut second = server.greet();
+    let request = second.send(Ask::LogIn(wire::LogIn {
+        name: "bob".into(),
+        resume_token: token,
+        ..Default::default()
+    }));
+    let Body::Ping(ping) = bob.event() else { panic!("not asked whether it lives") };
+    bob.send(Ask::Pong(wire::Pong { token: ping.token }));
+    assert_eq!(refusal(&second.answer_to(request)), RefusalCode::NameTaken);
+}
+
+#[test]
+fn a_session_that_does_not_answer_is_taken_over() {
+    let server = ServerProcess::start();
+    let mut ghost = server.greet();
+    let token = ghost.log_in("bob").resume_token;
+    let mut bob = server.greet();
+    assert!(logged_in(bob.resume("bob", &token)).resumed);
+    let last_words = ghost.read_to_end();
+    assert!(matches!(
+        &last_words[..],
+        [Body::Ping(_), Body::Goodbye(it)] if it.reason() == GoodbyeReason::TakenOver
+    ));
+}
+
+#[test]
+fn a_silent_client_is_pinged_and_then_given_up() {
+    let server = ServerProcess::with_config("[limits]\nping_seconds = 1\ndead_seconds = 2");
+    let mut ann = server.log_in("ann");
+    let last_words = ann.read_to_end();
+    assert!(matches!(
+        &last_words[..],
+        [Body::Ping(_), Body::Goodbye(it)] if it.reason() == GoodbyeReason::Idle
+    ));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_let_go_while_others_go_on() {
+    let fast = "[limits]\nmessage_burst = 1000000\nmessages_per_second = 1000000";
+    let server = ServerProcess::with_config(fast);
+    let mut reader = server.log_in("reader");
+    let mut writer = server.log_in("writer");
+    let mut sleeper = server.log_in("sleeper");
+    assert!(matches!(reader.event(), Body::UserJoined(_)));
+    assert!(matches!(reader.event(), Body::UserJoined(_)));
+    let text = "x".repeat(TEXT_BYTES_MAX);
+    // More than the outbox and all buffers of both systems in between hold.
+    for n in 0..2000 {
+        assert!(matches!(writer.say("#lobby", &text), Body::MessageAccepted(_)));
+        let Body::Message(heard) = reader.event() else { panic!("message {n} is missing") };
+        assert_eq!(heard.seq, n + 1);
+    }
+    let heard = sleeper.read_to_end();
+    assert!(heard.len() < 2000, "the sleeper got everything");
+    let (_, log, _) = server.terminate();
+    assert!(log.contains("TooSlow: 1"), "{log}");
+}
+
+#[test]
+fn a_flood_is_slowed_down_and_does_not_delay_others() {
+    let server = ServerProcess::start();
+    let mut flooder = server.log_in("flooder");
+    let mut ann = server.log_in("ann");
+    assert!(matches!(flooder.event(), Body::UserJoined(_)));
+    for n in 0..200_u8 {
+        flooder.send(message("#lobby", "spam", [n; 16]));
+    }
+    assert!(matches!(ann.say("flooder", "stop it"), Body::MessageAccepted(_)));
+    let answers: Vec<Body> = (0..201).map(|_| flooder.receive().body.unwrap()).collect();
+    let accepted = answers.iter().filter(|it| matches!(it, Body::MessageAccepted(_))).count();
+    let slowed = answers.iter().filter(|it| {
+        matches!(it, Body::Refused(refused) if refused.code() == RefusalCode::SlowDown && refused.time_ms > 0)
+    });
+    let slowed = slowed.count();
+    assert!((10..30).contains(&accepted), "{accepted}");
+    assert_eq!(accepted + slowed, 200);
+}
+
+#[test]
+fn sigterm_says_goodbye_to_everybody_and_exits_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = ServerProcess::start();
+        let mut ann = server.log_in("ann");
+        let mut stranger = server.greet();
+        server.signal(signal);
+        for client in [&mut ann, &mut stranger] {
+            let last_words = client.read_to_end();
+            assert!(matches!(
+                &last_words[..],
+                [Body::Goodbye(it)] if it.reason() == GoodbyeReason::Shutdown && it.retry_after_ms > 0
+            ));
+        }
+        drop((ann, stranger));
+        let (status, log, _) = server.wait();
+        assert!(status.success(), "{status}: {log}");
+    }
+}
