@@ -517,7 +517,7 @@ impl Sender {
             return closing.next_at();
         }
         if self.outcome.is_some() {
-            return self.drained_at;
+            return self.drained_at.filter(|at| now < *at);
         }
         let pace = if self.work.is_empty() { None } else { self.flight.next_send(now) };
         let times = [

@@ -2,6 +2,7 @@
 //!
 //! `SIM_SEED=n cargo test -p file-transfer --test simulator any_path` replays one seed.
 
+mod any_path;
 mod link;
 mod world;
 

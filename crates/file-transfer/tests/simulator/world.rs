@@ -21,6 +21,8 @@ use super::link::{Link, LinkConfig};
 
 /// The one address the client has here.
 pub(crate) const CLIENT: u8 = 1;
+/// A transfer of 8 MiB in 6,000 packets takes some ten thousand steps where little is lost.
+const STEPS_MAX: u64 = 1_000_000;
 const UNIX_START: u64 = 1_700_000_000;
 const SECRET: [u8; 32] = [0x5e; 32];
 const TICKET: [u8; 400] = [0x71; 400];
@@ -133,7 +135,17 @@ impl World {
 
     /// Runs until both ends are through, or the scenario's time is.
     pub(crate) fn run(&mut self) -> Report {
-        while !self.is_over() && self.step() {}
+        let mut steps = 0;
+        while !self.is_over() && self.step() {
+            steps += 1;
+            assert!(
+                steps < STEPS_MAX,
+                "no end in sight at {:?}: {:?} {:?}",
+                self.now,
+                self.sender,
+                self.receiver
+            );
+        }
         self.report()
     }
 
