@@ -74,6 +74,8 @@ pub(crate) async fn dial(
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
             Ok((_, Ok(connected))) => return Ok(connected),
+            // No key is expected, so any is as good to ask about.
+            Ok((_, Err(first_contact @ DialError::FirstContact(_)))) => return Err(first_contact),
             Ok((position, Err(error))) => failures.push((position, error)),
             Err(aborted) => tracing::warn!(%aborted, "an attempt to connect was aborted"),
         }

@@ -1,8 +1,11 @@
 //! Is anybody there? Silence is asked about with a ping, and too much of it ends the connection.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::limits::{DEAD_AFTER, PING_INTERVAL};
+
+/// What the first ping gets at least to be answered: the time left after the second one.
+const ANSWER_TIME: Duration = DEAD_AFTER.saturating_sub(PING_INTERVAL.saturating_mul(2));
 
 /// What silence calls for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,25 +20,33 @@ pub(crate) enum Silence {
 #[derive(Debug)]
 pub(crate) struct Liveness {
     heard_at: Instant,
-    asked_at: Option<Instant>,
+    asked: Option<Asked>,
+}
+
+/// The pings since the last frame.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    first_at: Instant,
+    last_at: Instant,
 }
 
 impl Liveness {
     /// A connection that was made at `now`.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { heard_at: now, asked_at: None }
+        Self { heard_at: now, asked: None }
     }
 
     /// A frame arrived.
     pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard_at = now;
-        self.asked_at = None;
+        *self = Self::new(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn poll_timeout(&self) -> Instant {
-        let next_ping = self.asked_at.unwrap_or(self.heard_at) + PING_INTERVAL;
-        next_ping.min(self.heard_at + DEAD_AFTER)
+        match self.asked {
+            None => self.heard_at + PING_INTERVAL,
+            Some(asked) => (asked.last_at + PING_INTERVAL).min(self.dead_at(asked)),
+        }
     }
 
     /// To be called when the time has come; early calls do nothing.
@@ -43,20 +54,22 @@ impl Liveness {
         if now < self.poll_timeout() {
             return None;
         }
-        // After the computer slept, hours pass at once: only an unanswered ping proves death.
-        let was_asked = self.asked_at.is_some();
-        if was_asked && now >= self.heard_at + DEAD_AFTER {
-            return Some(Silence::Dead);
+        match self.asked {
+            Some(asked) if now >= self.dead_at(asked) => return Some(Silence::Dead),
+            Some(asked) => self.asked = Some(Asked { last_at: now, ..asked }),
+            None => self.asked = Some(Asked { first_at: now, last_at: now }),
         }
-        self.asked_at = Some(now);
         Some(Silence::Ask)
+    }
+
+    /// After the computer slept, hours have passed at once: only an unanswered ping proves death.
+    fn dead_at(&self, asked: Asked) -> Instant {
+        (self.heard_at + DEAD_AFTER).max(asked.first_at + ANSWER_TIME)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// What happens at each of the given seconds after the last frame.
@@ -85,7 +98,7 @@ mod tests {
 
     #[test]
     fn waking_up_after_hours_asks_first() {
-        check(&[(9000, Some(Silence::Ask)), (9001, Some(Silence::Dead))]);
+        check(&[(9000, Some(Silence::Ask)), (9014, None), (9015, Some(Silence::Dead))]);
     }
 
     #[test]

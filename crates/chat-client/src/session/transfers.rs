@@ -8,8 +8,7 @@ use std::time::Duration;
 use common::invite_link::HostPort;
 use common::wire;
 use file_transfer::download::{
-    self, DownloadError, DownloadRequest, FreshTicket, NodeAddress, Progress, TicketWanted,
-    Transport,
+    self, DownloadRequest, FreshTicket, NodeAddress, Progress, TicketWanted, Transport,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -158,7 +157,7 @@ impl Transfer {
             transport: wanted_way(order.transport),
             renewal: Some(renewal),
         };
-        let download = stand_in(request, progress_sender, self.cancel.clone());
+        let download = download::download(request, progress_sender, self.cancel.clone());
         tokio::pin!(download);
         let mut ticks = interval(PROGRESS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -259,15 +258,6 @@ async fn lookup(address: &str) -> Vec<SocketAddr> {
 fn server_name(address: &str, resolved: SocketAddr) -> String {
     let named = address.parse::<HostPort>().map(|host_port| host_port.host);
     named.unwrap_or_else(|_| resolved.ip().to_string())
-}
-
-/// Until the transfer itself has landed.
-async fn stand_in(
-    _request: DownloadRequest,
-    _progress: watch::Sender<Progress>,
-    _cancel: CancellationToken,
-) -> Result<download::Finished, DownloadError> {
-    Err(DownloadError::NoNode)
 }
 
 #[cfg(test)]

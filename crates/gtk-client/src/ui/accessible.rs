@@ -19,6 +19,8 @@ unsafe extern "C" {
         properties: *mut c_int,
         values: *mut gobject_ffi::GValue,
     );
+
+    fn gtk_accessible_reset_relation(accessible: *mut c_void, relation: c_int);
 }
 
 /// Calls `widget` by `name`.
@@ -44,6 +46,14 @@ pub fn set_menu_button_description(button: &gtk::MenuButton, description: &str) 
     if let Some(toggle) = button.first_child() {
         set_description(&toggle, description);
     }
+}
+
+/// Lets `widget` be called by its own name alone: GTK 4.8 says the name of a button with a mnemonic
+/// twice, once as its label and once as that of the label inside of it.
+pub fn forget_labelling_widget(widget: &impl IsA<gtk::Widget>) {
+    let relation = gtk::AccessibleRelation::LabelledBy.into_glib();
+    // SAFETY: every GtkWidget is a GtkAccessible, and the relation is one of GtkAccessibleRelation's.
+    unsafe { gtk_accessible_reset_relation(widget.as_ref().as_ptr().cast(), relation) }
 }
 
 fn update(widget: &gtk::Widget, property: gtk::AccessibleProperty, text: &str) {

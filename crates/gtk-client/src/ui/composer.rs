@@ -47,7 +47,7 @@ mod imp {
     impl ObjectImpl for Composer {
         fn constructed(&self) {
             self.parent_constructed();
-            if let Some(text) = self.entry.delegate().and_dynamic_cast::<gtk::Widget>().ok() {
+            if let Ok(text) = self.entry.delegate().and_dynamic_cast::<gtk::Widget>() {
                 accessible::set_label(&text, "Message");
             }
             self.recipient_button.connect_chosen(glib::clone!(

@@ -1,6 +1,6 @@
 //! The first page: which server, which name. What is wrong is said under the row it belongs to.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use adw::prelude::*;
 use adw::subclass::prelude::*;
@@ -18,7 +18,7 @@ mod imp {
     #[template(resource = "/org/simplechat/SimpleChat/ui/log_in_page.ui")]
     pub struct LogInPage {
         #[template_child]
-        pub(super) fields: TemplateChild<gtk::ListBox>,
+        pub(super) menu_button: TemplateChild<gtk::MenuButton>,
         #[template_child]
         pub(super) server_row: TemplateChild<adw::EntryRow>,
         #[template_child]
@@ -44,6 +44,8 @@ mod imp {
         #[template_child]
         pub(super) spinner: TemplateChild<gtk::Spinner>,
         pub(super) session: OnceCell<ChatSession>,
+        /// A login is under way.
+        pub(super) busy: Cell<bool>,
     }
 
     #[glib::object_subclass]
@@ -65,6 +67,7 @@ mod imp {
     impl ObjectImpl for LogInPage {
         fn constructed(&self) {
             self.parent_constructed();
+            accessible::set_menu_button_label(&self.menu_button, "Menu");
             self.obj().name_entries();
         }
     }
@@ -164,7 +167,10 @@ impl LogInPage {
     fn show(&self, standing: &Standing) {
         let imp = self.imp();
         let busy = matches!(standing.phase, Phase::LoggingIn | Phase::LoggingOut);
-        imp.fields.set_sensitive(!busy);
+        imp.busy.set(busy);
+        imp.server_row.set_editable(!busy);
+        imp.name_row.set_editable(!busy);
+        imp.password_row.set_editable(!busy);
         imp.cancel_button.set_visible(busy);
         imp.spinner.set_visible(busy);
         imp.spinner.set_spinning(busy);
@@ -232,7 +238,7 @@ impl LogInPage {
         let imp = self.imp();
         let complete =
             !imp.server_row.text().trim().is_empty() && !imp.name_row.text().trim().is_empty();
-        imp.log_in_button.set_sensitive(complete && imp.fields.is_sensitive());
+        imp.log_in_button.set_sensitive(complete && !imp.busy.get());
     }
 
     /// The rows' titles are labels of their own to GTK 4.8; the entries are called like them.

@@ -9,6 +9,7 @@ use gtk::{CompositeTemplate, gdk, gio, glib};
 
 use crate::model::chat_session::ChatSession;
 use crate::model::message::Message;
+use crate::ui::accessible;
 use crate::ui::message_row::MessageRow;
 
 mod context_menu;
@@ -42,8 +43,9 @@ mod imp {
         pub(super) session: OnceCell<ChatSession>,
         /// The end is on the screen and stays there whatever comes.
         pub(super) following: Cell<bool>,
-        /// A scroll of our own is under way: what the adjustment says meanwhile is no wish of anybody.
-        pub(super) settling: Cell<bool>,
+        /// Frames until the list has found its heights and a scroll to the end is at the end: what the
+        /// adjustment says until then is no wish of anybody.
+        pub(super) settling: Cell<u32>,
         /// The row whose menu was opened last.
         pub(super) menu_row: glib::WeakRef<MessageRow>,
         pub(super) cleared_toast: RefCell<Option<adw::Toast>>,
@@ -60,7 +62,7 @@ mod imp {
                 context_menu: TemplateChild::default(),
                 session: OnceCell::new(),
                 following: Cell::new(true),
-                settling: Cell::new(false),
+                settling: Cell::new(0),
                 menu_row: glib::WeakRef::new(),
                 cleared_toast: RefCell::new(None),
             }
@@ -124,7 +126,10 @@ impl MessageList {
         session.messages().connect_items_changed(glib::clone!(
             #[weak(rename_to = list)]
             self,
-            move |messages, _, _, _| list.show_page(messages.n_items() > 0)
+            move |messages, _, _, _| {
+                list.show_page(messages.n_items() > 0);
+                list.settle();
+            }
         ));
         self.show_page(session.messages().n_items() > 0);
     }
@@ -152,6 +157,9 @@ impl MessageList {
         let messages = session.messages().clone();
         toast.connect_button_clicked(move |_| messages.put_back(taken.take()));
         imp.toasts.add_toast(toast.clone());
+        if let Some(undo) = button_with_label(imp.toasts.upcast_ref(), "Undo") {
+            accessible::forget_labelling_widget(&undo);
+        }
         imp.cleared_toast.replace(Some(toast));
     }
 
@@ -165,6 +173,17 @@ impl MessageList {
     fn show_page(&self, has_messages: bool) {
         self.imp().pages.set_visible_child_name(if has_messages { "messages" } else { "empty" });
     }
+}
+
+/// The button below `widget` that shows `label`.
+fn button_with_label(widget: &gtk::Widget, label: &str) -> Option<gtk::Button> {
+    if let Some(button) = widget.downcast_ref::<gtk::Button>()
+        && button.label().as_deref() == Some(label)
+    {
+        return Some(button.clone());
+    }
+    let children = std::iter::successors(widget.first_child(), WidgetExt::next_sibling);
+    children.into_iter().find_map(|child| button_with_label(&child, label))
 }
 
 fn row_factory(session: &ChatSession) -> gtk::SignalListItemFactory {

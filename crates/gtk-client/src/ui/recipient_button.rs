@@ -167,7 +167,9 @@ impl RecipientButton {
         let listed = imp.people.get().is_some_and(|people| people.contains(text));
         imp.typed.replace(text.to_owned());
         imp.typed_button.set_visible(!text.is_empty() && !listed);
-        imp.typed_label.set_text(&format!("Write to “{}”", plain_text::shown_name(text)));
+        let offer = format!("Write to “{}”", plain_text::shown_name(text));
+        imp.typed_label.set_text(&offer);
+        accessible::set_label(&*imp.typed_button, &offer);
     }
 
     fn show_choice(&self) {

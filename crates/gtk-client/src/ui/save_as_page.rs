@@ -63,7 +63,7 @@ mod imp {
 
         fn constructed(&self) {
             self.parent_constructed();
-            if let Some(text) = self.name_row.delegate().and_dynamic_cast::<gtk::Widget>().ok() {
+            if let Ok(text) = self.name_row.delegate().and_dynamic_cast::<gtk::Widget>() {
                 accessible::set_label(&text, &self.name_row.title());
             }
         }

@@ -13,6 +13,10 @@ const END_TOLERANCE: f64 = 40.0;
 /// Pages of the screen that are above the view before older messages are asked for.
 const PAGES_AHEAD: f64 = 2.0;
 
+/// Frames that a scroll to the end takes: the list guesses the heights of rows that it has not shown,
+/// and finds them out in the first; the others are for rows that this brought in.
+const FRAMES_TO_SETTLE: u32 = 4;
+
 impl MessageList {
     /// Starts to watch how the person scrolls and what comes.
     pub(super) fn follow_end(&self) {
@@ -25,18 +29,18 @@ impl MessageList {
         adjustment.connect_changed(glib::clone!(
             #[weak(rename_to = list)]
             self,
-            move |_| list.resized()
+            move |_| list.settle()
         ));
     }
 
     /// Shows the newest message and stays there.
     pub(super) fn go_to_end(&self) {
         self.set_following(true);
-        self.scroll_to_end();
+        self.settle();
     }
 
     fn scrolled(&self, adjustment: &gtk::Adjustment) {
-        if self.imp().settling.get() {
+        if self.imp().settling.get() > 0 {
             return;
         }
         let below = adjustment.upper() - adjustment.page_size() - adjustment.value();
@@ -47,11 +51,25 @@ impl MessageList {
         }
     }
 
-    /// The content or the window changed its height.
-    fn resized(&self) {
-        if self.imp().following.get() && !self.imp().settling.get() {
-            self.scroll_to_end();
+    /// The content or the window changed its height: goes to the end again if that is where the view
+    /// was, frame by frame until the list has settled.
+    pub(super) fn settle(&self) {
+        let imp = self.imp();
+        if !imp.following.get() || imp.settling.get() > 0 {
+            return;
         }
+        imp.settling.set(FRAMES_TO_SETTLE);
+        self.scroll_to_end();
+        self.add_tick_callback(|list, _| {
+            let imp = list.imp();
+            imp.settling.set(imp.settling.get().saturating_sub(1));
+            list.scroll_to_end();
+            if imp.settling.get() == 0 {
+                glib::ControlFlow::Break
+            } else {
+                glib::ControlFlow::Continue
+            }
+        });
     }
 
     fn page_in(&self) {
@@ -73,22 +91,15 @@ impl MessageList {
         }
     }
 
+    /// The list knows the heights of the rows on the screen only and guesses the others: asking it for
+    /// the last row is exact, setting the adjustment is not.
     fn scroll_to_end(&self) {
         let imp = self.imp();
-        let Some(last) =
-            imp.session.get().and_then(|session| session.messages().n_items().checked_sub(1))
-        else {
-            return;
-        };
-        imp.settling.set(true);
-        // The list knows the heights of the rows on the screen only and guesses the others: asking it for
-        // the last row is exact, setting the adjustment is not.
-        let asked = imp.list_view.activate_action("list.scroll-to-item", Some(&last.to_variant()));
-        debug_assert!(asked.is_ok(), "GtkListView has this action");
-        glib::idle_add_local_once(glib::clone!(
-            #[weak(rename_to = list)]
-            self,
-            move || list.imp().settling.set(false)
-        ));
+        let rows = imp.session.get().map_or(0, |session| session.messages().n_items());
+        if let Some(last) = rows.checked_sub(1) {
+            let asked =
+                imp.list_view.activate_action("list.scroll-to-item", Some(&last.to_variant()));
+            debug_assert!(asked.is_ok(), "GtkListView has this action");
+        }
     }
 }

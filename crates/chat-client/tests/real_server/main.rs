@@ -1,0 +1,9 @@
+//! The command line and the session against the real `chat-server`, over real sockets on loopback.
+
+#![cfg(test)]
+
+mod support;
+
+mod restart;
+mod talk;
+mod trust;

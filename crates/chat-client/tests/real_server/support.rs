@@ -1,0 +1,28 @@
+//! Starting the programs and waiting for what they print. Nothing here sleeps: every wait is for a
+//! line, an exit or the deadline that makes the test fail.
+
+mod person;
+mod server;
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+pub(crate) use person::{Done, Person};
+pub(crate) use server::Server;
+
+/// Long enough for a busy machine; only a test that fails waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Reads lines on a thread of its own, so that waiting for one can have an end.
+pub(crate) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,107 @@
+//! The real server as a child process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{PATIENCE, lines_of};
+
+/// A server with folders of its own. Killed when dropped.
+pub(crate) struct Server {
+    pub(crate) link: String,
+    folder: TempDir,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("files")).unwrap();
+        let (child, link) = spawn(folder.path(), "127.0.0.1:0");
+        Self { link, folder, child }
+    }
+
+    /// The folder of server files.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        let rest = self.link.strip_prefix("simplechat://").unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    }
+
+    /// Another key from the next start on.
+    pub(crate) fn lose_key(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("data")).unwrap();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Ends it as an administrator does.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Starts it again on the same port after [`kill`](Self::kill) or [`stop`](Self::stop).
+    pub(crate) fn start_again(&mut self) {
+        let address = self.address();
+        (self.child, self.link) = spawn(self.folder.path(), &address);
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(folder: &Path, listen: &str) -> (Child, String) {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut child = Command::new(program())
+        .args(["--listen", listen])
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--files")
+        .arg(folder.join("files"))
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let link = lines_of(child.stdout.take().unwrap()).recv_timeout(PATIENCE);
+    let Ok(link) = link else {
+        let _ = child.kill();
+        let _ = child.wait();
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        panic!("the server printed no link; its log:\n{log}");
+    };
+    (child, link)
+}
+
+/// Beside the command line in the target folder. Tests of this package do not make cargo build it, so
+/// that is done here where it is missing.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let path = Path::new(env!("CARGO_BIN_EXE_simple-chat-cli")).with_file_name("chat-server");
+        if !path.exists() {
+            let built = Command::new(env!("CARGO")).args(["build", "-p", "chat-server"]).status();
+            let is_built = built.is_ok_and(|status| status.success()) && path.exists();
+            assert!(is_built, "run `cargo build -p chat-server` first: no {}", path.display());
+        }
+        path
+    })
+}
