@@ -1,9 +1,15 @@
 //! Who the server is: first contact, remembered keys, changed keys, and what is no server at all.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+
+use common::invite_link::InviteLink;
+use common::spki_pin::SpkiPin;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ServerConfig, ServerConnection};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::support::{Person, Server};
 
@@ -55,12 +61,22 @@ fn a_changed_key_stops_everything_until_a_new_link_comes() {
 
 #[test]
 fn nothing_is_sent_to_a_server_that_is_not_trusted() {
-    let (address, received) = eavesdropper();
+    let (address, received) = eavesdropper(&Identity::new());
     let bob = Person::new("bob");
     std::fs::write(bob.home().join("password"), "secret\n").unwrap();
     let words = ["--password-file", "password", "send", "hi"];
     bob.run(&address, &words).check(3, &["not known yet"]);
-    assert_eq!(received.join().unwrap(), b"");
+    assert_eq!(received.join().unwrap().as_deref(), Some(b"".as_slice()));
+}
+
+#[test]
+fn a_copied_certificate_without_its_key_fools_nobody() {
+    let (owner, thief) = (Identity::new(), Identity::new());
+    let copied = Identity { certificate: owner.certificate.clone(), key: thief.key };
+    let (address, received) = eavesdropper(&copied);
+    let link = format!("simplechat://{address}/?fp={}&name=x", owner.pin());
+    Person::new("bob").run(&link, &["send", "secret"]).check(6, &["no Simple Chat server"]);
+    assert_eq!(received.join().unwrap(), None);
 }
 
 #[test]
@@ -114,41 +130,57 @@ fn an_address_that_is_none_is_a_usage_error() {
     bob.run("simplechat://h/", &["online"]).check(2, &["invite link"]);
 }
 
-fn pin_in(link: &str) -> common::spki_pin::SpkiPin {
-    link.parse::<common::invite_link::InviteLink>().unwrap().pin
+fn pin_in(link: &str) -> SpkiPin {
+    link.parse::<InviteLink>().unwrap().pin
 }
 
-/// A TLS server that speaks the right protocol and keeps what it is told.
-fn eavesdropper() -> (String, JoinHandle<Vec<u8>>) {
+/// A certificate and the key that signs for it.
+struct Identity {
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self { certificate: made.cert.der().clone(), key: made.signing_key.serialize_der() }
+    }
+
+    fn pin(&self) -> SpkiPin {
+        SpkiPin::of_certificate(&self.certificate).unwrap()
+    }
+}
+
+/// A TLS server that speaks the right protocol and keeps what it is told. `None` where the client
+/// broke the handshake off.
+fn eavesdropper(identity: &Identity) -> (String, JoinHandle<Option<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let config = Arc::new(server_config(identity));
     let received = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut tls = rustls::ServerConnection::new(Arc::new(server_config())).unwrap();
+        let mut tls = ServerConnection::new(config).unwrap();
         while tls.is_handshaking() {
-            tls.complete_io(&mut stream).unwrap();
+            tls.complete_io(&mut stream).ok()?;
         }
-        read_to_end(&mut tls, &mut stream)
+        let mut received = Vec::new();
+        rustls::Stream::new(&mut tls, &mut stream).read_to_end(&mut received).unwrap();
+        Some(received)
     });
     (address, received)
 }
 
-fn read_to_end(tls: &mut rustls::ServerConnection, stream: &mut TcpStream) -> Vec<u8> {
-    let mut received = Vec::new();
-    rustls::Stream::new(tls, stream).read_to_end(&mut received).unwrap();
-    received
-}
-
-fn server_config() -> rustls::ServerConfig {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+fn server_config(identity: &Identity) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let key = PrivateKeyDer::try_from(identity.key.clone()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    // Unlike a configured certificate, a resolved one is not compared with its key.
+    let shown = CertifiedKey::new(vec![identity.certificate.clone()], key);
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     config.alpn_protocols = vec![common::alpn::CHAT.to_vec()];
     config
 }
