@@ -8,17 +8,18 @@ use std::fmt;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 use crate::catalogue::{Catalogue, CatalogueError};
-use crate::sessions::{EndReason, Place, Refusal, Sessions};
+use crate::sessions::{EndReason, Place, Refusal};
 use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
 use crate::tcp::{CloseCode, TcpServeError};
 use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
+use crate::udp::{OpenError, SessionReport, UdpServer, UdpServerConfig};
 
 pub use crate::sessions::SessionLimits as NodeLimits;
 
@@ -26,20 +27,34 @@ pub use crate::sessions::SessionLimits as NodeLimits;
 pub struct TransferNode {
     key: TicketKey,
     catalogue: Arc<Catalogue>,
-    sessions: Arc<Sessions>,
+    udp: UdpServer,
 }
 
 impl TransferNode {
     /// Serves tickets of `key` for files of `catalogue`: over UDP at once, on each of the bound sockets,
     /// and over TCP on what is given to [`serve_tcp`](Self::serve_tcp).
+    ///
+    /// # Errors
+    /// If a socket cannot be prepared or a thread not be started.
     pub fn start(
         udp: Vec<UdpSocket>,
         key: TicketKey,
         catalogue: Arc<Catalogue>,
         limits: NodeLimits,
     ) -> io::Result<TransferNode> {
-        drop(udp);
-        Ok(TransferNode { key, catalogue, sessions: Sessions::new(limits) })
+        let files = Arc::clone(&catalogue);
+        let config = UdpServerConfig {
+            key: key.clone(),
+            open_file: Box::new(move |path| match files.open_file(path) {
+                Ok(open) => Ok(open.file),
+                Err(error) => {
+                    Err(if is_gone(&error) { OpenError::Gone } else { OpenError::Unreadable })
+                }
+            }),
+            limits,
+            on_session_end: Some(Box::new(log_session)),
+        };
+        Ok(TransferNode { key, catalogue, udp: UdpServer::start(udp, config)? })
     }
 
     /// Serves one client over TCP, on a connection whose handshake is done and agreed on
@@ -66,18 +81,18 @@ impl TransferNode {
     /// Ends every transfer of a login (logout, kick, ban) at once, and keeps its tickets from starting
     /// more.
     pub fn end_login(&self, login: u64) {
-        self.sessions.end_login(Instant::now(), login);
+        self.udp.end_login(login);
     }
 
     /// How many transfers run.
     pub fn transfer_count(&self) -> usize {
-        self.sessions.count()
+        self.udp.session_count()
     }
 
     /// Ends every transfer, tells each client, and lets none start any more. Waits for the threads of
     /// the UDP side.
     pub fn shutdown(&self) {
-        self.sessions.shut_down();
+        self.udp.shut_down();
     }
 
     fn open_ticket(&self, ticket: &[u8]) -> Result<Grant, CloseCode> {
@@ -86,7 +101,7 @@ impl TransferNode {
             TicketError::Expired { .. } => CloseCode::Expired,
             _ => CloseCode::BadTicket,
         })?;
-        if self.sessions.has_ended(grant.login) {
+        if self.udp.sessions().has_ended(grant.login) {
             return Err(CloseCode::LoginEnded);
         }
         Ok(grant)
@@ -95,7 +110,7 @@ impl TransferNode {
     fn admit(&self, proven: &ProvenHello) -> Result<Place, CloseCode> {
         let ticket = TicketId::of(&proven.hello.ticket).ok_or(CloseCode::BadTicket)?;
         let Grant { user, login, .. } = &proven.grant;
-        self.sessions.admit(ticket, user, *login).map_err(|refusal| match refusal {
+        self.udp.sessions().admit(ticket, user, *login).map_err(|refusal| match refusal {
             Refusal::Ended => CloseCode::LoginEnded,
             Refusal::Full => CloseCode::Busy,
         })
@@ -107,12 +122,9 @@ impl TransferNode {
         let open = tokio::task::spawn_blocking(move || catalogue.open_file(&path))
             .await
             .map_err(|_| CloseCode::ShuttingDown)?;
-        let open = open.map_err(|error| match error {
-            CatalogueError::Io(_) | CatalogueError::Unreadable => CloseCode::FileUnreadable,
-            // Whatever it was when the ticket was made, it is no file of that size now.
-            CatalogueError::NotAFile
-            | CatalogueError::NotFound
-            | CatalogueError::TooLarge { .. } => CloseCode::FileChanged,
+        let open = open.map_err(|error| match is_gone(&error) {
+            true => CloseCode::FileChanged,
+            false => CloseCode::FileUnreadable,
         })?;
         if open.version != grant.version {
             return Err(CloseCode::FileChanged);
@@ -133,6 +145,23 @@ impl fmt::Debug for TransferNode {
             .field("transfers", &self.transfer_count())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the file that a ticket was made for is no more, rather than out of reach.
+fn is_gone(error: &CatalogueError) -> bool {
+    match error {
+        CatalogueError::Io(_) | CatalogueError::Unreadable => false,
+        // Whatever it was when the ticket was made, it is no file of that size now.
+        CatalogueError::NotAFile | CatalogueError::NotFound | CatalogueError::TooLarge { .. } => {
+            true
+        }
+    }
+}
+
+fn log_session(report: &SessionReport) {
+    let SessionReport { user, file, peer, end, duration, stats, .. } = report;
+    let (file, duration_ms) = (file.as_str(), duration.as_millis());
+    tracing::info!(?user, ?file, %peer, ?end, duration_ms, ?stats, "a transfer over UDP ended");
 }
 
 /// Waits until a transfer is to end.

@@ -1,10 +1,6 @@
 //! The `file-server` program: what it prints, how it serves, how it ends and how it refuses to start.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed, as it should"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
-    match run(Arguments::parse()) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "file-server: {error:#}");
@@ -75,12 +75,12 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(arguments.files.is_dir(), "{}: not a folder", arguments.files.display());
     let catalogue = Catalogue::open(&arguments.files)
         .with_context(|| format!("{}", arguments.files.display()))?;
     let key = TicketKey::load_or_create(&arguments.key_file)?;
-    let identity = TlsIdentity::load_or_create(&tls_dir(&arguments), "Simple Chat file server")?;
+    let identity = TlsIdentity::load_or_create(&tls_dir(arguments), "Simple Chat file server")?;
     let (tcp, udp) = bind_all(&arguments.listen).await?;
     let node = TransferNode::start(udp, key, Arc::new(catalogue), NodeLimits::default())
         .context("cannot start the UDP side")?;

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{DownloadError, FreshTicket, NodeAddress};
 use crate::part_file::PartFile;
+use crate::proto::close_frame as udp_close;
 use crate::tcp::CloseCode;
 use crate::tcp::fetch::{self, FetchConfig, FetchError};
+use crate::udp::{self, ReceiveConfig, ReceiveError};
 
 /// Why an attempt did not bring everything.
 #[derive(Debug)]
@@ -43,12 +46,68 @@ pub(super) async fn over_tcp(
 /// Fetches what is missing over UDP. The part file comes back unless it is of no more use.
 pub(super) async fn over_udp(
     node: &NodeAddress,
-    _ticket: &FreshTicket,
-    part: PartFile,
-    _cancel: &CancellationToken,
+    ticket: &FreshTicket,
+    mut part: PartFile,
+    cancel: &CancellationToken,
 ) -> (Option<PartFile>, Result<(), Failure>) {
-    let error = io::ErrorKind::Unsupported.into();
-    (Some(part), Err(Failure::Retry(DownloadError::Unreachable { node: node.addr, error })))
+    let config = ReceiveConfig {
+        node: node.addr,
+        ticket: ticket.ticket.clone(),
+        secret: ticket.secret,
+        version: ticket.version,
+        missing: part.missing(),
+    };
+    let cancel = cancel.clone();
+    let receiving = tokio::task::spawn_blocking(move || {
+        // The part file counts what is written by itself.
+        let received = udp::receive(&config, &mut part, &AtomicU64::new(0), &cancel);
+        (part, received)
+    });
+    match receiving.await {
+        Ok((part, received)) => {
+            tracing::debug!(node = %node.addr, stats = ?received.stats, "a reception over UDP ended");
+            let result = received.end.map_err(|error| udp_failure(node.addr, &part, error));
+            (Some(part), result)
+        }
+        Err(_) => (None, Err(Failure::Final(DownloadError::Cancelled))),
+    }
+}
+
+fn udp_failure(node: SocketAddr, part: &PartFile, error: ReceiveError) -> Failure {
+    let protocol =
+        |error: &ReceiveError| DownloadError::Protocol { node, problem: error.to_string() };
+    match error {
+        ReceiveError::Cancelled => Failure::Final(DownloadError::Cancelled),
+        ReceiveError::Closed { code, reason } => udp_closed(node, code, &reason),
+        ReceiveError::Disk(error) => Failure::Final(part.write_error(error).into()),
+        ReceiveError::FileChanged => Failure::Final(DownloadError::FileChanged),
+        ReceiveError::Silent => {
+            let error = io::Error::new(io::ErrorKind::TimedOut, "no answer over UDP");
+            Failure::Retry(DownloadError::Unreachable { node, error })
+        }
+        ReceiveError::Socket(error) => Failure::Retry(DownloadError::Unreachable { node, error }),
+        ReceiveError::Ticket(_) | ReceiveError::Forged => Failure::Retry(protocol(&error)),
+    }
+}
+
+fn udp_closed(node: SocketAddr, code: udp_close::CloseCode, reason: &str) -> Failure {
+    let closed = || DownloadError::Protocol { node, problem: format!("{code:?}: {reason:?}") };
+    match code {
+        udp_close::CloseCode::FileChanged => Failure::Final(DownloadError::FileChanged),
+        udp_close::CloseCode::FileUnreadable => Failure::Final(DownloadError::FileUnreadable),
+        udp_close::CloseCode::LoginEnded | udp_close::CloseCode::Replaced => {
+            Failure::Final(DownloadError::Ended)
+        }
+        udp_close::CloseCode::LimitReached => Failure::NeedsTicket,
+        udp_close::CloseCode::ShuttingDown => Failure::Retry(DownloadError::Ended),
+        udp_close::CloseCode::Busy => Failure::Retry(DownloadError::Busy),
+        udp_close::CloseCode::Done
+        | udp_close::CloseCode::Cancelled
+        | udp_close::CloseCode::Violation
+        | udp_close::CloseCode::Stalled
+        | udp_close::CloseCode::DiskFailed
+        | udp_close::CloseCode::Unknown(_) => Failure::Retry(closed()),
+    }
 }
 
 fn tcp_failure(node: SocketAddr, part: Option<&PartFile>, error: FetchError) -> Failure {

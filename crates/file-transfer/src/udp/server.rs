@@ -105,6 +105,11 @@ impl UdpServer {
         &self.addresses
     }
 
+    /// The table of running sessions, for what else shares it.
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.service.sessions
+    }
+
     /// How many sessions run.
     #[must_use]
     pub fn session_count(&self) -> usize {

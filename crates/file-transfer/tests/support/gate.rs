@@ -1,6 +1,8 @@
 //! A TCP relay in front of a node that lets so many bytes through and then waits for the test, or
 //! breaks the connection: what happens in mid-transfer then happens exactly there.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,7 +14,7 @@ use tokio::task::JoinHandle;
 
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// So many bytes of the node get through, then it breaks.
     Break(u64),
     /// So many bytes of the node get through, and the rest once the gate is opened.
@@ -21,8 +23,8 @@ pub enum Plan {
     Pass,
 }
 
-pub struct Gate {
-    pub addr: SocketAddr,
+pub(crate) struct Gate {
+    pub(crate) addr: SocketAddr,
     open: Arc<Semaphore>,
     reached: watch::Receiver<usize>,
     relay: JoinHandle<()>,
@@ -30,7 +32,7 @@ pub struct Gate {
 
 impl Gate {
     /// One plan per connection, in order; further ones pass.
-    pub async fn start(node: SocketAddr, plans: &[Plan]) -> Gate {
+    pub(crate) async fn start(node: SocketAddr, plans: &[Plan]) -> Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let open = Arc::new(Semaphore::new(0));
@@ -51,12 +53,12 @@ impl Gate {
     }
 
     /// Waits until the connection that is to be held (or broken) has come to that point.
-    pub async fn reached(&mut self) {
+    pub(crate) async fn reached(&mut self) {
         self.reached.wait_for(|count| *count > 0).await.unwrap();
     }
 
     /// Lets the rest of what is held through.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.open.add_permits(1000);
     }
 }

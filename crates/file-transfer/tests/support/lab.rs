@@ -1,5 +1,11 @@
 //! A transfer node on loopback with a folder of files, and a client with a folder for downloads.
 
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test uses a part of it; a test that panics has failed, as it should"
+)]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// One less and more than what the parts count in: chunks, frames, hash blocks.
-pub const ODD_SIZES: [usize; 12] = [
+pub(crate) const ODD_SIZES: [usize; 12] = [
     0,
     1,
     27,
@@ -38,22 +44,33 @@ pub const ODD_SIZES: [usize; 12] = [
     5_000_011,
 ];
 
-pub struct Lab {
+pub(crate) struct Lab {
     dir: TempDir,
-    pub key: TicketKey,
-    pub catalogue: Arc<Catalogue>,
-    pub node: Arc<TransferNode>,
-    pub addr: SocketAddr,
-    pub spki_sha256: [u8; 32],
+    pub(crate) key: TicketKey,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) node: Arc<TransferNode>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) spki_sha256: [u8; 32],
     acceptor: tokio::task::JoinHandle<()>,
+    /// Takes the datagrams of a node that shall not hear them.
+    _deaf: Option<UdpSocket>,
 }
 
 impl Lab {
-    pub async fn start() -> Lab {
+    pub(crate) async fn start() -> Lab {
         Lab::start_with(NodeLimits::default()).await
     }
 
-    pub async fn start_with(limits: NodeLimits) -> Lab {
+    /// A node whose UDP port swallows everything, as behind a firewall.
+    pub(crate) async fn start_with_deaf_udp() -> Lab {
+        Lab::build(NodeLimits::default(), true).await
+    }
+
+    pub(crate) async fn start_with(limits: NodeLimits) -> Lab {
+        Lab::build(limits, false).await
+    }
+
+    async fn build(limits: NodeLimits, deaf: bool) -> Lab {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("downloads")).unwrap();
         let catalogue = Arc::new(Catalogue::open(&dir.path().join("files")).unwrap());
@@ -61,15 +78,17 @@ impl Lab {
         let identity = TlsIdentity::load_or_create(dir.path(), "lab").unwrap();
         let (listener, udp) = both_sockets().await;
         let addr = listener.local_addr().unwrap();
+        let (served, deaf) = if deaf { (vec![], Some(udp)) } else { (vec![udp], None) };
         let node =
-            TransferNode::start(vec![udp], key.clone(), Arc::clone(&catalogue), limits).unwrap();
+            TransferNode::start(served, key.clone(), Arc::clone(&catalogue), limits).unwrap();
         let node = Arc::new(node);
         let acceptor = tokio::spawn(accept(listener, &identity, Arc::clone(&node)));
-        Lab { dir, key, catalogue, node, addr, spki_sha256: identity.spki_sha256(), acceptor }
+        let spki_sha256 = identity.spki_sha256();
+        Lab { dir, key, catalogue, node, addr, spki_sha256, acceptor, _deaf: deaf }
     }
 
     /// Puts a file of random bytes into the server's folder.
-    pub fn put(&self, name: &str, size: usize) -> Vec<u8> {
+    pub(crate) fn put(&self, name: &str, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
         rand::rng().fill_bytes(&mut bytes);
         std::fs::write(self.file(name), &bytes).unwrap();
@@ -77,17 +96,17 @@ impl Lab {
     }
 
     /// Where a server file is.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join("files").join(name)
     }
 
     /// Where a download goes.
-    pub fn place(&self, name: &str) -> PathBuf {
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
         self.dir.path().join("downloads").join(name)
     }
 
     /// What is in the folder of downloads, sorted.
-    pub fn downloads(&self) -> Vec<String> {
+    pub(crate) fn downloads(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path().join("downloads")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.collect();
@@ -96,7 +115,7 @@ impl Lab {
     }
 
     /// What a chat server would grant for that file now.
-    pub fn grant(&self, name: &str) -> Grant {
+    pub(crate) fn grant(&self, name: &str) -> Grant {
         let file = FilePath::parse(name).unwrap();
         let version = self.catalogue.find(&file).unwrap().version;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -112,7 +131,7 @@ impl Lab {
     }
 
     /// A request for a grant, with the hash known.
-    pub fn request_for(&self, grant: &Grant, transport: TransportChoice) -> DownloadRequest {
+    pub(crate) fn request_for(&self, grant: &Grant, transport: TransportChoice) -> DownloadRequest {
         let root = self.catalogue.root_hash(&grant.file, &grant.version).ok();
         DownloadRequest {
             ticket: self.key.mint(grant, rand::random()).unwrap().as_bytes().to_vec(),
@@ -130,15 +149,15 @@ impl Lab {
         }
     }
 
-    pub fn request(&self, name: &str, transport: TransportChoice) -> DownloadRequest {
+    pub(crate) fn request(&self, name: &str, transport: TransportChoice) -> DownloadRequest {
         self.request_for(&self.grant(name), transport)
     }
 
-    pub async fn run(&self, request: DownloadRequest) -> Result<Finished, DownloadError> {
+    pub(crate) async fn run(&self, request: DownloadRequest) -> Result<Finished, DownloadError> {
         download(request, progress().0, CancellationToken::new()).await
     }
 
-    pub async fn download(
+    pub(crate) async fn download(
         &self,
         name: &str,
         transport: TransportChoice,
@@ -153,7 +172,7 @@ impl Drop for Lab {
     }
 }
 
-pub fn progress() -> (watch::Sender<Progress>, watch::Receiver<Progress>) {
+pub(crate) fn progress() -> (watch::Sender<Progress>, watch::Receiver<Progress>) {
     watch::channel(Progress { bytes: 0, transport: Transport::Udp, verifying: false })
 }
 

@@ -91,7 +91,7 @@ async fn a_good_node_is_believed() {
 }
 
 #[track_caller]
-fn is_protocol_error(result: Result<(), FetchError>) {
+fn is_protocol_error(result: &Result<(), FetchError>) {
     assert!(matches!(result, Err(FetchError::Protocol(_))), "{result:?}");
 }
 
@@ -107,7 +107,7 @@ async fn bytes_that_were_not_asked_for_are_refused() {
         frame::encode(Kind::Data, &[0; 7]),
     ] {
         let (sink, result) = after_welcome(rest).await;
-        is_protocol_error(result);
+        is_protocol_error(&result);
         assert!(sink.len() <= 10);
     }
 }
@@ -115,7 +115,7 @@ async fn bytes_that_were_not_asked_for_are_refused() {
 #[tokio::test]
 async fn an_end_too_early_is_no_end() {
     let (_, result) = after_welcome([data(0, &[1; 999]), end()].concat()).await;
-    is_protocol_error(result);
+    is_protocol_error(&result);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn frames_that_do_not_belong_there_are_refused() {
         b"junk!".into(),
     ] {
         let (_, result) = after_welcome(rest).await;
-        is_protocol_error(result);
+        is_protocol_error(&result);
     }
 }
 
@@ -162,7 +162,7 @@ async fn answered(
 
 #[tokio::test]
 async fn a_node_that_does_not_know_the_secret_is_refused() {
-    is_protocol_error(answered(|_, _| Welcome { proof: [0; 32], size: SIZE }.encode()).await);
+    is_protocol_error(&answered(|_, _| Welcome { proof: [0; 32], size: SIZE }.encode()).await);
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn a_server_of_another_protocol_gets_no_hello() {
     let node = fake_node(b"simplechat/1", |_, _| panic!("HELLO was sent")).await;
     let config = config(&node.address, RangeSet::of(0..SIZE));
     let (_, result) = fetch(config, Vec::new(), &CancellationToken::new()).await;
-    is_protocol_error(result);
+    is_protocol_error(&result);
     node.serving.await.unwrap();
 }
 

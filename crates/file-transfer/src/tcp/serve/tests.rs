@@ -1,7 +1,7 @@
 //! A node against clients that do what they must not, over a pipe in memory.
 
 use std::future::pending;
-use std::io::Write;
+use std::io::Read;
 
 use tokio::io::{DuplexStream, duplex};
 
@@ -32,7 +32,7 @@ fn hello(wanted: RangeSet) -> Hello {
 
 fn admitted() -> (Admitted, File) {
     let mut file = tempfile::tempfile().unwrap();
-    file.write_all(&vec![5; SIZE as usize]).unwrap();
+    std::io::copy(&mut std::io::repeat(5).take(SIZE), &mut file).unwrap();
     let version = FileVersion::of(&file.metadata().unwrap());
     let other = file.try_clone().unwrap();
     (Admitted { file: Arc::new(file), version }, other)
