@@ -40,11 +40,12 @@ fn main() -> anyhow::Result<()> {
         }
         ["serve", size] => {
             make_file(size)?;
-            let server = serve()?;
+            let (server, before) = (serve()?, processor_time());
             writeln!(io::stdout(), "{}", server.addresses().first().context("an address")?)?;
             io::stdin().read_to_end(&mut Vec::new())?;
             server.shut_down();
-            writeln!(io::stdout(), "{:.2} processor-seconds here", processor_time().as_secs_f64())?;
+            let spent = processor_time() - before;
+            writeln!(io::stdout(), "{:.2} processor-seconds here", spent.as_secs_f64())?;
         }
         ["fetch", address] => fetch(address.parse()?)?,
         _ => bail!("usage: loopback both SIZE_MIB | serve SIZE_MIB | fetch ADDRESS"),

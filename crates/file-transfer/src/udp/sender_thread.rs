@@ -67,7 +67,6 @@ pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
     let service = service.clone();
     let thread = std::thread::Builder::new().name("file-session".into()).spawn(move || {
         let report = run(start, &place, &service);
-        tracing::info!(user = report.user, file = %report.file.as_str(), end = ?report.end, "transfer over UDP");
         drop(place);
         if let Some(on_session_end) = &service.on_session_end {
             on_session_end(&report);

@@ -8,12 +8,14 @@ use std::time::Duration;
 use file_transfer::proto::handshake::ClientHandshake;
 use file_transfer::proto::hello::{HELLO_BYTES, TYPE_HELLO, WELCOME_BYTES};
 use file_transfer::proto::keys::CipherSuites;
+use file_transfer::ticket::TicketKey;
 use file_transfer::udp::{ReceiveConfig, receive};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
 use tokio_util::sync::CancellationToken;
 
-use crate::udp_node::UdpNode;
+use crate::lossy_proxy::{Conditions, LossyProxy};
+use crate::udp_node::{UdpNode, unix_now};
 
 /// Largest payload of a UDP datagram over IPv4.
 const DATAGRAM_BYTES_LARGEST: usize = 65_507;
@@ -105,6 +107,42 @@ fn a_captured_hello_gets_nothing_but_the_same_welcome_from_anywhere() {
     let bytes_out: usize = to_thief.iter().map(Vec::len).sum();
     assert_eq!(bytes_out, repeats * WELCOME_BYTES);
     assert!(bytes_out <= repeats * hello.len(), "no more out than in before an address is proven");
+    assert_eq!(node.server.session_count(), 0);
+}
+
+#[test]
+fn a_ticket_that_is_expired_or_anothers_gets_not_one_byte_back() {
+    let node = UdpNode::start();
+    let file = node.offer(1, 1000);
+    let other_key = TicketKey::from_bytes([8; 32]).unwrap();
+    let expired = node.config_by(&node.key, unix_now() - 1, &file, 1);
+    let anothers = node.config_by(&other_key, unix_now() + 60, &file, 1);
+    let wrong_secret = ReceiveConfig { secret: [0; 32], ..node.config(&file, 1) };
+    let stranger = stranger();
+    let hellos = [expired, anothers, wrong_secret].iter().map(hello).collect::<Vec<_>>();
+    send_all(&stranger, node.address(), hellos.into_iter());
+    assert_eq!(replies(&stranger), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn a_replayed_flow_gets_nothing_but_the_welcome() {
+    let node = UdpNode::start();
+    let file = node.offer(1, 1 << 20);
+    let proxy = LossyProxy::start(node.address(), Conditions::PERFECT);
+    let config = ReceiveConfig { node: proxy.address(), ..node.config(&file, 1) };
+    let token = CancellationToken::new();
+    let received = receive(&config, &mut Vec::new(), &AtomicU64::new(0), &token);
+    assert!(received.end.is_ok(), "{:?}", received.end);
+    node.next_report();
+
+    let flow = proxy.stop().of_client;
+    let hellos = flow.iter().filter(|datagram| datagram[0] == TYPE_HELLO).count();
+    assert!(hellos > 0 && flow.len() > hellos, "a whole flow was seen");
+    let stranger = stranger();
+    send_all(&stranger, node.address(), flow.into_iter());
+    let back = replies(&stranger);
+    assert_eq!(back.len(), hellos);
+    assert!(back.iter().all(|datagram| datagram.len() == WELCOME_BYTES && *datagram == back[0]));
     assert_eq!(node.server.session_count(), 0);
 }
 

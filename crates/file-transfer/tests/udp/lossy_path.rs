@@ -16,13 +16,9 @@ const MIB: usize = 1 << 20;
 
 /// A short path, so that a loss-based congestion control still has some speed.
 const PATH: Conditions = Conditions {
-    seed: 1,
-    loss: 0.0,
-    repetition: 0.0,
-    corruption: 0.0,
-    reordering: 0.0,
     reorder_delay: Duration::from_micros(500),
     delay: Duration::from_micros(200),
+    ..Conditions::PERFECT
 };
 
 /// Moves `size` bytes over a path, which must have lost some of them.
@@ -38,7 +34,7 @@ fn check(size: usize, conditions: Conditions) {
     assert!(bytes == file.bytes, "{conditions:?}: equal bytes");
 
     let report = node.next_report();
-    let counts = proxy.stop();
+    let counts = proxy.stop().counts;
     assert_eq!(report.end, SenderOutcome::Done, "{conditions:?}");
     assert!(counts.lost > 0, "the path was bad: {counts:?}");
     let sent_again = report.stats.data_bytes_sent - size as u64;

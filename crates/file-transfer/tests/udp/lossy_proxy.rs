@@ -34,6 +34,19 @@ pub(crate) struct Conditions {
     pub(crate) delay: Duration,
 }
 
+impl Conditions {
+    /// Everything arrives, once and in order.
+    pub(crate) const PERFECT: Self = Self {
+        seed: 1,
+        loss: 0.0,
+        repetition: 0.0,
+        corruption: 0.0,
+        reordering: 0.0,
+        reorder_delay: Duration::ZERO,
+        delay: Duration::ZERO,
+    };
+}
+
 /// What the proxy did, both directions together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -44,12 +57,20 @@ pub(crate) struct Counts {
     pub(crate) reordered: u64,
 }
 
+/// What the proxy saw.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) counts: Counts,
+    /// Every datagram the client sent, as it sent it.
+    pub(crate) of_client: Vec<Vec<u8>>,
+}
+
 /// A running proxy; dropping it stops its thread.
 #[derive(Debug)]
 pub(crate) struct LossyProxy {
     address: SocketAddr,
     stop: Arc<OwnedFd>,
-    thread: Option<JoinHandle<Counts>>,
+    thread: Option<JoinHandle<Journal>>,
 }
 
 impl LossyProxy {
@@ -64,7 +85,7 @@ impl LossyProxy {
             directions: [1, 2].map(|stream| Pcg64::seed_from_u64(conditions.seed * 2 + stream)),
             conditions,
             under_way: BinaryHeap::new(),
-            counts: Counts::default(),
+            journal: Journal::default(),
         };
         let stopped = stop.clone();
         let thread = Some(std::thread::spawn(move || path.run(&stopped)));
@@ -76,12 +97,12 @@ impl LossyProxy {
         self.address
     }
 
-    /// Stops, and tells what was done to the datagrams.
-    pub(crate) fn stop(mut self) -> Counts {
+    /// Stops, and tells what passed.
+    pub(crate) fn stop(mut self) -> Journal {
         self.join().unwrap()
     }
 
-    fn join(&mut self) -> Option<Counts> {
+    fn join(&mut self) -> Option<Journal> {
         rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()).unwrap();
         self.thread.take().map(|thread| thread.join().unwrap())
     }
@@ -114,17 +135,17 @@ struct Path {
     directions: [Pcg64; 2],
     conditions: Conditions,
     under_way: BinaryHeap<Reverse<UnderWay>>,
-    counts: Counts,
+    journal: Journal,
 }
 
 impl Path {
-    fn run(mut self, stop: &OwnedFd) -> Counts {
+    fn run(mut self, stop: &OwnedFd) -> Journal {
         while !self.wait(stop) {
             self.take(TO_CLIENT);
             self.take(TO_SERVER);
             self.deliver(Instant::now());
         }
-        self.counts
+        self.journal
     }
 
     /// Waits for datagrams, for the next delivery or for the end; says whether it is the end.
@@ -147,6 +168,7 @@ impl Path {
         while let Ok((bytes, sender)) = self.sockets[from].recv_from(&mut buffer) {
             if direction == TO_SERVER {
                 self.targets[TO_CLIENT] = Some(sender);
+                self.journal.of_client.push(buffer[..bytes].to_vec());
             }
             self.decide(direction, buffer[..bytes].to_vec());
         }
@@ -160,30 +182,30 @@ impl Path {
             [loss, repetition, corruption, reordering].map(|share| happens(chance, share));
         let flipped = chance.next_u64();
 
-        self.counts.arrived += 1;
+        self.journal.counts.arrived += 1;
         if lost {
-            self.counts.lost += 1;
+            self.journal.counts.lost += 1;
             return;
         }
         if corrupted && !bytes.is_empty() {
-            self.counts.corrupted += 1;
+            self.journal.counts.corrupted += 1;
             let at = usize::try_from(flipped).unwrap() % bytes.len();
             bytes[at] ^= 1 << (flipped >> 61);
         }
         let mut due = Instant::now() + self.conditions.delay;
         if reordered {
-            self.counts.reordered += 1;
+            self.journal.counts.reordered += 1;
             due += self.conditions.reorder_delay;
         }
         if repeated {
-            self.counts.repeated += 1;
+            self.journal.counts.repeated += 1;
             self.send_at(due, direction, bytes.clone());
         }
         self.send_at(due, direction, bytes);
     }
 
     fn send_at(&mut self, due: Instant, direction: usize, bytes: Vec<u8>) {
-        let serial = self.counts.arrived;
+        let serial = self.journal.counts.arrived;
         self.under_way.push(Reverse(UnderWay { due, serial, direction, bytes }));
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct UdpNode {
     /// Locked while a test waits for the next one.
     reports: Mutex<mpsc::Receiver<SessionReport>>,
     folder: TempDir,
-    key: TicketKey,
+    pub(crate) key: TicketKey,
 }
 
 /// A file that the node offers.
@@ -94,8 +94,18 @@ impl UdpNode {
 
     /// All of `file`, by a fresh ticket of `login`.
     pub(crate) fn config(&self, file: &OfferedFile, login: u64) -> ReceiveConfig {
+        self.config_by(&self.key, unix_now() + 60, file, login)
+    }
+
+    /// The same by a ticket of this key and expiry.
+    pub(crate) fn config_by(
+        &self,
+        key: &TicketKey,
+        expires_at: u64,
+        file: &OfferedFile,
+        login: u64,
+    ) -> ReceiveConfig {
         let secret = random_bytes();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let grant = Grant {
             secret,
             user: USER.into(),
@@ -103,9 +113,9 @@ impl UdpNode {
             file: file.name.clone(),
             version: file.version,
             bytes_max: Grant::bytes_max_for(file.version.size),
-            expires_at: now + 60,
+            expires_at,
         };
-        let ticket = self.key.mint(&grant, random_bytes()).unwrap();
+        let ticket = key.mint(&grant, random_bytes()).unwrap();
         ReceiveConfig {
             node: self.address(),
             ticket: ticket.as_bytes().to_vec(),
@@ -114,6 +124,11 @@ impl UdpNode {
             missing: RangeSet::of(0..file.version.size),
         }
     }
+}
+
+/// Seconds since 1970-01-01 UTC.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn random_bytes() -> [u8; 32] {
