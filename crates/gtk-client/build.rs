@@ -1,8 +1,8 @@
-//! Compiles the templates of `src/ui` into the program as one GResource.
+//! Compiles the templates of `src/ui`, and the program's icons, into the program as one GResource.
 
 fn main() {
     glib_build_tools::compile_resources(
-        &["src/ui"],
+        &["src/ui", "../../packaging/icons/hicolor"],
         "src/ui/resources.gresource.xml",
         "simple-chat.gresource",
     );

@@ -32,6 +32,7 @@ pub fn run(link: Option<String>) -> glib::ExitCode {
 
 /// Keys and actions of the program.
 pub fn prepare(application: &adw::Application) {
+    gtk::Window::set_default_icon_name(ID);
     for (action, keys) in window::ACCELERATORS {
         application.set_accels_for_action(action, keys);
     }

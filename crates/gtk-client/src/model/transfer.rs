@@ -213,9 +213,11 @@ impl Transfer {
         })
     }
 
-    /// What is over stays as it ended: a late report of progress does not bring it back.
+    /// What is over stays as it ended, a late report of progress does not bring it back; but a file
+    /// that came faster than its cancellation is there.
     fn enter(&self, stage: Stage) {
-        if !self.stage().is_over() {
+        let is_late = self.stage().is_over() && !matches!(stage, Stage::Finished(_));
+        if !is_late {
             self.imp().stage.replace(stage);
             self.imp().revision.set(self.imp().revision.get().wrapping_add(1));
             self.notify_revision();

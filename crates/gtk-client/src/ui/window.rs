@@ -141,7 +141,9 @@ impl Window {
         self.close_dialogs();
         imp.conversation_page.reset();
         if page == "log-in" && *phase == Phase::LoggedOut {
-            imp.log_in_page.focus_first_gap();
+            // Behind the menu that closes: it gives the focus back to where it was.
+            let page = imp.log_in_page.get();
+            glib::idle_add_local_once(move || page.focus_first_gap());
         }
     }
 

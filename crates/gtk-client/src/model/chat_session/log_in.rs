@@ -166,10 +166,9 @@ impl ChatSession {
                 self.enter(Phase::Reconnecting { reason, retry_at });
             }
             Phase::KeyChanged { .. } => {}
-            Phase::LoggedOut
-            | Phase::LoggingIn
-            | Phase::FirstContact { .. }
-            | Phase::LoggingOut => {
+            // A person thought for too long about another name; the next login dials again.
+            Phase::LoggedOut => self.close(),
+            Phase::LoggingIn | Phase::FirstContact { .. } | Phase::LoggingOut => {
                 self.close();
                 self.problem(LogInField::Server, reason);
             }

@@ -165,6 +165,20 @@ fn unreachable_server_leads_back_to_the_page() {
 }
 
 #[test]
+fn server_that_stops_waiting_for_a_name_is_dialled_again() {
+    let network = Network::new();
+    network.log_in("bob");
+    network.tell(Event::LogInRefused(refusal(RefusalCode::NameTaken)));
+    let retry_in = std::time::Duration::ZERO;
+    network.tell(Event::Disconnected { error: SessionError::Lost, retry_in });
+    let field = network.standing().problem.map(|problem| problem.field);
+    assert_eq!(field, Some(LogInField::Name), "the name is still what is wrong");
+    network.asked();
+    network.log_in("carol");
+    assert!(matches!(&network.asked()[..], [Command::Connect { .. }]));
+}
+
+#[test]
 fn changed_key_stays_on_the_screen_after_the_session_ended() {
     let network = Network::new();
     network.log_in("bob");
@@ -321,6 +335,26 @@ fn download_is_followed_to_its_end() {
         Stage::Finished(save_as.clone())
     );
     assert!(network.texts().pop().unwrap().starts_with("docs/a.bin was downloaded to "));
+}
+
+#[test]
+fn download_that_was_faster_than_its_cancel_is_there() {
+    let network = Network::online();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bin");
+    network.session.download("a.bin", path.clone());
+    let transfer = network.session.transfers().iter().next().unwrap();
+    network.session.cancel(&transfer);
+    let change = DownloadChange::Finished {
+        path: path.clone(),
+        bytes: 5,
+        seconds: 0.1,
+        transport: Transport::Udp,
+        blake3: [0; 32],
+        resumed_from: 0,
+    };
+    network.tell(Event::Download { id: transfer.id(), change });
+    assert_eq!(transfer.stage(), Stage::Finished(path));
 }
 
 #[test]
