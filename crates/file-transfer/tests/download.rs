@@ -6,15 +6,21 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+#[path = "support/gate.rs"]
+mod gate;
 #[path = "support/lab.rs"]
 mod lab;
+#[path = "support/udp_gate.rs"]
+mod udp_gate;
 
 use std::net::UdpSocket;
 
 use file_transfer::download::{DownloadError, Transport, TransportChoice, download};
 use file_transfer::ticket::Grant;
+use gate::Gate;
 use lab::{Lab, ODD_SIZES, progress};
 use tokio_util::sync::CancellationToken;
+use udp_gate::UdpGate;
 
 const AUTO: TransportChoice = TransportChoice::Auto;
 const UDP: TransportChoice = TransportChoice::Udp;
@@ -39,6 +45,25 @@ async fn where_udp_is_blocked_the_bytes_come_over_tcp() {
     let finished = lab.download("file", AUTO).await.unwrap();
     assert_eq!(finished.transport, Transport::Tcp);
     assert_eq!(std::fs::read(&finished.path).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn when_udp_falls_silent_only_the_rest_comes_over_tcp() {
+    const SIZE: usize = 32 << 20;
+    /// About a third of the file.
+    const DATAGRAMS: usize = 8000;
+    let lab = Lab::start().await;
+    let bytes = lab.put("file", SIZE);
+    // TCP first: its port is then asked for over UDP, which others rarely hold.
+    let tcp = Gate::start(lab.addr, &[]).await;
+    let _udp = UdpGate::start(UdpSocket::bind(tcp.addr).unwrap(), lab.addr, DATAGRAMS);
+    let mut request = lab.request("file", AUTO);
+    request.nodes[0].addr = tcp.addr;
+    let finished = lab.run(request).await.unwrap();
+    assert_eq!(finished.transport, Transport::Tcp);
+    assert_eq!(std::fs::read(&finished.path).unwrap(), bytes);
+    let over_tcp = tcp.bytes_from_node();
+    assert!(over_tcp < SIZE as u64 - (1 << 20), "{over_tcp} bytes came over TCP");
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! A TCP relay in front of a node that lets so many bytes through and then waits for the test, or
 //! breaks the connection: what happens in mid-transfer then happens exactly there.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test uses a part of it; a test that panics has failed, as it should"
+)]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
@@ -27,6 +32,8 @@ pub(crate) struct Gate {
     pub(crate) addr: SocketAddr,
     open: Arc<Semaphore>,
     reached: watch::Receiver<usize>,
+    /// Bytes that the node sent.
+    from_node: Arc<AtomicU64>,
     relay: JoinHandle<()>,
 }
 
@@ -37,24 +44,30 @@ impl Gate {
         let addr = listener.local_addr().unwrap();
         let open = Arc::new(Semaphore::new(0));
         let (reach, reached) = watch::channel(0);
-        let shared = (Arc::clone(&open), Arc::new(reach));
+        let from_node = Arc::new(AtomicU64::new(0));
+        let shared = (Arc::clone(&open), Arc::new(reach), Arc::clone(&from_node));
         let plans = Mutex::new(plans.iter().copied().collect::<VecDeque<_>>());
         let relay = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let plan = plans.lock().unwrap().pop_front().unwrap_or(Plan::Pass);
-                let (open, reach) = shared.clone();
+                let (open, reach, from_node) = shared.clone();
                 tokio::spawn(async move {
                     let node = TcpStream::connect(node).await.unwrap();
-                    let _ = relay_both(client, node, plan, &open, &reach).await;
+                    let _ = relay_both(client, node, plan, &open, &reach, &from_node).await;
                 });
             }
         });
-        Gate { addr, open, reached, relay }
+        Gate { addr, open, reached, from_node, relay }
     }
 
     /// Waits until the connection that is to be held (or broken) has come to that point.
     pub(crate) async fn reached(&mut self) {
         self.reached.wait_for(|count| *count > 0).await.unwrap();
+    }
+
+    /// How many bytes of the node have passed on connections that are over.
+    pub(crate) fn bytes_from_node(&self) -> u64 {
+        self.from_node.load(Ordering::Relaxed)
     }
 
     /// Lets the rest of what is held through.
@@ -75,6 +88,7 @@ async fn relay_both(
     plan: Plan,
     open: &Semaphore,
     reach: &watch::Sender<usize>,
+    passed: &AtomicU64,
 ) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_node, mut to_node) = node.into_split();
@@ -88,7 +102,8 @@ async fn relay_both(
             Plan::Break(bytes) | Plan::Hold(bytes) => bytes,
             Plan::Pass => u64::MAX,
         };
-        copy(&mut (&mut from_node).take(first), &mut to_client).await?;
+        let bytes = copy(&mut (&mut from_node).take(first), &mut to_client).await?;
+        passed.fetch_add(bytes, Ordering::Relaxed);
         to_client.flush().await?;
         reach.send_modify(|count| *count += 1);
         match plan {
