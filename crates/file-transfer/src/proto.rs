@@ -34,3 +34,6 @@ mod sealed_channel;
 pub mod sender;
 pub mod want_frame;
 mod wire_bytes;
+
+#[cfg(test)]
+mod golden_tests;

@@ -579,3 +579,6 @@ impl Sender {
         self.flight.rtt().probe_timeout()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,11 @@ impl SentPackets {
         while let Some(packet) = self.packets.front() {
             let is_over = match packet.state {
                 PacketState::InFlight => false,
-                PacketState::Acknowledged | PacketState::Skipped => true,
+                PacketState::Acknowledged => true,
+                // Stays beside the next one, or a lie about it would not be noticed.
+                PacketState::Skipped => {
+                    self.packets.get(1).is_some_and(|next| next.state == PacketState::Acknowledged)
+                }
                 PacketState::Lost => {
                     let is_old = |batch: &SentBatch| lost_before.is_some_and(|t| batch.sent_at < t);
                     self.packets.len() > tracked_max || self.batch_of(packet).is_none_or(is_old)

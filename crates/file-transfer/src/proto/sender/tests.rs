@@ -1,0 +1,205 @@
+//! A sender against a peer that breaks rules: the peer's packets are made by hand.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::proto::ack_frame::AckHeader;
+use crate::proto::keys::{CipherSuite, SessionSecrets};
+use crate::range_set::RangeSet;
+
+/// A sender of a file of 10 MB and the keys of its peer.
+struct Bench {
+    sender: Sender,
+    peer: SealedChannel,
+    next_number: u64,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let secrets = SessionSecrets::derive(&[1; 32], b"hello", 7, &[2; 32]);
+        let now = Instant::now();
+        let sender = Sender::new(
+            now,
+            SenderConfig {
+                session_id: 7,
+                keys: secrets.server_keys(CipherSuite::ChaCha20Poly1305),
+                file_bytes: 10_000_000,
+                bytes_max: 15_000_000,
+                datagram_bytes_max: 1200,
+                rtt: Some(Duration::from_millis(10)),
+                seed: 3,
+                controller: Box::new(Cubic::new(1200)),
+            },
+        );
+        let peer = SealedChannel::new(7, secrets.client_keys(CipherSuite::ChaCha20Poly1305));
+        Self { sender, peer, next_number: 0, now }
+    }
+
+    fn send(&mut self, kind: PacketKind, write: impl FnOnce(&mut [u8]) -> usize) {
+        let mut datagram = [0; 1200];
+        let length = self.peer.seal(kind, self.next_number, &mut datagram, write).expect("it fits");
+        self.next_number += 1;
+        self.sender.handle_datagram(self.now, &mut datagram[..length]);
+    }
+
+    fn want(&mut self, version: u32, window: u64, ranges: RangeSet) {
+        let want = WantFrame { version, window, ranges };
+        self.send(PacketKind::Want, |body| want.encode(body));
+    }
+
+    fn ack(&mut self, numbers: &RangeSet, window: u64) {
+        let header = AckHeader { window, ..AckHeader::default() };
+        self.send(PacketKind::Ack, |body| header.encode(numbers, body));
+    }
+
+    /// Lets the sender send what it wants to; gives the datagrams' count and the numbers of DATA.
+    fn drain(&mut self) -> (usize, Vec<u64>) {
+        let (mut count, mut numbers) = (0, Vec::new());
+        let mut out = [0; 1500];
+        while self.sender.poll_transmit(self.now, &mut out).is_some() {
+            count += 1;
+        }
+        let mut batch = Batch::new();
+        while self.sender.poll_batch(self.now, 45, &mut batch) {
+            numbers.extend(batch.slots().iter().map(|slot| slot.number));
+            count += batch.slots().len();
+        }
+        (count, numbers)
+    }
+
+    /// Follows the sender's timers for the given time; gives how many datagrams it sent.
+    fn pass(&mut self, time: Duration) -> usize {
+        let end = self.now + time;
+        let mut count = 0;
+        while let Some(at) = self.sender.poll_timeout(self.now).filter(|at| *at <= end) {
+            self.now = self.now.max(at) + Duration::from_nanos(1);
+            self.sender.handle_timeout(self.now);
+            count += self.drain().0;
+        }
+        self.now = end;
+        count
+    }
+}
+
+#[test]
+fn acknowledging_the_future_ends_the_session() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    bench.drain();
+    bench.ack(&RangeSet::of(0..1 << 40), 1 << 20);
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::Violation)));
+}
+
+#[test]
+fn acknowledging_a_number_that_was_left_out_ends_the_session() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..10_000_000));
+    // An honest receiver names what it got; this one says "everything up to the largest".
+    for _ in 0..20_000 {
+        let (_, numbers) = bench.drain();
+        if let Some(largest) = numbers.last() {
+            bench.ack(&RangeSet::of(0..largest + 1), 1 << 20);
+        }
+        if bench.sender.outcome().is_some() {
+            break;
+        }
+        bench.now += Duration::from_millis(10);
+    }
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::Violation)));
+    assert!(bench.sender.stats().data_bytes_sent < 10_000_000, "found before the file was through");
+}
+
+#[test]
+fn a_window_of_zero_gets_questions_and_then_the_end() {
+    let mut bench = Bench::new();
+    bench.want(1, 0, RangeSet::of(0..1_000_000));
+    let mut packets = 0;
+    for _ in 0..70 {
+        packets += bench.pass(Duration::from_secs(1));
+        bench.send(PacketKind::Ping, |body| PingFrame::default().encode(body));
+        bench.want(1, 0, RangeSet::new());
+    }
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::Stalled)));
+    assert_eq!(bench.sender.stats().data_bytes_sent, 0);
+    assert!((60..600).contains(&packets), "{packets} questions in a minute");
+}
+
+#[test]
+fn a_silent_peer_ends_the_session_after_thirty_seconds() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    bench.drain();
+    let packets = bench.pass(Duration::from_secs(29));
+    assert_eq!(bench.sender.outcome(), None);
+    assert!((20..120).contains(&packets), "{packets} packets to nobody");
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::Silent));
+    assert_eq!(bench.sender.poll_timeout(bench.now), None);
+}
+
+#[test]
+fn bytes_beyond_the_file_are_not_asked_for() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(9_999_999..10_000_001));
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::Violation)));
+}
+
+#[test]
+fn asking_again_and_again_ends_at_the_limit_of_the_ticket() {
+    let mut bench = Bench::new();
+    for version in 1..10_000 {
+        bench.want(version, 1 << 20, RangeSet::of(0..1_000_000));
+        let (_, numbers) = bench.drain();
+        if !numbers.is_empty() {
+            bench.ack(&numbers.iter().map(|number| *number..number + 1).collect(), 1 << 20);
+        }
+        bench.now += Duration::from_millis(10);
+        if bench.sender.outcome().is_some() {
+            break;
+        }
+    }
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::LimitReached)));
+    assert!(bench.sender.stats().data_bytes_sent <= 15_000_000 + 64 * 1200);
+}
+
+#[test]
+fn a_flood_of_repeated_and_forged_packets_changes_nothing() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    bench.drain();
+    let mut datagram = [0; 1200];
+    let ping = PingFrame { answer_me: true, sync: SyncBlock::default() };
+    let length = bench
+        .peer
+        .seal(PacketKind::Ping, 9, &mut datagram, |body| ping.encode(body))
+        .expect("it fits");
+    let original = datagram[..length].to_vec();
+    bench.sender.handle_datagram(bench.now, &mut original.clone());
+    assert_eq!(bench.drain().0, 1, "the first one is answered");
+    for round in 0..1000 {
+        bench.sender.handle_datagram(bench.now, &mut original.clone());
+        let mut forged = original.clone();
+        forged[15] = 10;
+        forged[16 + round % 8] ^= 1;
+        bench.sender.handle_datagram(bench.now, &mut forged);
+    }
+    assert_eq!(bench.drain().0, 0);
+    assert_eq!((bench.sender.stats().repeats, bench.sender.stats().forgeries), (1000, 1000));
+}
+
+#[test]
+fn a_batch_has_equal_datagrams_and_a_smaller_last_one() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..5000));
+    bench.sender.ping_due = false;
+    let mut batch = Batch::new();
+    let mut sizes = Vec::new();
+    while bench.sender.poll_batch(bench.now, 45, &mut batch) {
+        sizes.extend(batch.slots().iter().map(|slot| slot.file_bytes()));
+        let full = batch.slots().len() - 1;
+        assert!(batch.slots()[..full].iter().all(|slot| slot.datagram().len() == 1200));
+        assert_eq!(batch.total_bytes(), batch.slots()[full].datagram().end);
+    }
+    assert_eq!(sizes, [1144, 1160, 1160, 1160, 376], "the first carries a sync block");
+}
