@@ -243,7 +243,7 @@ fn policy(config: Config) -> Policy {
             per_name: limits.failed_logins_per_name,
             per_address: limits.failed_logins_per_address,
         },
-        messages: Rate { burst: limits.message_burst, per_second: limits.messages_per_second },
+        messages: Rate { burst: limits.messages_burst, per_second: limits.messages_per_second },
         downloads_per_user_max: limits.downloads_per_user,
         downloads_max: limits.downloads,
         ping_interval: Duration::from_secs(limits.ping_seconds),

@@ -34,7 +34,7 @@ pub struct Limits {
     /// Bytes that wait for one client.
     pub outbox_bytes: usize,
     /// Messages of one user at once, after a pause.
-    pub message_burst: u32,
+    pub messages_burst: u32,
     /// Messages of one user in the long run.
     pub messages_per_second: u32,
     /// Wrong passwords a minute for one name.
@@ -61,7 +61,7 @@ impl Default for Limits {
             newcomers: 64,
             sessions: 10_000,
             outbox_bytes: OUTBOX_BYTES_MIN,
-            message_burst: 10,
+            messages_burst: 10,
             messages_per_second: 2,
             failed_logins_per_name: 5,
             failed_logins_per_address: 20,
@@ -100,7 +100,7 @@ impl Limits {
         let counts = [
             ("newcomers", self.newcomers),
             ("sessions", self.sessions),
-            ("message_burst", self.message_burst as usize),
+            ("messages_burst", self.messages_burst as usize),
             ("messages_per_second", self.messages_per_second as usize),
             ("failed_logins_per_name", self.failed_logins_per_name as usize),
             ("failed_logins_per_address", self.failed_logins_per_address as usize),

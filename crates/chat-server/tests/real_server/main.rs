@@ -1,6 +1,12 @@
 //! The real program, spawned on a free port, spoken to in raw bytes over TLS.
 
-#[cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod support;
 
 mod talking;

@@ -104,7 +104,7 @@ fn a_silent_client_is_pinged_and_then_given_up() {
 
 #[test]
 fn a_client_that_does_not_read_is_let_go_while_others_go_on() {
-    let fast = "[limits]\nmessage_burst = 1000000\nmessages_per_second = 1000000";
+    let fast = "[limits]\nmessages_burst = 1000000\nmessages_per_second = 1000000";
     let server = ServerProcess::with_config(fast);
     let mut reader = server.log_in("reader");
     let mut writer = server.log_in("writer");
