@@ -85,9 +85,8 @@ impl Door {
                     hub: self.hub.clone(),
                     files: self.files.clone(),
                 };
-                drop(self);
-                // On the heap on its own: what the handshake needed is not kept with it.
-                Box::pin(connection::serve(stream, opening)).await;
+                // A task of its own: what the handshake needed is not kept for the whole session.
+                self.connections.spawn(connection::serve(stream, opening));
             }
             Some(alpn::FILE) => {
                 drop(place);
