@@ -4,6 +4,8 @@
 
 mod support;
 
+mod files;
 mod restart;
+mod session;
 mod talk;
 mod trust;
