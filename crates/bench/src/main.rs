@@ -1,2 +1,60 @@
-//! placeholder
-fn main() {}
+//! Measures Simple Chat on this machine: real release programs, real TLS, real sockets on loopback.
+//!
+//! `bench all` prints one table with the machine it was measured on. Nothing is asserted about time:
+//! figures are for people to compare. One file a measurement; [`program`] starts and watches the
+//! programs, [`chat_peer`] is the load's side of a chat connection.
+
+mod chat_peer;
+mod download;
+mod fan_out;
+mod first_frame;
+mod idle_sessions;
+mod machine;
+mod program;
+mod report;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+
+/// Measures Simple Chat on this machine, on loopback.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: Measurement,
+}
+
+#[derive(Subcommand)]
+enum Measurement {
+    /// Everything below, one after the other.
+    All,
+    /// One file over loopback, verified, by UDP and by TCP.
+    Download(download::Options),
+    /// One sender, many TLS receivers.
+    FanOut(fan_out::Options),
+    /// Server memory per idle session.
+    IdleSessions(idle_sessions::Options),
+    /// From starting the window's program to its first frame.
+    FirstFrame(first_frame::Options),
+}
+
+fn main() -> Result<()> {
+    let mut report = Report::new(machine::description());
+    match Arguments::parse().what {
+        Measurement::All => run_all(&mut report)?,
+        Measurement::Download(options) => download::run(&options, &mut report)?,
+        Measurement::FanOut(options) => fan_out::run(&options, &mut report)?,
+        Measurement::IdleSessions(options) => idle_sessions::run(&options, &mut report)?,
+        Measurement::FirstFrame(options) => first_frame::run(&options, &mut report)?,
+    }
+    report.print();
+    Ok(())
+}
+
+fn run_all(report: &mut Report) -> Result<()> {
+    download::run(&download::Options::default(), report)?;
+    fan_out::run(&fan_out::Options::default(), report)?;
+    idle_sessions::run(&idle_sessions::Options::default(), report)?;
+    first_frame::run(&first_frame::Options::default(), report)
+}
