@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use common::invite_link::HostPort;
 use common::spki_pin::SpkiPin;
+use file_transfer::pinned_tls::PinnedTls;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -21,7 +22,6 @@ use tokio_rustls::client::TlsStream;
 
 use crate::command::ServerAddress;
 use crate::error::SessionError;
-use crate::tls;
 
 /// Names that no resolver answers for in this time have no address for a person who waits.
 const RESOLVE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -139,10 +139,11 @@ async fn connect(target: Target, expected: Option<SpkiPin>) -> Result<Connected,
     let tcp = connect_tcp(&target).await.map_err(DialError::Failed)?;
     let address = target.address;
     let text = target.host_port.to_string();
-    let tls = tls::setup(expected).map_err(|error| not_a_chat_server(&text, &error))?;
+    let tls = PinnedTls::new(expected.map(|pin| pin.0), common::alpn::CHAT)
+        .map_err(|error| not_a_chat_server(&text, &error))?;
     let handshake = TlsConnector::from(Arc::clone(&tls.config)).connect(server_name(&target), tcp);
     let outcome = timeout(HANDSHAKE_TIME_MAX, handshake).await;
-    let stream = match (outcome, expected, tls.seen.pin()) {
+    let stream = match (outcome, expected, tls.seen().map(SpkiPin)) {
         (_, Some(expected), Some(found)) if expected != found => {
             return Err(DialError::KeyChanged { expected, found });
         }
@@ -153,7 +154,7 @@ async fn connect(target: Target, expected: Option<SpkiPin>) -> Result<Connected,
     if stream.get_ref().1.alpn_protocol() != Some(common::alpn::CHAT) {
         return Err(not_a_chat_server(&text, &"it does not offer the chat protocol"));
     }
-    match (expected, tls.seen.pin()) {
+    match (expected, tls.seen().map(SpkiPin)) {
         (Some(pin), _) => Ok(Connected { stream: Box::new(stream), address, pin }),
         (None, Some(pin)) => {
             close(stream).await;

@@ -18,4 +18,3 @@ mod dial;
 mod known_servers;
 mod private_file;
 mod resume_token;
-mod tls;

@@ -13,6 +13,7 @@ pub mod range_set;
 
 pub mod proto;
 
+pub mod pinned_tls;
 pub mod tcp;
 pub mod tls_identity;
 

@@ -1,7 +1,7 @@
 //! File bytes over TCP: the protocol `simplechat-file/1`, for networks that let no UDP through.
 //!
 //! It runs over TLS 1.3 with the ALPN name `simplechat-file/1`, on the port of the chat or of a
-//! transfer node. The client knows the node's key beforehand ([`pinned`]). Then frames ([`frame`]):
+//! transfer node. The client knows the node's key beforehand ([`crate::pinned_tls`]). Then frames ([`frame`]):
 //! HELLO from the client, WELCOME and the bytes (DATA…, END) from the node, DONE from the client; or
 //! CLOSE with a code, from the node, at any point. A client that gives up just closes the connection.
 //!
@@ -11,7 +11,6 @@
 
 pub(crate) mod fetch;
 pub(crate) mod frame;
-pub(crate) mod pinned;
 pub(crate) mod proof;
 pub(crate) mod serve;
 

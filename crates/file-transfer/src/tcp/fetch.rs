@@ -18,13 +18,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::ALPN;
 use super::frame::{
     self, CloseCode, FrameError, HEADER_BYTES, Hello, Kind, NODE_BODY_BYTES_MAX, OFFSET_BYTES,
     Welcome,
 };
 use super::proof::{self, Exporter};
-use super::{ALPN, pinned};
 use crate::download::NodeAddress;
+use crate::pinned_tls::{PinnedTls, is_wrong_key};
 use crate::range_set::RangeSet;
 use crate::sink::Sink;
 use crate::ticket::TICKET_BYTES;
@@ -160,10 +161,10 @@ async fn connect(node: &NodeAddress) -> Result<TlsStream<TcpStream>, FetchError>
         .map_err(|_| FetchError::TimedOut)??;
     tcp.set_nodelay(true)?;
     SockRef::from(&tcp).set_tcp_keepalive(&KEEPALIVE)?;
-    let config = pinned::client_config(node.spki_sha256)
+    let tls = PinnedTls::new(Some(node.spki_sha256), ALPN)
         .map_err(|error| FetchError::Protocol(error.to_string()))?;
     let name = server_name(node.addr, &node.server_name);
-    let stream = timeout(CONNECT_TIMEOUT, TlsConnector::from(config).connect(name, tcp))
+    let stream = timeout(CONNECT_TIMEOUT, TlsConnector::from(tls.config).connect(name, tcp))
         .await
         .map_err(|_| FetchError::TimedOut)?
         .map_err(handshake_error)?;
@@ -181,7 +182,7 @@ fn server_name(addr: SocketAddr, name: &str) -> ServerName<'static> {
 fn handshake_error(error: io::Error) -> FetchError {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
-        Some(tls) if pinned::is_wrong_key(tls) => FetchError::WrongKey,
+        Some(tls) if is_wrong_key(tls) => FetchError::WrongKey,
         Some(tls) => FetchError::Protocol(tls.to_string()),
         None => FetchError::Connection(error),
     }
