@@ -2,11 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::program::{self, Server};
 use crate::report::{Report, median};
@@ -68,17 +68,26 @@ fn download(server: &Server, transport: &str, expected: &str) -> Result<Download
             .env("XDG_STATE_HOME", server.folder().join("state")),
     )?;
     let last = client.stdout.lines().last().context("the client printed nothing")?;
-    let finished: Value = serde_json::from_str(last)?;
-    ensure!(finished["event"] == "finished", "not finished: {last}");
-    ensure!(finished["transport"] == transport, "came another way: {last}");
-    ensure!(finished["blake3"] == expected, "another file arrived: {last}");
-    let path = finished["path"].as_str().context("no path told")?;
-    fs::remove_file(path)?;
+    let finished: Finished =
+        serde_json::from_str(last).with_context(|| format!("not finished: {last}"))?;
+    ensure!(finished.transport == transport, "came another way: {last}");
+    ensure!(finished.blake3 == expected, "another file arrived: {last}");
+    fs::remove_file(&finished.path)?;
     Ok(Download {
-        bytes: finished["bytes"].as_f64().context("no size told")?,
-        seconds: finished["seconds"].as_f64().context("no time told")?,
+        bytes: finished.bytes as f64,
+        seconds: finished.seconds,
         cpu_seconds: client.cpu_seconds + server.cpu_seconds()? - server_before,
     })
+}
+
+/// The event that ends a successful `get --json`.
+#[derive(Deserialize)]
+struct Finished {
+    path: PathBuf,
+    bytes: u64,
+    seconds: f64,
+    transport: String,
+    blake3: String,
 }
 
 /// Writes `bytes` of noise (BLAKE3's output stream) and returns the file's hash as `b3sum` prints it.
