@@ -28,3 +28,6 @@ mod sockets;
 mod invite;
 
 pub mod log_output;
+
+#[cfg(test)]
+mod test_clock;

@@ -126,7 +126,7 @@ mod tests {
     /// Fails at each of `failures` (ms, name, last byte of the address), then asks.
     #[track_caller]
     fn check(failures: &[(u64, &str, u8)], asked: (u64, &str, u8), wait_ms: u64) {
-        let start = Instant::now();
+        let start = crate::test_clock::start();
         let at = |ms| start + Duration::from_millis(ms);
         let address = |byte| IpAddr::from([10, 0, 0, byte]);
         let mut attempts = LoginAttempts::new(LIMITS);
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut attempts = LoginAttempts::new(LIMITS);
-        let now = Instant::now();
+        let now = crate::test_clock::start();
         for n in 0..=REMEMBERED_MAX {
             attempts.failed(now, NameKey::of(&format!("n{n}")), IpAddr::from([10, 0, 0, 1]));
         }

@@ -51,7 +51,7 @@ mod tests {
     /// Takes at each of `at_ms`; `waits_ms` is what is told, 0 for taken.
     #[track_caller]
     fn check(at_ms: &[u64], waits_ms: &[u64]) {
-        let start = Instant::now();
+        let start = crate::test_clock::start();
         let mut limit = RateLimit::full();
         let told: Vec<u64> = at_ms
             .iter()

@@ -108,7 +108,7 @@ impl Run {
     fn new(policy: Policy) -> Self {
         Self {
             state: State::new(policy, LoginId(0)),
-            start: Instant::now(),
+            start: crate::test_clock::start(),
             elapsed: Duration::ZERO,
             logins_asked: 0,
             transcript: Vec::new(),
