@@ -313,7 +313,8 @@ impl Receiver {
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
         if self.outcome.is_none()
             && (self.closing.is_none() || self.wants.is_unheard())
-            && let Some(want) = self.wants.take_due(now, self.window, self.probe_timeout)
+            && let Some(want) =
+                self.wants.take_due(now, &self.missing, self.window, self.probe_timeout)
         {
             return self.seal(PacketKind::Want, out, |body| want.encode(body));
         }

@@ -2,8 +2,18 @@
 //!
 //! `SIM_SEED=n cargo test -p file-transfer --test simulator any_path` replays one seed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a test that panics has failed, as it should; its sizes are small"
+)]
+
 mod any_path;
 mod link;
+mod named_paths;
 mod world;
 
 use std::time::Duration;

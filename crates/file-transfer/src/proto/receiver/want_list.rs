@@ -85,11 +85,13 @@ impl WantList {
     pub(super) fn take_due(
         &mut self,
         now: Instant,
+        missing: &RangeSet,
         window: u64,
         probe_timeout: Duration,
     ) -> Option<WantFrame> {
         self.next_at.filter(|due| *due <= now)?;
-        let ranges = self.outstanding.clone()?;
+        let ranges = self.still_missing(missing)?;
+        self.outstanding = Some(ranges.clone());
         let backed_off = probe_timeout.saturating_mul(1 << self.repeated.min(16));
         self.next_at = Some(now + backed_off.min(PING_INTERVAL_MAX.max(probe_timeout)));
         self.repeated += 1;
@@ -98,6 +100,24 @@ impl WantList {
 
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.next_at
+    }
+
+    /// What of the outstanding ranges has not come meanwhile: a repetition must not ask for more, or
+    /// the sender would take what it knows delivered for damaged. Ranges that no longer fit one WANT
+    /// wait for the next.
+    fn still_missing(&mut self, missing: &RangeSet) -> Option<RangeSet> {
+        let mut parts = RangeSet::new();
+        for mut rest in self.outstanding.as_ref()?.iter() {
+            while let Some(part) = missing.first_in(&rest) {
+                rest.start = part.end;
+                if parts.range_count() < WANT_RANGES_MAX {
+                    parts.insert(part);
+                } else {
+                    self.waiting.insert(part);
+                }
+            }
+        }
+        Some(parts)
     }
 
     fn begin_version_if_free(&mut self, now: Instant) {

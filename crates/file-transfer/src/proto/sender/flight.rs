@@ -328,7 +328,7 @@ impl Flight {
             PacketContent::Ping => {}
             PacketContent::SizeProbe => tally.mtu_grew |= self.mtu.probe_acknowledged(number),
         }
-        self.mtu.acknowledged(usize::from(packet.size));
+        self.mtu.acknowledged(number, usize::from(packet.size));
         tally.add(number, &packet, batch.sent_at);
         Ok(())
     }

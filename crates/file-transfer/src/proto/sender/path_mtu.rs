@@ -26,6 +26,8 @@ pub(super) struct PathMtu {
     /// Large datagrams lost since one was last acknowledged, and the first of them.
     large_lost: u32,
     first_large_lost: u64,
+    /// The largest number of a large datagram that arrived: whatever was lost before it proves nothing.
+    newest_large_arrived: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl PathMtu {
             retry_after: RETRY_AFTER,
             large_lost: 0,
             first_large_lost: 0,
+            newest_large_arrived: None,
         };
         mtu.search_on();
         mtu
@@ -100,15 +103,17 @@ impl PathMtu {
     }
 
     /// A datagram of `size` bytes was acknowledged.
-    pub(super) fn acknowledged(&mut self, size: usize) {
+    pub(super) fn acknowledged(&mut self, number: u64, size: usize) {
         if size > DATAGRAM_BYTES_BASE {
+            self.newest_large_arrived = self.newest_large_arrived.max(Some(number));
             self.large_lost = 0;
         }
     }
 
     /// A datagram of `size` bytes was lost.
     pub(super) fn lost(&mut self, number: u64, size: usize) {
-        if size > DATAGRAM_BYTES_BASE {
+        let says_something = self.newest_large_arrived.is_none_or(|newest| number > newest);
+        if size > DATAGRAM_BYTES_BASE && says_something {
             if self.large_lost == 0 {
                 self.first_large_lost = number;
             }
@@ -188,8 +193,8 @@ mod tests {
             mtu.lost(number, 1452);
         }
         assert!(!mtu.small_arrived(now, 30), "seven are not enough");
-        mtu.acknowledged(1452);
-        mtu.lost(40, 1452);
+        mtu.acknowledged(40, 1452);
+        (20..40).for_each(|number| mtu.lost(number, 1452));
         assert!(!mtu.small_arrived(now, 50), "one arrived in between");
         for number in 60..70 {
             mtu.lost(number, 1452);
