@@ -175,7 +175,8 @@ impl Catalogue {
     }
 
     /// Keeps the list true from now on, on a thread of its own, and tells each change to `on_change`.
-    /// Ends when the returned value is dropped. There can be one at a time: a second one fails with
+    /// Ends when the returned value is dropped. What changed since the folder was opened is told before
+    /// this returns, on the calling thread. There can be one at a time: a second one fails with
     /// [`io::ErrorKind::ResourceBusy`].
     pub fn watch(
         &self,

@@ -212,6 +212,13 @@ fn a_missing_folder_is_named() {
 }
 
 #[test]
+fn a_folder_that_takes_no_files_is_named() {
+    // The kernel's own file system: read-only even for root.
+    let error = refused(Path::new("/sys/kernel/file"), 0);
+    assert!(error.to_string().starts_with("/sys/kernel/file: "), "{error}");
+}
+
+#[test]
 fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let dir = tempfile::tempdir().unwrap();
     let error = refused(&dir.path().join("a"), 1 << 60);
