@@ -51,16 +51,18 @@ class Download(WindowTest):
 
     def test_a_missing_file_is_told(self):
         server = self.start_server()
-        make_file(server.files / "report.pdf", 1000)
+        make_large(server.files / "large.iso")
         window = self.enter(server, "alice")
-        # The server is asked while it still believes in the file, or just not any more; either way it is gone.
+        window.download("large.iso")
+        window.transfer_runs("large.iso")
+        window.cancel_transfer("large.iso")
+        (server.files / "large.iso").unlink()
         with window.files_dialog() as dialog:
-            button = dialog.download_button("report.pdf")
-            (server.files / "report.pdf").unlink()
-            dialog.press_if_there(button)
-        asked = self.cli(server, "bob", "get", "report.pdf")
-        self.assertEqual(asked.wait_until_ended(), 4)
-        self.assertEqual(list(window.downloads.iterdir()), [])
+            dialog.reads("The Folder Is Empty")
+        # The row of the transfer still offers it.
+        window.download_again("large.iso")
+        window.is_told("File does not exist")
+        window.downloads_are([])
 
     def test_chat_goes_on_during_a_download(self):
         server = self.start_server()

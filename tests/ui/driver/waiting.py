@@ -3,7 +3,7 @@
 import time
 
 # Long enough for a loaded machine; nothing waits this long when all is well.
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
 
 

@@ -238,6 +238,11 @@ class ChatWindow(Program):
         self.open_transfers()
         self.press(f"Cancel {path}")
 
+    def download_again(self, path):
+        """Asks once more for a file whose transfer ended without it."""
+        self.open_transfers()
+        self.press(f"Download {path} Again")
+
     def downloads_are(self, names):
         """Waits until the folder of downloads holds exactly these."""
 
