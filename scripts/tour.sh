@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --workspace
-export PROGRAMS=$PWD/target/release GEOMETRY=1960x760
+export PROGRAMS=$PWD/target/release GEOMETRY=1840x700
 exec scripts/headless-session.sh /usr/bin/python3 tests/ui/tour.py

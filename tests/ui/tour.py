@@ -42,7 +42,7 @@ def open_window(folder, label, link, x):
 
 
 def use(folder, programs):
-    server = Server(folder / "server", files=PROJECT / "ServerFiles")
+    server = Server(folder / "server", files=PROJECT / "ServerFiles", name="The Office")
     programs.append(server)
     step(f"the server is up, and its invite link is {server.link}")
 
@@ -73,10 +73,12 @@ def use(folder, programs):
     with alice.online_dialog() as dialog:
         dialog.shows("alice")
         dialog.shows("bob")
+        keyboard.place_dialog(alice.pid, 280, 100)
         take_picture("online.png")
     step("alice looks who is online: alice and bob")
     with bob.files_dialog() as dialog:
         dialog.offers(FILE)
+        keyboard.place_dialog(bob.pid, 1110, 100)
         take_picture("files.png")
     step(f"bob looks at the server files: there is {FILE}")
 
@@ -106,7 +108,7 @@ def main():
     # Ending politely lets programs.stop_all run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shutil.rmtree(PICTURES, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix="simple-chat-tour-"))
+    folder = Path(tempfile.mkdtemp(prefix="tour-"))
     programs = []
     try:
         use(folder, programs)

@@ -6,9 +6,8 @@ from driver.waiting import until
 
 
 def window_id(pid):
-    """The X window of process `pid` that is seen: its largest, as menus and the like are windows too."""
-    found = _xdotool("search", "--all", "--onlyvisible", "--pid", str(pid)).split()
-    return max(found, key=_area, default=None)
+    """The X window of process `pid` that is seen: its largest, as dialogs and menus are windows too."""
+    return max(_window_ids(pid), key=_area, default=None)
 
 
 def keys(pid, *combinations):
@@ -33,6 +32,21 @@ def place(pid, x, y):
     """Moves the window of process `pid`."""
     window = until("a window to move", lambda: window_id(pid))
     _xdotool("windowmove", window, str(x), str(y))
+
+
+def place_dialog(pid, x, y):
+    """Moves the dialog of process `pid`: its window that is large, but not the largest."""
+    windows = until("a dialog to move", lambda: _two_or_more(_window_ids(pid)))
+    dialog = sorted(windows, key=_area)[-2]
+    _xdotool("windowmove", "--sync", dialog, str(x), str(y))
+
+
+def _two_or_more(windows):
+    return windows if len(windows) > 1 else None
+
+
+def _window_ids(pid):
+    return _xdotool("search", "--all", "--onlyvisible", "--pid", str(pid)).split()
 
 
 def _area(window):

@@ -1,6 +1,7 @@
 """One window of simple-chat: what a person does in it, by the names that a screen reader says."""
 
 import time
+from pathlib import Path
 
 from driver import accessible, keyboard
 from driver.accessible import BUTTON, DIALOG, ENTRY, SEARCH
@@ -18,6 +19,10 @@ class ChatWindow(Program):
     """A simple-chat with folders of its own."""
 
     def __init__(self, label, folder, *arguments):
+        # Without a desktop's settings GTK would not take GNOME's typeface.
+        settings = Path(folder) / "config" / "gtk-4.0" / "settings.ini"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text("[Settings]\ngtk-font-name=Cantarell 11\n")
         super().__init__(label, [PROGRAMS / "simple-chat", *arguments], folder)
         self.downloads = self.folder / "Downloads"
         self.downloads.mkdir(exist_ok=True)
