@@ -11,7 +11,7 @@
 //! | | label | what is wrong stands as a label under its row, and is the entry's description |
 //! | first contact | button | *Trust and Continue*, *Cancel*; the fingerprint is a label |
 //! | key changed | label | *The Server’s Key Has Changed*; button *Back* |
-//! | header bar | button | *Show Online*, *Show Server Files*, *People at the Side*, *Transfers*, *Main Menu* |
+//! | header bar | button | *Show Online*, *Show Server Files*, *People at the Side* (where there is room for them), *Transfers*, *Main Menu* |
 //! | main menu | menu item | *Clear Chat*, *Keyboard Shortcuts*, *About Simple Chat*, *Log Out* |
 //! | conversation | log | *Messages*; in it each row *AUTHOR, TIME, TEXT*, described as private or not sent |
 //! | | | author *Server* for notices, comings and goings, and how downloads ended |

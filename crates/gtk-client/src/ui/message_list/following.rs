@@ -52,33 +52,44 @@ impl MessageList {
     }
 
     /// The content or the window changed its height: goes to the end again if that is where the view
-    /// was, frame by frame until the list has settled.
+    /// was.
     pub(super) fn settle(&self) {
         let imp = self.imp();
-        if !imp.following.get() || imp.settling.get() > 0 {
+        if imp.following.get() && imp.settling.get() == 0 {
+            self.scroll_to_end();
+            self.wait_until_settled();
+        }
+    }
+
+    /// Frame by frame until the list has settled, where it should.
+    fn wait_until_settled(&self) {
+        if self.imp().settling.replace(FRAMES_TO_SETTLE) > 0 {
             return;
         }
-        imp.settling.set(FRAMES_TO_SETTLE);
-        self.scroll_to_end();
         self.add_tick_callback(|list, _| {
-            let imp = list.imp();
-            imp.settling.set(imp.settling.get().saturating_sub(1));
-            list.scroll_to_end();
-            if imp.settling.get() == 0 {
-                glib::ControlFlow::Break
-            } else {
-                glib::ControlFlow::Continue
+            let left = list.imp().settling.get().saturating_sub(1);
+            list.imp().settling.set(left);
+            if list.imp().following.get() {
+                list.scroll_to_end();
             }
+            if left == 0 { glib::ControlFlow::Break } else { glib::ControlFlow::Continue }
         });
     }
 
+    /// Older rows come in above. The list keeps what is on the screen in its place, but its adjustment
+    /// passes through values meanwhile that look like the end.
     fn page_in(&self) {
-        if let Some(session) = self.imp().session.get().cloned() {
-            // Not inside the list's own change of its adjustment.
-            glib::idle_add_local_once(move || {
-                session.messages().page_in();
-            });
-        }
+        // Not inside the list's own change of its adjustment.
+        glib::idle_add_local_once(glib::clone!(
+            #[weak(rename_to = list)]
+            self,
+            move || {
+                let Some(session) = list.imp().session.get() else { return };
+                if !list.imp().following.get() && session.messages().page_in() > 0 {
+                    list.wait_until_settled();
+                }
+            }
+        ));
     }
 
     fn set_following(&self, following: bool) {
