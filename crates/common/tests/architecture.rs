@@ -120,9 +120,12 @@ fn module(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a file holds tests alone.
+/// Whether a file holds tests alone: `tests.rs`, `golden_tests.rs`, or anything below `tests/`.
 fn is_test(file: &Path) -> bool {
-    file.ends_with("tests.rs") || file.components().any(|part| part.as_os_str() == "tests")
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    stem == "tests"
+        || stem.ends_with("_tests")
+        || file.components().any(|part| part.as_os_str() == "tests")
 }
 
 /// Line number and text of each line, without comments and without the tests at the end.
