@@ -1,6 +1,7 @@
 //! The sending end of a session: which bytes go out when, what was lost, when it is over.
 //!
 //! * `sender/work_list.rs`: which file bytes are to be sent, lost ones first
+//! * `sender/sending.rs`: what goes out next
 //! * `sender/batch.rs`: one send, with places for file bytes
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
 //!   `sent_packets.rs` (the ring), `loss_detection.rs`, `delivery_rate.rs`, `pacer.rs`, `path_mtu.rs`,
@@ -9,7 +10,6 @@
 //!
 //! The other end is [`receiver`](super::receiver).
 
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 pub use self::batch::{Batch, Slot};
@@ -18,21 +18,16 @@ pub use self::cubic::Cubic;
 pub use self::delivery_rate::RateSample;
 
 use self::flight::{Flight, NeverSent};
-use self::sent_packets::PacketContent;
 use self::work_list::WorkList;
 use super::ack_frame::AckFrame;
 use super::close_frame::{CloseCode, CloseFrame};
 use super::closing::Closing;
-use super::data_frame::{DataHeader, SyncBlock};
 use super::ecn::Ecn;
 use super::keys::SessionKeys;
-use super::limits::{
-    BATCH_SEGMENTS_MAX, COMPLETE_IDLE_MAX, DATAGRAM_BYTES_BASE, GENERATION_SHIFT, HEADER_BYTES,
-    STALL_MAX, TAG_BYTES, WANTED_RANGES_MAX,
-};
+use super::limits::{COMPLETE_IDLE_MAX, STALL_MAX, WANTED_RANGES_MAX};
 use super::liveness::Liveness;
 use super::packet::{Header, PacketKind};
-use super::ping_frame::{PING_BODY_BYTES, PingFrame};
+use super::ping_frame::PingFrame;
 use super::rtt::RttEstimator;
 use super::sealed_channel::SealedChannel;
 use super::want_frame::WantFrame;
@@ -48,13 +43,12 @@ mod loss_detection;
 mod number_skips;
 mod pacer;
 mod path_mtu;
+mod sending;
 mod sent_packets;
 mod work_list;
 
 /// Packets sent on a probe timeout (RFC 9002, section 6.2.4).
 const PROBES_PER_TIMEOUT: u32 = 2;
-/// A sync block goes out at least this much apart, however short the round trip.
-const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// How a session ended, as the sender sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -336,176 +330,6 @@ impl Sender {
             forgeries: self.channel.forgeries(),
             repeats: self.channel.repeats(),
             ..self.stats
-        }
-    }
-
-    /// Writes the next datagram without file bytes that is due into `out` (at least 1452 bytes) and
-    /// gives its length. Call until it gives `None`.
-    #[must_use]
-    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
-        if std::mem::take(&mut self.close_answer_due) {
-            let answer = CloseFrame { code: CloseCode::Done, reason: String::new() };
-            return self.transmit_close(now, &answer, out);
-        }
-        let probe_timeout = self.probe_timeout();
-        if let Some(closing) = &mut self.closing {
-            let frame = closing.take_due(now, probe_timeout).then(|| closing.frame().clone())?;
-            return self.transmit_close(now, &frame, out);
-        }
-        if self.outcome.is_some() {
-            return None;
-        }
-        if std::mem::take(&mut self.ping_due) {
-            let ping = PingFrame { answer_me: false, sync: self.sync_block() };
-            self.last_sync = Some(now);
-            let size = HEADER_BYTES + PING_BODY_BYTES + TAG_BYTES;
-            let number = self.record_alone(now, PacketContent::Ping, size);
-            return self.channel.seal(PacketKind::Ping, number, out, |body| ping.encode(body));
-        }
-        let size = self.flight.size_probe_due(now).filter(|_| !self.work.is_empty())?;
-        let number = self.record_alone(now, PacketContent::SizeProbe, size);
-        self.flight.size_probe_sent(number, size);
-        self.channel.seal(PacketKind::Probe, number, out, |body| {
-            let padding = size - HEADER_BYTES - TAG_BYTES;
-            body.get_mut(..padding).map_or(0, |body| {
-                body.fill(0);
-                padding
-            })
-        })
-    }
-
-    fn transmit_close(
-        &mut self,
-        now: Instant,
-        frame: &CloseFrame,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        let number = self.record_alone(now, PacketContent::Ping, DATAGRAM_BYTES_BASE);
-        self.channel.seal(PacketKind::Close, number, out, |body| frame.encode(body))
-    }
-
-    fn record_alone(&mut self, now: Instant, content: PacketContent, size: usize) -> u64 {
-        self.flight.begin_batch(now);
-        self.last_eliciting = Some(now);
-        self.flight.record(now, content, 0..0, size)
-    }
-
-    /// Fills `batch` with what goes out now, at most `segments_max` datagrams (1 where the system
-    /// cannot segment); says whether there is anything. Call again after sending until it says no.
-    #[must_use]
-    pub fn poll_batch(&mut self, now: Instant, segments_max: usize, batch: &mut Batch) -> bool {
-        batch.begin(self.flight.datagram_bytes());
-        if self.outcome.is_some() {
-            return false;
-        }
-        if let Some(range) = self.probe_range() {
-            return self.probe_batch(now, range, batch);
-        }
-        if self.work.is_empty() {
-            self.flight.limited_by_application();
-            return false;
-        }
-        let allowed = usize::try_from(self.flight.allowance(now)).unwrap_or(usize::MAX);
-        let datagrams = allowed.min(segments_max).min(BATCH_SEGMENTS_MAX);
-        if datagrams == 0 {
-            return false;
-        }
-        self.flight.begin_batch(now);
-        while batch.slots().len() < datagrams && !self.ends_generation(batch) {
-            let sync = self.sync_due(now).then(|| self.sync_block());
-            let bytes_max = batch::capacity(batch.segment_bytes(), sync.as_ref());
-            let Some(range) = self.work.take(bytes_max) else { break };
-            let is_full = range.end - range.start == bytes_max;
-            if sync.is_some() {
-                self.last_sync = Some(now);
-            }
-            self.put(now, batch, range, sync);
-            if !is_full {
-                break;
-            }
-        }
-        let is_last_of_flight = self.work.is_empty() || self.flight.allowance(now) == 0;
-        if is_last_of_flight {
-            batch.ask_for_ack();
-        }
-        self.finish_batch(now, batch)
-    }
-
-    /// What a probe carries, if one is due: the oldest bytes in flight.
-    fn probe_range(&mut self) -> Option<Range<u64>> {
-        if self.probes_due == 0 {
-            return None;
-        }
-        self.probes_due -= 1;
-        self.oldest_unacknowledged()
-    }
-
-    fn oldest_unacknowledged(&self) -> Option<Range<u64>> {
-        self.flight.oldest_data().and_then(|range| self.work.unacknowledged_in(&range))
-    }
-
-    /// Sends one probe; the second of a pair is small enough for any path.
-    fn probe_batch(&mut self, now: Instant, range: Range<u64>, batch: &mut Batch) -> bool {
-        let is_second = self.probes_due == 0;
-        let size = if is_second { DATAGRAM_BYTES_BASE } else { batch.segment_bytes() };
-        let end = range.end.min(range.start + batch::capacity(size, None));
-        batch.begin(size);
-        self.flight.begin_batch(now);
-        self.put(now, batch, range.start..end, None);
-        batch.ask_for_ack();
-        self.finish_batch(now, batch)
-    }
-
-    fn put(&mut self, now: Instant, batch: &mut Batch, range: Range<u64>, sync: Option<SyncBlock>) {
-        let header = DataHeader { ack_now: false, offset: range.start, sync };
-        let file_bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let size = HEADER_BYTES + header.encoded_bytes() + file_bytes + TAG_BYTES;
-        let number = self.flight.record(now, PacketContent::Data, range, size);
-        let pushed = batch.push(number, header, file_bytes);
-        debug_assert_eq!(pushed, size);
-        self.stats.data_bytes_sent += file_bytes as u64;
-        self.bytes_left = self.bytes_left.saturating_sub(file_bytes as u64);
-    }
-
-    fn finish_batch(&mut self, now: Instant, batch: &Batch) -> bool {
-        let Some(first) = batch.slots().first() else { return false };
-        self.channel.prepare(first.number);
-        self.last_eliciting = Some(now);
-        if self.bytes_left == 0 && !self.work.is_empty() {
-            self.close(now, CloseCode::LimitReached, "the ticket's bytes are used up");
-        }
-        true
-    }
-
-    /// Whether the next packet might fall into another key generation than the batch's first.
-    fn ends_generation(&self, batch: &Batch) -> bool {
-        let generation = |number: u64| number >> GENERATION_SHIFT;
-        let next = self.flight.next_number() + 1;
-        batch.slots().first().is_some_and(|first| generation(first.number) != generation(next))
-    }
-
-    /// Completes one datagram of the batch in hand, whose file bytes stand in their place.
-    /// `datagram` is what [`Slot::datagram`] names.
-    pub fn seal(&self, slot: &Slot, datagram: &mut [u8]) {
-        if let Some(body) = datagram.get_mut(HEADER_BYTES..) {
-            slot.header.encode(body);
-        }
-        self.channel.seal_in_place(PacketKind::Data, slot.number, datagram);
-    }
-
-    /// A sync block goes with new data only: it would cut a lost chunk in two.
-    fn sync_due(&self, now: Instant) -> bool {
-        let interval = self.flight.rtt().smoothed().max(SYNC_INTERVAL_MIN);
-        self.work.next_is_new() && self.last_sync.is_none_or(|last| now >= last + interval)
-    }
-
-    fn sync_block(&self) -> SyncBlock {
-        let rtt = self.flight.rtt();
-        let rtt_us = u32::try_from(rtt.smoothed().as_micros().max(1)).unwrap_or(u32::MAX);
-        SyncBlock {
-            least_unacknowledged: self.flight.least_unsettled(),
-            rtt_us: if rtt.is_measured() { rtt_us } else { 0 },
-            want_version: self.want_version,
         }
     }
 

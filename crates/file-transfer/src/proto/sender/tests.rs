@@ -1,5 +1,6 @@
 //! A sender against a peer that breaks rules: the peer's packets are made by hand.
 
+use crate::proto::data_frame::SyncBlock;
 use std::time::{Duration, Instant};
 
 use super::*;
