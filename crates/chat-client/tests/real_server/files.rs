@@ -162,7 +162,7 @@ fn get(bob: &Person, server: &Server, words: &[&str]) -> Done {
 
 /// The server notices new files by itself; this is asked until it did.
 #[track_caller]
-fn wait_for_file(person: &Person, server: &Server, name: &str) {
+pub(crate) fn wait_for_file(person: &Person, server: &Server, name: &str) {
     let begun = std::time::Instant::now();
     while begun.elapsed() < crate::support::PATIENCE {
         if person.run(&server.link, &["files"]).stdout.contains(name) {
@@ -173,7 +173,7 @@ fn wait_for_file(person: &Person, server: &Server, name: &str) {
 }
 
 /// Random bytes, and their hash.
-fn write_random(path: &Path, size: usize) -> String {
+pub(crate) fn write_random(path: &Path, size: usize) -> String {
     let mut random = rand::rngs::StdRng::seed_from_u64(size as u64);
     let beside = path.with_extension("being-written");
     let mut file = File::create(&beside).unwrap();
@@ -191,7 +191,7 @@ fn write_random(path: &Path, size: usize) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-fn hash_of(path: &Path) -> String {
+pub(crate) fn hash_of(path: &Path) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(path).unwrap()).unwrap();
     hasher.finalize().to_hex().to_string()

@@ -5,6 +5,7 @@
 mod support;
 
 mod files;
+mod nodes;
 mod restart;
 mod session;
 mod talk;

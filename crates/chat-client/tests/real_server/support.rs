@@ -1,6 +1,7 @@
 //! Starting the programs and waiting for what they print. Nothing here sleeps: every wait is for a
 //! line, an exit or the deadline that makes the test fail.
 
+mod node;
 mod person;
 mod server;
 
@@ -8,6 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+pub(crate) use node::Node;
 pub(crate) use person::{Done, Person};
 pub(crate) use server::Server;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -18,8 +18,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With a configuration file of that text.
+    pub(crate) fn start_with(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("files")).unwrap();
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let (child, link) = spawn(folder.path(), "127.0.0.1:0");
         Self { link, folder, child }
     }
@@ -71,7 +77,9 @@ impl Drop for Server {
 
 fn spawn(folder: &Path, listen: &str) -> (Child, String) {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut child = Command::new(program())
+    let mut child = Command::new(program("chat-server", "chat-server"))
+        .arg("--config")
+        .arg(folder.join("config.toml"))
         .args(["--listen", listen])
         .arg("--data")
         .arg(folder.join("data"))
@@ -93,15 +101,15 @@ fn spawn(folder: &Path, listen: &str) -> (Child, String) {
 
 /// Beside the command line in the target folder. Tests of this package do not make cargo build it, so
 /// that is done here where it is missing.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let path = Path::new(env!("CARGO_BIN_EXE_simple-chat-cli")).with_file_name("chat-server");
-        if !path.exists() {
-            let built = Command::new(env!("CARGO")).args(["build", "-p", "chat-server"]).status();
-            let is_built = built.is_ok_and(|status| status.success()) && path.exists();
-            assert!(is_built, "run `cargo build -p chat-server` first: no {}", path.display());
-        }
-        path
-    })
+pub(crate) fn program(name: &str, package: &str) -> PathBuf {
+    // One at a time: several tests start at once.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock();
+    let path = Path::new(env!("CARGO_BIN_EXE_simple-chat-cli")).with_file_name(name);
+    if !path.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "-p", package]).status();
+        let is_built = built.is_ok_and(|status| status.success()) && path.exists();
+        assert!(is_built, "run `cargo build -p {package}` first: no {}", path.display());
+    }
+    path
 }
