@@ -1,11 +1,5 @@
 //! Downloads over UDP, and over TCP where UDP does not get through, from a real node on loopback.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed, as it should"
-)]
-
 #[path = "support/gate.rs"]
 mod gate;
 #[path = "support/lab.rs"]

@@ -1,10 +1,7 @@
 //! A transfer node on loopback with a folder of files, and a client with a folder for downloads.
 
-#![expect(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test uses a part of it; a test that panics has failed, as it should"
-)]
+#![allow(dead_code, reason = "some tests use a part of it, some use all")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
