@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
 /// Milliseconds that the program itself tells, from the kernel's start time of its process.
 fn one_start() -> Result<f64> {
     let finished = program::run(
-        Command::new("scripts/headless-session")
+        Command::new("scripts/headless-session.sh")
             .arg(program::path("simple-chat")?)
             .arg("--time-first-frame"),
     )?;

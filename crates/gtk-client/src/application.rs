@@ -3,6 +3,7 @@
 use adw::prelude::*;
 use gtk::{gio, glib};
 
+use crate::first_frame;
 use crate::model::chat_session::ChatSession;
 use crate::model::last_login::LastLogin;
 use crate::model::session_bridge::SessionBridge;
@@ -11,11 +12,12 @@ use crate::ui::window::{self, Window};
 /// The application's id, as in its desktop entry.
 pub const ID: &str = "org.simplechat.SimpleChat";
 
-/// Runs the program until its window is closed. `link` is the address or invite link to start with.
+/// Runs the program until its window is closed. `link` is the address or invite link to start with;
+/// `time_first_frame` closes it once it was painted, and prints how long that took.
 ///
 /// Each run is a login of its own: several people, or one person on several servers, may have a window
 /// each on the same desktop, so the application is not unique on it.
-pub fn run(link: Option<String>) -> glib::ExitCode {
+pub fn run(link: Option<String>, time_first_frame: bool) -> glib::ExitCode {
     if let Err(error) = gio::resources_register_include!("simple-chat.gresource") {
         tracing::error!(%error, "the program's own resources are damaged");
         return glib::ExitCode::FAILURE;
@@ -25,7 +27,13 @@ pub fn run(link: Option<String>) -> glib::ExitCode {
         .flags(gio::ApplicationFlags::NON_UNIQUE)
         .build();
     application.connect_startup(prepare);
-    application.connect_activate(move |application| open_window(application, link.as_deref()));
+    application.connect_activate(move |application| {
+        let window = open_window(application, link.as_deref());
+        if time_first_frame {
+            first_frame::tell_and_close(&window);
+        }
+        GtkWindowExt::present(&window);
+    });
     // The command line was parsed already.
     application.run_with_args::<&str>(&[])
 }
@@ -59,7 +67,7 @@ pub fn prepare(application: &adw::Application) {
     application.add_action_entries([quit, open_conversation]);
 }
 
-fn open_window(application: &adw::Application, link: Option<&str>) {
+fn open_window(application: &adw::Application, link: Option<&str>) -> Window {
     let session = ChatSession::new(SessionBridge::open);
     let file = LastLogin::file();
     let mut login = LastLogin::load(&file);
@@ -67,5 +75,5 @@ fn open_window(application: &adw::Application, link: Option<&str>) {
         login.server = link.to_owned();
     }
     session.remember_logins_in(file);
-    GtkWindowExt::present(&Window::new(application, &session, &login));
+    Window::new(application, &session, &login)
 }

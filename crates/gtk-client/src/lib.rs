@@ -6,3 +6,5 @@
 pub mod application;
 pub mod model;
 pub mod ui;
+
+mod first_frame;

@@ -10,11 +10,14 @@ use tracing_subscriber::EnvFilter;
 struct Arguments {
     /// Invite link, or HOST[:PORT], to start with
     link: Option<String>,
+    /// Print how long the first frame took, and end
+    #[arg(long, hide = true)]
+    time_first_frame: bool,
 }
 
 fn main() -> glib::ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    gtk_client::application::run(arguments.link)
+    gtk_client::application::run(arguments.link, arguments.time_first_frame)
 }
