@@ -17,6 +17,8 @@ mod presence;
 
 mod frames;
 
+mod strangers;
+
 mod files;
 
 mod operation;

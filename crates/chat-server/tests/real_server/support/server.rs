@@ -55,6 +55,13 @@ impl ServerProcess {
         self.folder.path().join("files")
     }
 
+    /// Memory of the process that is in use now, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// A connection that has not said anything.
     pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.link, &[common::alpn::CHAT])
