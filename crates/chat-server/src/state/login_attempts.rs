@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use common::user_name::NameKey;
 
+use crate::state::newcomers::holder;
+
 /// What is looked back on.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -24,7 +26,7 @@ const FREE_FAILURES: u32 = 2;
 pub struct AttemptLimits {
     /// For one name.
     pub per_name: u32,
-    /// From one address.
+    /// From one IPv4 address, or one IPv6 network: a machine has all addresses of its /64.
     pub per_address: u32,
 }
 
@@ -33,6 +35,7 @@ pub struct AttemptLimits {
 pub(crate) struct LoginAttempts {
     limits: AttemptLimits,
     by_name: HashMap<NameKey, Failures>,
+    /// By IPv4 address or IPv6 network.
     by_address: HashMap<IpAddr, Failures>,
 }
 
@@ -58,7 +61,7 @@ impl LoginAttempts {
         });
         let by_address = self
             .by_address
-            .get(&address)
+            .get(&holder(address))
             .map(|failures| failures.until_free(self.limits.per_address));
         let free_at = by_name.max(by_address)?;
         free_at.checked_duration_since(now).filter(|wait| !wait.is_zero())
@@ -67,7 +70,7 @@ impl LoginAttempts {
     /// Counts one wrong password.
     pub(crate) fn failed(&mut self, now: Instant, name: NameKey, address: IpAddr) {
         count(&mut self.by_name, now, name);
-        count(&mut self.by_address, now, address);
+        count(&mut self.by_address, now, holder(address));
     }
 
     /// The right password came: the name starts anew. Its address does not, or one known name would
@@ -164,6 +167,20 @@ mod tests {
         let failures: Vec<_> = names.iter().map(|name| (0, name.as_str(), 1)).collect();
         check(&failures, (10_000, "somebody", 1), 50_000);
         check(&failures, (10_000, "somebody", 2), 0);
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let mut attempts = LoginAttempts::new(LIMITS);
+        let now = crate::test_clock::start();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        for n in 0..20 {
+            let name = NameKey::of(&format!("user{n}x"));
+            attempts.failed(now, name, address(&format!("fd00::{n}")));
+        }
+        let wait = |from| attempts.wait(now, &NameKey::of("somebody"), address(from));
+        assert!(wait("fd00::ffff").is_some());
+        assert!(wait("fd00:0:0:1::1").is_none());
     }
 
     #[test]
