@@ -17,14 +17,18 @@ const JITTER: f64 = 0.5;
 
 /// The delay before attempt number `attempt` (1 = the first after a loss). `chance` is in `0.0..1.0`.
 pub(crate) fn delay(attempt: u32, chance: f64) -> Duration {
-    let doublings = attempt.saturating_sub(1).min(16);
-    let longest = (FIRST_DELAY_MAX * (1 << doublings)).min(DELAY_MAX);
-    longest.mul_f64(1.0 - JITTER * chance)
+    longest_delay(attempt).mul_f64(1.0 - JITTER * chance)
 }
 
-/// The delay where the server named one: never earlier, and up to a quarter later.
-pub(crate) fn delay_after(named: Duration, chance: f64) -> Duration {
-    named.min(DELAY_NAMED_MAX).mul_f64(1.0 + chance / 4.0)
+/// The delay where the server named one. Never earlier; all clients were told the same, so they spread
+/// out behind it, wider with each attempt: whoever found no place among too many comes later.
+pub(crate) fn delay_after(named: Duration, attempt: u32, chance: f64) -> Duration {
+    named.min(DELAY_NAMED_MAX) + longest_delay(attempt.saturating_add(1)).mul_f64(chance)
+}
+
+fn longest_delay(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(16);
+    (FIRST_DELAY_MAX * (1 << doublings)).min(DELAY_MAX)
 }
 
 #[cfg(test)]
@@ -50,12 +54,19 @@ mod tests {
     #[test]
     fn a_named_delay_is_never_shortened() {
         let named = Duration::from_secs(4);
-        assert_eq!(delay_after(named, 0.0), named);
-        assert_eq!(delay_after(named, 1.0), Duration::from_secs(5));
+        assert_eq!(delay_after(named, 1, 0.0), named);
+        assert_eq!(delay_after(named, 9, 0.0), named);
+    }
+
+    #[test]
+    fn clients_spread_wider_behind_a_named_delay_with_each_attempt() {
+        let named = Duration::from_secs(1);
+        let latest = [1, 2, 3, u32::MAX].map(|attempt| delay_after(named, attempt, 1.0).as_secs());
+        assert_eq!(latest, [3, 5, 9, 31]);
     }
 
     #[test]
     fn nobody_is_sent_away_for_a_day() {
-        assert_eq!(delay_after(Duration::from_secs(86_400), 0.0), DELAY_NAMED_MAX);
+        assert_eq!(delay_after(Duration::from_secs(86_400), 1, 0.0), DELAY_NAMED_MAX);
     }
 }

@@ -295,7 +295,7 @@ impl Machine {
         self.forget_connection();
         let chance = self.random.random();
         let retry_in = match named {
-            Some(named) => backoff::delay_after(named, chance),
+            Some(named) => backoff::delay_after(named, self.attempt + 1, chance),
             None => backoff::delay(self.attempt + 1, chance),
         };
         self.phase = Phase::Waiting { until: now + retry_in };

@@ -284,7 +284,10 @@ impl Machine {
             (_, GoodbyeReason::TakenOver, _) => self.end(EndReason::TakenOver),
             (Phase::LoggingOut { .. }, ..) => self.end(EndReason::LoggedOut),
             (Phase::AwaitingLogIn, GoodbyeReason::Idle, _) => self.park(),
-            (_, _, Some(_)) => self.lose(now, SessionError::Goodbye(reason), named),
+            // Sent away for the state of the network, not for what we are: whatever time is named.
+            (_, GoodbyeReason::Idle | GoodbyeReason::TooSlow, _) | (_, _, Some(_)) => {
+                self.lose(now, SessionError::Goodbye(reason), named)
+            }
             (_, _, None) => self.end(EndReason::Failed(SessionError::Goodbye(reason))),
         }
         Ok(())

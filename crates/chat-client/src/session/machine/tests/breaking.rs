@@ -40,8 +40,44 @@ fn a_server_that_goes_away_names_the_time_of_return() {
     bench.check_events(&["disconnected"]);
     bench.wait(3.9);
     bench.check_events(&[]);
-    bench.wait(1.2);
+    bench.wait(2.1);
     bench.check_events(&["connecting 1"]);
+}
+
+#[test]
+fn a_client_that_was_let_go_for_the_network_comes_back_whatever_time_is_named() {
+    for reason in [GoodbyeReason::Idle, GoodbyeReason::TooSlow] {
+        for retry_after_ms in [0, 1000] {
+            let mut bench = Bench::logged_in();
+            let reason = reason.into();
+            bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms }));
+            bench.wait(3.0);
+            bench.check_events(&["disconnected", "connecting 1"]);
+        }
+    }
+}
+
+#[test]
+fn who_finds_no_place_among_too_many_newcomers_comes_back_ever_later() {
+    let mut bench = Bench::logged_in();
+    bench.broken();
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        bench.wait(31.0);
+        bench.connected();
+        bench.forget();
+        let reason = GoodbyeReason::Idle.into();
+        bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 1000 }));
+        bench.check_events(&["disconnected"]);
+        waits.push(bench.machine.poll_timeout().unwrap() - bench.now);
+    }
+    assert!(waits.iter().all(|wait| *wait >= Duration::from_secs(1)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > Duration::from_secs(8)), "{waits:?}");
+    bench.wait(31.0);
+    bench.connected();
+    bench.greet();
+    bench.welcome(false);
+    assert!(bench.events.contains(&"logged in bob false".to_owned()), "{:?}", bench.events);
 }
 
 #[test]
