@@ -110,8 +110,8 @@ pub(crate) struct Downloads {
     /// The order of those that wait.
     queue: VecDeque<DownloadId>,
     is_logged_in: bool,
-    /// What could not be said to the server while there was no connection.
-    unsaid: Vec<wire::DownloadDone>,
+    /// What the server has not said yet that it recorded: told again after each loss.
+    unrecorded: Vec<wire::DownloadDone>,
     outputs: VecDeque<DownloadOutput>,
 }
 
@@ -170,8 +170,11 @@ impl Downloads {
     /// transfers belong to: there the server tells by itself which hashes may have been missed.
     pub(crate) fn logged_in(&mut self, now: Instant, resumed: bool) {
         self.is_logged_in = true;
-        let unsaid = std::mem::take(&mut self.unsaid);
-        self.outputs.extend(unsaid.into_iter().map(DownloadOutput::Done));
+        if !resumed {
+            self.forget_server_ids();
+        }
+        let unrecorded = self.unrecorded.iter().copied();
+        self.outputs.extend(unrecorded.map(DownloadOutput::Done));
         let waiting: Vec<DownloadId> = self
             .by_id
             .iter()
@@ -214,12 +217,26 @@ impl Downloads {
         self.ask_for_more(now);
     }
 
+    /// The places ended with the login that they belonged to; their numbers may mean others now.
+    fn forget_server_ids(&mut self) {
+        self.unrecorded.clear();
+        for download in self.by_id.values_mut() {
+            if let Stage::Running(running) = &mut download.stage {
+                running.server_ids.clear();
+            }
+        }
+    }
+
     fn say_done(&mut self, done: wire::DownloadDone) {
         if self.is_logged_in {
             self.outputs.push_back(DownloadOutput::Done(done));
-        } else {
-            self.unsaid.push(done);
         }
+        self.unrecorded.push(done);
+    }
+
+    /// The server knows how a download of its ended.
+    pub(crate) fn handle_recorded(&mut self, server_id: u64) {
+        self.unrecorded.retain(|done| done.download_id != server_id);
     }
 
     /// Fills the places that are free.

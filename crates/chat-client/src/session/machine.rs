@@ -355,8 +355,8 @@ impl Machine {
                     self.request(Request::Download(id), body);
                 }
                 DownloadOutput::Done(done) => {
-                    let body = client_frame::Body::DownloadDone(done);
-                    self.request(Request::DownloadDone, body);
+                    let request = Request::DownloadDone(done.download_id);
+                    self.request(request, client_frame::Body::DownloadDone(done));
                 }
                 DownloadOutput::Tell { id, change } => self.tell(Event::Download { id, change }),
                 DownloadOutput::Start(_)

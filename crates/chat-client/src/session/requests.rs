@@ -14,7 +14,8 @@ pub(crate) enum Request {
     OnlinePage,
     FilePage,
     Download(DownloadId),
-    DownloadDone,
+    /// By the server's number.
+    DownloadDone(u64),
 }
 
 /// Numbers are unique on one connection and never 0.

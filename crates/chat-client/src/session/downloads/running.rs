@@ -96,8 +96,10 @@ impl Downloads {
             }
             Stage::Queued | Stage::Asked => None,
         });
-        // Of a download that is over.
-        let Some((id, running)) = found else { return Ok(()) };
+        let Some((id, running)) = found else {
+            self.give_back_unknown(hashes.download_id);
+            return Ok(());
+        };
         if hashes.root.is_empty() {
             let failure = match hashes.problem() {
                 wire::DownloadProblem::FileUnreadable => {
@@ -115,6 +117,15 @@ impl Downloads {
         running.root_is_known = true;
         self.outputs.push_back(DownloadOutput::TellRoot { id, root: Some(root) });
         Ok(())
+    }
+
+    /// The server knows a download that nobody here does: its ticket got lost with a connection.
+    fn give_back_unknown(&mut self, server_id: u64) {
+        // One that is over is about to be recorded.
+        let is_over = self.unrecorded.iter().any(|done| done.download_id == server_id);
+        if !is_over {
+            self.say_done(not_kept(server_id));
+        }
     }
 
     /// What a transfer tells. One that was abandoned is no longer listened to.

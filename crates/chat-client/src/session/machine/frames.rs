@@ -48,7 +48,10 @@ impl Machine {
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
                 self.downloads.handle_ticket(id, ticket)
             }
-            (Body::DownloadRecorded(_), Some(Request::DownloadDone)) => Ok(()),
+            (Body::DownloadRecorded(_), Some(Request::DownloadDone(server_id))) => {
+                self.downloads.handle_recorded(server_id);
+                Ok(())
+            }
             (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
             // About something that was never asked or is answered already.
             (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
@@ -149,7 +152,7 @@ impl Machine {
             Request::FilePage => return Err("no list of files".to_owned()),
             Request::Download(id) => self.download_refused(now, id, refusal),
             // It knows no such download any more; nothing is left to tell.
-            Request::DownloadDone => {}
+            Request::DownloadDone(server_id) => self.downloads.handle_recorded(server_id),
         }
         Ok(())
     }

@@ -85,12 +85,66 @@ fn a_download_runs_on_while_the_chat_reconnects() {
     bench.wait(1.0);
     bench.connected();
     bench.greet();
-    let (id, _) = bench.sent();
-    let resume_token = vec![2; 32].into();
-    let name = "bob".into();
-    bench.frame(id, Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed: true }));
-    bench.answer_lists();
+    bench.welcome(true);
     assert_eq!(bench.done(), [(11, true)]);
+}
+
+#[test]
+fn the_end_of_a_download_is_told_again_until_it_is_recorded() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.finish(1);
+    assert_eq!(bench.done(), [(11, true)]);
+    come_back(&mut bench, true);
+    let (request, body) = bench.sent();
+    assert!(matches!(body, Ask::DownloadDone(done) if done.download_id == 11));
+    bench.frame(request, Say::DownloadRecorded(wire::DownloadRecorded { download_id: 11 }));
+    come_back(&mut bench, true);
+    assert_eq!(bench.done(), []);
+}
+
+#[test]
+fn the_end_of_a_download_of_an_earlier_login_is_nobodys_business() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.download(2);
+    bench.ticket(12, 10);
+    bench.root(12);
+    bench.finish(1);
+    bench.frames.clear();
+    come_back(&mut bench, false);
+    bench.finish(2);
+    assert_eq!(bench.done(), []);
+}
+
+#[test]
+fn a_place_whose_ticket_got_lost_is_given_back_when_the_server_tells_of_it() {
+    let mut bench = Bench::logged_in();
+    bench.root(11);
+    assert_eq!(bench.done(), [(11, false)]);
+    bench.root(11);
+    assert_eq!(bench.done(), []);
+}
+
+#[test]
+fn a_hash_that_crosses_the_end_of_its_download_changes_nothing() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.finish(1);
+    bench.root(11);
+    assert_eq!(bench.done(), [(11, true)]);
+}
+
+/// The connection breaks and is made again.
+fn come_back(bench: &mut Bench, resumed: bool) {
+    bench.broken();
+    bench.wait(1.0);
+    bench.connected();
+    bench.greet();
+    bench.welcome(resumed);
 }
 
 #[test]
