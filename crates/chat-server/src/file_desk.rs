@@ -1,6 +1,8 @@
 //! Between the chat and the transfer of files: mints tickets, has files hashed, ends the transfers of
 //! a login. The chat never waits for any of it.
 
+pub(crate) mod hash_queue;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +13,9 @@ use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
 use file_transfer::node::TransferNode;
 use file_transfer::ticket::{Grant, TicketKey};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
+use crate::file_desk::hash_queue::{HashJob, HashQueue};
 use crate::hub::Input;
 use crate::state::action::MintTicket;
 use crate::state::refusal::Refusal;
@@ -20,9 +23,6 @@ use crate::state::request::LoginId;
 
 /// How long a ticket may be used to start a transfer.
 const TICKET_SECONDS: u64 = 60;
-
-/// Files that are hashed at the same time; others wait for their turn. Two keep a disk busy.
-const HASHES_AT_ONCE_MAX: usize = 2;
 
 /// A transfer node as tickets name it.
 pub(crate) struct Node {
@@ -39,7 +39,7 @@ pub(crate) struct FileDesk {
     /// The node in this process, where there is one.
     own_node: Option<Arc<TransferNode>>,
     next_node: usize,
-    hashing: Arc<Semaphore>,
+    hashing: HashQueue,
     hub: mpsc::Sender<Input>,
 }
 
@@ -67,8 +67,7 @@ impl FileDesk {
         own_node: Option<Arc<TransferNode>>,
         hub: mpsc::Sender<Input>,
     ) -> Self {
-        let hashing = Arc::new(Semaphore::new(HASHES_AT_ONCE_MAX));
-        Self { catalogue, nodes, own_node, next_node: 0, hashing, hub }
+        Self { catalogue, nodes, own_node, next_node: 0, hashing: HashQueue::default(), hub }
     }
 
     /// The answer to a request for a download: a ticket for one of the nodes, in turn. A ticket holds
@@ -119,26 +118,49 @@ impl FileDesk {
         })
     }
 
-    /// Has a file hashed on a thread that may block; the hub is told when it is.
-    pub(crate) fn hash(&self, download: u64, path: FilePath, version: FileVersion) {
-        let (catalogue, hashing) = (Arc::clone(&self.catalogue), Arc::clone(&self.hashing));
-        let hub = self.hub.clone();
-        tokio::spawn(async move {
-            let _turn = hashing.acquire().await;
-            let hashed =
-                tokio::task::spawn_blocking(move || catalogue.root_hash(&path, &version)).await;
-            let hash = match hashed {
-                Ok(Ok(root)) => Ok(root),
-                // The server ends.
-                Err(_) | Ok(Err(HashError::Stopped)) => return,
-                Ok(Err(HashError::Changed)) => Err(DownloadProblem::FileChanged),
-                Ok(Err(error @ (HashError::File(_) | HashError::Read(_)))) => {
-                    tracing::warn!(%error, download, "cannot hash a file");
-                    Err(DownloadProblem::FileUnreadable)
-                }
-            };
-            let _ = hub.send(Input::FileHashed { download, hash }).await;
-        });
+    /// Has a file hashed for a download; the hub is told when it is.
+    pub(crate) fn hash(&mut self, download: u64, path: FilePath, version: FileVersion) {
+        self.hashing.add(HashJob { path, version }, download);
+        self.start_hashing();
+    }
+
+    /// This download needs no hash any more.
+    pub(crate) fn forget_hash(&mut self, download: u64) {
+        self.hashing.forget(download);
+    }
+
+    /// A hash is there; the downloads that wait for it. The next one is begun.
+    pub(crate) fn hashed(&mut self, job: &HashJob) -> Vec<u64> {
+        let downloads = self.hashing.finished(job);
+        self.start_hashing();
+        downloads
+    }
+
+    fn start_hashing(&mut self) {
+        while let Some(job) = self.hashing.start_next() {
+            let (catalogue, hub) = (Arc::clone(&self.catalogue), self.hub.clone());
+            tokio::spawn(async move {
+                let HashJob { path, version } = job.clone();
+                // It reads from the disk, on a thread that may block.
+                let hashing =
+                    tokio::task::spawn_blocking(move || catalogue.root_hash(&path, &version));
+                let hash = match hashing.await {
+                    Ok(Ok(root)) => Ok(root),
+                    // The server ends.
+                    Ok(Err(HashError::Stopped)) => return,
+                    Ok(Err(HashError::Changed)) => Err(DownloadProblem::FileChanged),
+                    Ok(Err(error @ (HashError::File(_) | HashError::Read(_)))) => {
+                        tracing::warn!(%error, path = ?job.path.as_str(), "cannot hash a file");
+                        Err(DownloadProblem::FileUnreadable)
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, path = ?job.path.as_str(), "cannot hash a file");
+                        Err(DownloadProblem::FileUnreadable)
+                    }
+                };
+                let _ = hub.send(Input::FileHashed { job, hash }).await;
+            });
+        }
     }
 
     /// Every transfer of this login ends. A node elsewhere ends them when their lease does.

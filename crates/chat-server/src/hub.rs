@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::link::{Link, Pushed};
 use crate::file_desk::FileDesk;
+use crate::file_desk::hash_queue::HashJob;
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
 use crate::state::downloads::HashResult;
@@ -49,7 +50,7 @@ pub(crate) enum Input {
     /// A server file came, changed or went.
     File(CatalogueChange),
     /// A file that was asked for is hashed.
-    FileHashed { download: u64, hash: HashResult },
+    FileHashed { job: HashJob, hash: HashResult },
 }
 
 /// The owner of the state and of the ways to the connections.
@@ -128,9 +129,11 @@ impl Hub {
                 let actions = self.state.file_removed(&path);
                 self.carry_out(actions);
             }
-            Input::FileHashed { download, hash } => {
-                let actions = self.state.file_hashed(download, hash);
-                self.carry_out(actions);
+            Input::FileHashed { job, hash } => {
+                for download in self.files.hashed(&job) {
+                    let actions = self.state.file_hashed(download, hash);
+                    self.carry_out(actions);
+                }
             }
         }
     }
@@ -171,6 +174,7 @@ impl Hub {
                 Action::HashFile { download, path, version } => {
                     self.files.hash(download, path, version);
                 }
+                Action::ForgetHash { download } => self.files.forget_hash(download),
                 Action::EndLogin(login) => self.files.end_login(login),
             }
         }

@@ -57,6 +57,11 @@ pub enum Action {
         /// As it was when the ticket was minted.
         version: FileVersion,
     },
+    /// Nobody waits for the hash that this download asked for.
+    ForgetHash {
+        /// The download.
+        download: u64,
+    },
     /// Every transfer of this login ends.
     EndLogin(LoginId),
 }

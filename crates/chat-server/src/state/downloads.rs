@@ -1,7 +1,8 @@
 //! Downloads under way: who may start one, and what its client is still to be told.
 //!
 //! A download belongs to the login, not to the connection: a broken connection that comes back within
-//! its hold disturbs nothing.
+//! its hold disturbs nothing. Its place is free when the client says `DownloadDone` or the login ends.
+//! A client that never got its ticket learns of the download by its hash, and says so then.
 
 use std::collections::HashMap;
 
@@ -40,8 +41,13 @@ impl Downloads {
         self.under_way.values().filter(|download| download.login == login).count()
     }
 
-    pub(crate) fn forget_login(&mut self, login: LoginId) {
-        self.under_way.retain(|_, download| download.login != login);
+    /// The downloads of `login` are over. Returns those that still waited for their hash.
+    pub(crate) fn forget_login(&mut self, login: LoginId) -> Vec<u64> {
+        let gone = self.under_way.extract_if(|_, download| download.login == login);
+        let mut waiting: Vec<u64> =
+            gone.filter(|(_, download)| download.hash.is_none()).map(|(id, _)| id).collect();
+        waiting.sort_unstable();
+        waiting
     }
 
     /// What the client of `login` may have missed.
@@ -128,6 +134,9 @@ impl State {
         let is_own =
             self.downloads.under_way.get(&done.download).is_some_and(|entry| entry.login == login);
         if is_own && let Some(entry) = self.downloads.under_way.remove(&done.download) {
+            if entry.hash.is_none() {
+                out.push(Action::ForgetHash { download: done.download });
+            }
             let user = self.name_of(login);
             let DownloadDone { download, verified, bytes, transport } = *done;
             let transport = transport.as_str_name();

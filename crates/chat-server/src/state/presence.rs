@@ -139,7 +139,9 @@ impl State {
         let Some(session) = self.roster.remove(login) else { return };
         out.push(Action::Forget(session.connection));
         out.push(Action::EndLogin(login));
-        self.downloads.forget_login(login);
+        for download in self.downloads.forget_login(login) {
+            out.push(Action::ForgetHash { download });
+        }
         self.recent.user_left(&session.key);
         let roster = &self.roster;
         self.conversations.user_left(&session.key, |key| roster.by_key(key).is_some());

@@ -262,6 +262,7 @@ impl Run {
                 Action::HashFile { download, path, .. } => {
                     vec![format!("* hash {path} for {download}")]
                 }
+                Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
             };
             self.transcript.extend(lines);

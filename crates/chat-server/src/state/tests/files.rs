@@ -84,6 +84,7 @@ fn downloads_are_counted_by_user_and_in_all() {
          2> get a
              2< refused too_many_downloads 3
          1> done 1
+             * no hash for 1
              1< recorded 1
          2> get a
              * ticket 4 for bob on 2: a of 5 bytes
@@ -115,5 +116,64 @@ fn a_download_outlives_its_connection_but_not_its_login() {
              * forget 2
              * end login 1
          hashed 1",
+    );
+}
+
+#[test]
+fn a_hash_that_nobody_waits_for_is_not_asked_for_any_more() {
+    check(
+        "file a 5
+         file b 6
+         1> open
+         1> login ann
+             1< logged in ann t1
+         1> get a
+             * ticket 1 for ann on 1: a of 5 bytes
+             * hash a for 1
+         1> get b
+             * ticket 2 for ann on 1: b of 6 bytes
+             * hash b for 2
+         hashed 2
+             1< hashes 2 b 32
+         1> logout
+             1< logged out
+             * close 1
+             * forget 1
+             * end login 1
+             * no hash for 1
+         hashed 1",
+    );
+}
+
+#[test]
+fn a_place_whose_ticket_was_lost_is_given_back_when_its_hash_is_told() {
+    check(
+        "file a 5
+         1> open
+         1> login ann
+             1< logged in ann t1
+         1> get a
+             * ticket 1 for ann on 1: a of 5 bytes
+             * hash a for 1
+         1> get a
+             * ticket 2 for ann on 1: a of 5 bytes
+             * hash a for 2
+         1> close
+         hashed 1
+             1< hashes 1 a 32
+         2> open
+         2> login ann t1
+             2< logged in ann t2 again
+             * move 1 to 2
+             2< hashes 1 a 32
+         2> get a
+             2< refused too_many_downloads 2
+         2> done 1
+             2< recorded 1
+         2> done 1
+             2< recorded 1
+         2> get a
+             * ticket 3 for ann on 2: a of 5 bytes
+             * hash a for 3",
     );
 }
