@@ -19,6 +19,7 @@ pub(crate) struct Link {
     frames_waiting: Notify,
     progress: Notify,
     ending: Notify,
+    admission: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +52,7 @@ impl Link {
             frames_waiting: Notify::new(),
             progress: Notify::new(),
             ending: Notify::new(),
+            admission: Notify::new(),
         }
     }
 
@@ -106,6 +108,7 @@ impl Link {
     /// The connection has logged in.
     pub(crate) fn admit(&self) {
         self.lock().admitted = true;
+        self.admission.notify_one();
     }
 
     /// One batch of the connection's requests is answered.
@@ -169,6 +172,11 @@ impl Link {
 
     pub(crate) fn is_admitted(&self) -> bool {
         self.lock().admitted
+    }
+
+    /// Waits for [`admit`](Self::admit). One waiter, once.
+    pub(crate) async fn admitted(&self) {
+        self.admission.notified().await;
     }
 
     pub(crate) fn is_ended(&self) -> bool {

@@ -62,8 +62,17 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
 
     /// Reads until the client is logged in (`None`) or reading is over.
     pub(crate) async fn read_until_admitted(&mut self) -> Option<ReadEnd> {
-        while !self.link.is_admitted() {
-            if let Err(end) = self.read_once().await {
+        let link = self.link;
+        while !link.is_admitted() {
+            let read = tokio::select! {
+                read = self.read_some() => read,
+                // A login that had to wait is decided without another word of the client's.
+                () = link.admitted() => return None,
+            };
+            if let Err(end) = read {
+                return Some(end);
+            }
+            if let Err(end) = self.hand_over_frames().await {
                 return Some(end);
             }
         }
@@ -91,15 +100,23 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
     }
 
     async fn read_once(&mut self) -> Result<(), ReadEnd> {
+        self.read_some().await?;
+        self.hand_over_frames().await
+    }
+
+    /// Reads once into the decoder. Loses nothing if it is not waited for to the end.
+    async fn read_some(&mut self) -> Result<(), ReadEnd> {
         let (source, decoder) = (&mut self.source, &mut self.decoder);
         let read = poll_fn(|cx| poll_read(source, cx, |bytes| decoder.extend(bytes)));
         let read = tokio::select! {
             read = read => read,
             () = self.link.ended() => return Err(ReadEnd::Ended),
         };
-        if !matches!(read, Ok(1..)) {
-            return Err(ReadEnd::Closed);
-        }
+        if matches!(read, Ok(1..)) { Ok(()) } else { Err(ReadEnd::Closed) }
+    }
+
+    /// Hands everything that was read to the hub, and waits for the answers.
+    async fn hand_over_frames(&mut self) -> Result<(), ReadEnd> {
         loop {
             let (batch, broken) = self.take_batch();
             if !batch.is_empty() {
@@ -180,4 +197,29 @@ fn poll_read(
     ready!(Pin::new(source).poll_read(cx, &mut buffer))?;
     take(buffer.filled());
     Poll::Ready(Ok(buffer.filled().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    #[tokio::test]
+    async fn a_login_that_is_decided_later_ends_the_wait_of_a_silent_client() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalogue = file_transfer::catalogue::Catalogue::open(folder.path()).unwrap();
+        let files = FileFinder::new(Arc::new(catalogue));
+        let (hub, _inputs) = mpsc::channel(1);
+        let (near, _far) = tokio::io::duplex(100);
+        let link = Link::new(100);
+        let mut reader = Reader::new(near, ConnectionId(1), &link, &hub, &files);
+        let mut admitted = pin!(reader.read_until_admitted());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(admitted.as_mut().poll(&mut cx).is_pending());
+        link.admit();
+        assert_eq!(admitted.as_mut().poll(&mut cx), Poll::Ready(None));
+    }
 }
