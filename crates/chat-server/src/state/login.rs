@@ -121,7 +121,8 @@ impl State {
             connection: caller.connection,
             presence: Presence::Connected { heard_at: now.instant, pinged: false },
             token: log_in.fresh_token,
-            previous_token: None,
+            // The answer may get lost: the client then comes back with the token that it has.
+            previous_token: log_in.resume_token,
             messages: RateLimit::full(),
         });
         self.tally.logins += 1;

@@ -197,6 +197,20 @@ fn the_token_before_counts_until_the_client_has_the_new_one() {
 }
 
 #[test]
+fn a_login_whose_answer_was_lost_is_taken_over_with_the_token_that_the_client_has() {
+    check(
+        "1> open
+         1> login bob t9
+             1< logged in bob t1
+         1> close
+         2> open
+         2> login bob t9
+             2< logged in bob t2 again
+             * move 1 to 2",
+    );
+}
+
+#[test]
 fn silence_is_met_with_a_ping_and_then_with_the_end() {
     check(
         "1> open
