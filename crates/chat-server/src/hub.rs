@@ -164,6 +164,12 @@ impl Hub {
                         link.end();
                     }
                 }
+                Action::CloseAndHold(connection) => {
+                    if let Some(link) = self.links.get_mut(&connection) {
+                        let held = Arc::new(link.split_off_held());
+                        std::mem::replace(link, held).end();
+                    }
+                }
                 Action::MoveOutbox { from, to } => self.move_outbox(from, to),
                 Action::Forget(connection) => drop(self.links.remove(&connection)),
                 Action::MintTicket(wanted) => {
@@ -214,7 +220,7 @@ impl Hub {
     /// What a session missed while its connection was gone follows on the new one.
     fn move_outbox(&mut self, from: ConnectionId, to: ConnectionId) {
         let Some(old) = self.links.get(&from) else { return };
-        for frame in old.take_queued() {
+        for frame in old.take_events() {
             self.push(to, frame);
         }
         let is_gone = self.links.get(&from).is_some_and(|old| old.is_abandoned());
@@ -223,11 +229,12 @@ impl Hub {
         }
     }
 
-    /// A client that does not read is let go, with a last word in place of what it did not read.
+    /// A client that does not read is let go. The events that it did not read wait for its return,
+    /// the latest of them at least; the answers do not.
     fn end_overflowed(&mut self) {
         while let Some(connection) = self.overflowed.pop() {
             if let Some(link) = self.links.get(&connection) {
-                link.clear();
+                link.drop_answers();
                 let reason = GoodbyeReason::TooSlow;
                 let actions = self.state.end_connection(now(), connection, reason);
                 self.carry_out(actions);

@@ -67,8 +67,8 @@ use crate::state::roster::Roster;
 use crate::state::server_files::ServerFiles;
 use crate::state::tally::Tally;
 
-/// When a client may try again after the server was shut down.
-const RESTART_PAUSE_MS: u32 = 1000;
+/// When a client may come back at the earliest, where it may at all. Clients spread out from there.
+const RETURN_PAUSE_MS: u32 = 1000;
 
 /// Everything the chat knows.
 pub struct State {
@@ -134,7 +134,11 @@ impl State {
     pub fn shut_down(&mut self) -> Vec<Action> {
         let mut out = Actions::default();
         for (connection, _) in self.peers.drain() {
-            out.goodbye(connection, GoodbyeReason::Shutdown, RESTART_PAUSE_MS);
+            out.goodbye(
+                connection,
+                GoodbyeReason::Shutdown,
+                return_pause_ms(GoodbyeReason::Shutdown),
+            );
         }
         out.into_vec()
     }
@@ -155,5 +159,14 @@ impl State {
             .session(login)
             .map(|session| session.name.as_str().to_owned())
             .unwrap_or_default()
+    }
+}
+
+/// When a client that is sent away for `reason` may come back; 0: not by itself.
+fn return_pause_ms(reason: GoodbyeReason) -> u32 {
+    match reason {
+        GoodbyeReason::Shutdown | GoodbyeReason::TooSlow | GoodbyeReason::Idle => RETURN_PAUSE_MS,
+        // It would do the same again, or fight with itself for the name.
+        GoodbyeReason::ProtocolError | GoodbyeReason::TakenOver | GoodbyeReason::Unspecified => 0,
     }
 }

@@ -4,13 +4,18 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use common::limits::FRAME_HEADER_BYTES;
+use common::wire::ServerFrame;
+use common::wire::server_frame::Body;
+use prost::Message;
 use tokio::sync::Notify;
 
 /// One connection as the hub sees it.
 ///
 /// The outbox holds at most `bytes_max`, what is being written included. When it is full,
-/// [`push`](Self::push) says so and the hub ends the session; only for a connection that is gone
-/// (its session is held) the outbox starts anew, so that whoever comes back has the latest.
+/// [`push`](Self::push) says so and the hub ends the connection. From there on, and for a connection
+/// that is gone while its session is held, frames gather for whoever comes back: up to half of
+/// `bytes_max`, so that they fit beside other things then, and the latest rather than the first.
 #[derive(Debug)]
 pub(crate) struct Link {
     bytes_max: usize,
@@ -30,7 +35,10 @@ struct Inner {
     batches_handled: u64,
     admitted: bool,
     ended: bool,
+    /// The connection writes no more.
     abandoned: bool,
+    /// There was no room, and the hub has been told.
+    overflowed: bool,
 }
 
 /// What came of putting a frame into an outbox.
@@ -40,7 +48,7 @@ pub(crate) enum Pushed {
     First,
     /// The writer has been, or will be, woken for an earlier one.
     Further,
-    /// There is no room. The frame is dropped.
+    /// There is no room: the client does not read. Told once; the frame is kept, earlier ones may not be.
     Full,
 }
 
@@ -69,14 +77,17 @@ impl Link {
         if inner.ended {
             return Pushed::Further;
         }
-        if inner.queued_bytes + inner.writing_bytes + frame.len() > self.bytes_max {
-            if !inner.abandoned {
-                return Pushed::Full;
-            }
-            inner.clear();
+        let was_gathering = inner.abandoned || inner.overflowed;
+        if !was_gathering && inner.queued_bytes + inner.writing_bytes + frame.len() > self.bytes_max
+        {
+            inner.overflowed = true;
         }
         inner.queued_bytes += frame.len();
         inner.frames.push(frame);
+        if inner.abandoned || inner.overflowed {
+            inner.keep_latest(self.bytes_max / 2);
+            return if was_gathering { Pushed::Further } else { Pushed::Full };
+        }
         if inner.frames.len() == 1 { Pushed::First } else { Pushed::Further }
     }
 
@@ -84,25 +95,43 @@ impl Link {
         self.frames_waiting.notify_one();
     }
 
-    /// Drops what is queued, to make room for a last word.
-    pub(crate) fn clear(&self) {
-        self.lock().clear();
+    /// Drops what is queued but events, to make room for a last word.
+    pub(crate) fn drop_answers(&self) {
+        let mut inner = self.lock();
+        inner.frames = inner.split_off_events();
+        inner.queued_bytes = inner.frames.iter().map(Bytes::len).sum();
     }
 
     /// The connection is gone, its session is not: frames gather for whoever comes back.
     pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
+        let mut inner = self.lock();
+        inner.abandoned = true;
+        inner.keep_latest(self.bytes_max / 2);
+    }
+
+    /// The connection is about to end, its session is not: an abandoned link with the events that were
+    /// not written yet. What else is queued stays, to be written.
+    pub(crate) fn split_off_held(&self) -> Self {
+        let held = Self::new(self.bytes_max);
+        {
+            let mut inner = held.lock();
+            inner.frames = self.lock().split_off_events();
+            inner.queued_bytes = inner.frames.iter().map(Bytes::len).sum();
+        }
+        held.abandon();
+        held
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {
         self.lock().abandoned
     }
 
-    /// What is queued, for another connection to go on with.
-    pub(crate) fn take_queued(&self) -> Vec<Bytes> {
+    /// The events that are queued, for another connection to go on with: the latest that fit into half
+    /// of an outbox.
+    pub(crate) fn take_events(&self) -> Vec<Bytes> {
         let mut inner = self.lock();
-        inner.queued_bytes = 0;
-        std::mem::take(&mut inner.frames)
+        inner.keep_latest(self.bytes_max / 2);
+        inner.split_off_events()
     }
 
     /// The connection has logged in.
@@ -190,16 +219,43 @@ impl Link {
 }
 
 impl Inner {
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.queued_bytes = 0;
-        self.writing_bytes = 0;
+    /// Takes the events out of the queue.
+    fn split_off_events(&mut self) -> Vec<Bytes> {
+        let (events, others) = std::mem::take(&mut self.frames).into_iter().partition(is_event);
+        self.frames = others;
+        self.queued_bytes = self.frames.iter().map(Bytes::len).sum();
+        events
     }
+
+    /// Makes the queue no longer than `bytes_max`, at the expense of its oldest frames. Goes well below
+    /// while it is at it, so that the next frames find room. The last one always stays.
+    fn keep_latest(&mut self, bytes_max: usize) {
+        if self.queued_bytes <= bytes_max {
+            return;
+        }
+        let mut count = 0;
+        while self.queued_bytes > bytes_max - bytes_max / 4 && count + 1 < self.frames.len() {
+            self.queued_bytes -= self.frames.get(count).map_or(0, Bytes::len);
+            count += 1;
+        }
+        self.frames.drain(..count);
+    }
+}
+
+/// Whether an encoded frame tells something that is of use on any connection of its session: it
+/// answers nothing, and is not about the connection itself.
+fn is_event(frame: &Bytes) -> bool {
+    let body = frame.get(FRAME_HEADER_BYTES..).unwrap_or_default();
+    ServerFrame::decode(body).is_ok_and(|frame| {
+        frame.in_reply_to == 0
+            && !matches!(frame.body, None | Some(Body::Ping(_) | Body::Goodbye(_)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::wire;
 
     fn frame(bytes: usize) -> Bytes {
         Bytes::from(vec![0; bytes])
@@ -211,23 +267,89 @@ mod tests {
         assert_eq!([40, 40].map(|n| link.push(frame(n))), [Pushed::First, Pushed::Further]);
     }
 
+    fn spoken(in_reply_to: u64, body: Body) -> Bytes {
+        common::framing::encode(&ServerFrame { in_reply_to, body: Some(body) }).unwrap()
+    }
+
+    fn notice(text: &str) -> Bytes {
+        spoken(0, Body::Notice(wire::Notice { text: text.into() }))
+    }
+
+    fn reply() -> Bytes {
+        spoken(7, Body::Pong(wire::Pong { token: 1 }))
+    }
+
+    fn goodbye() -> Bytes {
+        spoken(0, Body::Goodbye(wire::Goodbye { reason: 3, retry_after_ms: 9 }))
+    }
+
+    fn ping() -> Bytes {
+        spoken(0, Body::Ping(wire::Ping { token: 1 }))
+    }
+
+    fn queued(link: &Link) -> Vec<Bytes> {
+        link.lock().frames.clone()
+    }
+
     #[test]
-    fn a_full_outbox_takes_no_more_until_it_is_cleared() {
+    fn only_events_go_to_the_next_connection() {
+        let link = Link::new(1000);
+        for frame in [reply(), notice("a"), ping(), notice("b"), goodbye()] {
+            link.push(frame);
+        }
+        assert_eq!(link.take_events(), [notice("a"), notice("b")]);
+        assert_eq!(queued(&link), [reply(), ping(), goodbye()]);
+    }
+
+    #[test]
+    fn no_more_events_go_than_fit_beside_other_things_and_the_latest_do() {
+        let link = Link::new(2 * notice("0").len() * 4);
+        let notices: Vec<Bytes> = (0..8).map(|n| notice(&n.to_string())).collect();
+        for frame in &notices {
+            assert_ne!(link.push(frame.clone()), Pushed::Full);
+        }
+        assert_eq!(link.take_events(), notices[5..]);
+    }
+
+    #[test]
+    fn a_held_session_keeps_unread_events_and_its_old_connection_gets_the_rest() {
+        let link = Link::new(1000);
+        for frame in [notice("a"), reply(), goodbye()] {
+            link.push(frame);
+        }
+        let held = link.split_off_held();
+        assert_eq!(queued(&link), [reply(), goodbye()]);
+        held.push(notice("b"));
+        assert!(held.is_abandoned());
+        assert_eq!(held.take_events(), [notice("a"), notice("b")]);
+    }
+
+    #[test]
+    fn a_full_outbox_says_so_once_and_keeps_the_latest() {
         let link = Link::new(100);
-        assert_eq!([100, 1].map(|n| link.push(frame(n))), [Pushed::First, Pushed::Full]);
-        link.clear();
-        assert_eq!(link.push(frame(1)), Pushed::First);
+        let pushed = [100, 1, 1].map(|n| link.push(frame(n)));
+        assert_eq!(pushed, [Pushed::First, Pushed::Full, Pushed::Further]);
+        assert_eq!(queued(&link), [frame(1), frame(1)]);
+    }
+
+    #[test]
+    fn answers_make_room_for_the_last_word() {
+        let link = Link::new(1000);
+        for frame in [reply(), notice("a"), reply()] {
+            link.push(frame);
+        }
+        link.drop_answers();
+        assert_eq!(queued(&link), [notice("a")]);
     }
 
     #[test]
     fn an_abandoned_outbox_keeps_the_latest() {
         let link = Link::new(100);
         link.abandon();
-        for bytes in [60, 50, 40] {
+        for bytes in [60, 30, 10, 20] {
             assert_ne!(link.push(frame(bytes)), Pushed::Full);
         }
-        let lengths: Vec<usize> = link.take_queued().iter().map(Bytes::len).collect();
-        assert_eq!(lengths, [50, 40]);
+        assert_eq!(queued(&link), [frame(10), frame(20)]);
     }
 
     #[tokio::test]
@@ -236,11 +358,11 @@ mod tests {
         let mut batch = Vec::new();
         link.push(frame(80));
         assert!(link.next_batch(0, &mut batch).await);
-        assert_eq!(link.push(frame(30)), Pushed::Full);
-        link.push(frame(1));
+        assert_eq!(link.push(frame(20)), Pushed::First);
         batch.clear();
         assert!(link.next_batch(80, &mut batch).await);
-        assert_eq!(link.push(frame(30)), Pushed::First);
+        assert_eq!(link.push(frame(80)), Pushed::First);
+        assert_eq!(link.push(frame(1)), Pushed::Full);
     }
 
     #[tokio::test]

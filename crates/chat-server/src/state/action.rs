@@ -37,7 +37,11 @@ pub enum Action {
     Admit(ConnectionId),
     /// Close the connection once all that is queued for it is written.
     Close(ConnectionId),
-    /// What is still queued for `from` belongs to `to` now; `from` is gone.
+    /// Close the connection once what is queued for it is written. Its session is held: events that
+    /// were not written yet, and those that follow, are kept for whoever comes back.
+    CloseAndHold(ConnectionId),
+    /// Events that are still queued for `from` go to `to`. Replies do not: they answer requests that
+    /// `to` never made.
     MoveOutbox {
         /// The connection of the session so far.
         from: ConnectionId,
@@ -110,11 +114,21 @@ impl Actions {
         self.push(Action::Deliver(Delivery { to, frame }));
     }
 
-    /// The last word to a connection.
+    /// The last word to a connection, and its end.
     pub(crate) fn goodbye(&mut self, to: ConnectionId, reason: GoodbyeReason, retry_after_ms: u32) {
+        self.last_word(to, reason, retry_after_ms);
+        self.push(Action::Close(to));
+    }
+
+    /// The last word to a connection, which is then to be closed.
+    pub(crate) fn last_word(
+        &mut self,
+        to: ConnectionId,
+        reason: GoodbyeReason,
+        retry_after_ms: u32,
+    ) {
         let goodbye = Goodbye { reason: reason.into(), retry_after_ms };
         self.tell(Recipients::One(to), Body::Goodbye(goodbye));
-        self.push(Action::Close(to));
     }
 
     pub(crate) fn into_vec(self) -> Vec<Action> {

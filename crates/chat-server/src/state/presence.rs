@@ -8,11 +8,11 @@ use std::time::Duration;
 use common::wire::server_frame::Body;
 use common::wire::{GoodbyeReason, LeaveReason, Ping, UserLeft};
 
-use crate::state::State;
 use crate::state::action::{Action, Actions, Recipients};
 use crate::state::now::Now;
 use crate::state::request::{ConnectionId, LoginId};
 use crate::state::roster::{Presence, Session};
+use crate::state::{State, return_pause_ms};
 
 /// What time does to one session.
 enum Due {
@@ -61,9 +61,13 @@ impl State {
         if self.peers.remove(&connection).is_some() {
             self.tally.ended(reason);
             self.challenges.remove(&connection);
-            out.goodbye(connection, reason, 0);
-            if let Some(login) = self.roster.login_on(connection) {
-                self.hold(now, login, &mut out);
+            out.last_word(connection, reason, return_pause_ms(reason));
+            match self.roster.login_on(connection) {
+                Some(login) => {
+                    out.push(Action::CloseAndHold(connection));
+                    self.hold(now, login, &mut out);
+                }
+                None => out.push(Action::Close(connection)),
             }
         }
         out.into_vec()

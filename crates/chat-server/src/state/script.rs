@@ -183,6 +183,10 @@ impl Run {
             }
             ["close"] => self.state.connection_closed(now, connection),
             ["overflow"] => self.state.end_connection(now, connection, GoodbyeReason::TooSlow),
+            ["idle"] => self.state.end_connection(now, connection, GoodbyeReason::Idle),
+            ["nonsense"] => {
+                self.state.end_connection(now, connection, GoodbyeReason::ProtocolError)
+            }
             words => {
                 let request = self.request(words);
                 self.state.handle(now, connection, Asked { request_id: 1, request })
@@ -249,6 +253,7 @@ impl Run {
                 Action::Deliver(delivery) => self.heard(delivery.to, delivery.frame),
                 Action::Admit(_) => vec![],
                 Action::Close(connection) => vec![format!("* close {}", connection.0)],
+                Action::CloseAndHold(connection) => vec![format!("* hold {}", connection.0)],
                 Action::Forget(connection) => vec![format!("* forget {}", connection.0)],
                 Action::MoveOutbox { from, to } => vec![format!("* move {} to {}", from.0, to.0)],
                 Action::MintTicket(ticket) => vec![format!(
@@ -334,7 +339,11 @@ fn describe(body: Body, tokens: &BTreeMap<Vec<u8>, String>) -> String {
         Body::Goodbye(it) => {
             let reason =
                 it.reason().as_str_name().trim_start_matches("GOODBYE_REASON_").to_lowercase();
-            format!("goodbye {reason}")
+            let back = match it.retry_after_ms {
+                0 => String::new(),
+                ms => format!(", back in {ms}ms"),
+            };
+            format!("goodbye {reason}{back}")
         }
         Body::Ping(_) => "ping".into(),
         other => panic!("not expected here: {other:?}"),

