@@ -84,6 +84,10 @@ pub enum FrontDoorOutput<A, G> {
 /// [`PENDING_PER_TICKET_MAX`] unconfirmed starts, so that a ticket's holder pushes out only his own.
 /// Only who holds a good ticket and its secret makes an entry at all.
 ///
+/// **Addresses**: a start belongs to the address its HELLO came from. The WELCOME goes nowhere else,
+/// and a packet that can only be sealed by who has seen it confirms the session only from there. The
+/// same HELLO from elsewhere gets no answer.
+///
 /// **Starts of one ticket**: until the ticket expires it may start again. A start that is confirmed
 /// ends the one confirmed before it, if it *began* later; an older start that is confirmed late does
 /// nothing.
@@ -93,18 +97,20 @@ pub enum FrontDoorOutput<A, G> {
 pub struct FrontDoor<A, G> {
     suites: CipherSuites,
     /// By the hash of the HELLO, which finds the WELCOME to be repeated.
-    starts: HashMap<[u8; 32], Start<G>>,
+    starts: HashMap<[u8; 32], Start<A, G>>,
     /// From session id to the hash of its HELLO.
     sessions: HashMap<u64, [u8; 32]>,
     /// How many starts there were: their order.
     started: u64,
-    _address: std::marker::PhantomData<fn(A)>,
 }
 
 /// One HELLO that was answered.
 #[derive(Debug)]
-struct Start<G> {
+struct Start<A, G> {
     order: u64,
+    /// Where the HELLO came from: the only address that WELCOME goes to, and the only one that a
+    /// session may be confirmed from.
+    peer: A,
     ticket_hash: [u8; 32],
     session_id: u64,
     welcome: [u8; WELCOME_BYTES],
@@ -135,13 +141,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
     /// A door of a machine that is good at `suites`.
     #[must_use]
     pub fn new(suites: CipherSuites) -> Self {
-        Self {
-            suites,
-            starts: HashMap::new(),
-            sessions: HashMap::new(),
-            started: 0,
-            _address: std::marker::PhantomData,
-        }
+        Self { suites, starts: HashMap::new(), sessions: HashMap::new(), started: 0 }
     }
 
     /// How many starts are known, confirmed or not.
@@ -163,7 +163,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
     ) -> FrontDoorOutput<A, G> {
         match datagram.first() {
             Some(&hello::TYPE_HELLO) => {
-                self.handle_hello(now, unix_now, datagram, randomness, open_ticket)
+                self.handle_hello(now, unix_now, from, datagram, randomness, open_ticket)
             }
             Some(_) => self.handle_packet(now, from, datagram),
             None => FrontDoorOutput::Nothing,
@@ -174,6 +174,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         &mut self,
         now: Instant,
         unix_now: u64,
+        from: A,
         datagram: &[u8],
         randomness: DoorRandomness,
         open_ticket: impl FnOnce(&[u8]) -> Option<OpenedTicket<G>>,
@@ -185,6 +186,10 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         if let Some(start) = self.starts.get_mut(&hello_hash)
             && start.is_current(now)
         {
+            if from != start.peer {
+                // Who gets to see the WELCOME elsewhere could confirm the first address from there.
+                return FrontDoorOutput::Nothing;
+            }
             start.welcomes_sent = start.welcomes_sent.saturating_add(1);
             return FrontDoorOutput::Reply(start.welcome);
         }
@@ -205,6 +210,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         self.started += 1;
         let start = Start::new(
             self.started,
+            from,
             now,
             unix_now,
             ticket_hash,
@@ -238,7 +244,8 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         };
         let in_time = now < start.welcomed_at + HANDSHAKE_TIMEOUT;
         let superseded = newest_confirmed.is_some_and(|(order, _)| order > start.order);
-        if !in_time || superseded || !authenticates(pending, &header, datagram) {
+        let is_there = from == start.peer;
+        if !is_there || !in_time || superseded || !authenticates(pending, &header, datagram) {
             return FrontDoorOutput::Nothing;
         }
         let rtt =
@@ -246,7 +253,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         match std::mem::replace(&mut start.state, StartState::Confirmed) {
             StartState::Confirmed => FrontDoorOutput::Nothing,
             StartState::Pending(pending) => FrontDoorOutput::Confirmed(Box::new(NewSession {
-                peer: from,
+                peer: start.peer,
                 session_id: header.session_id,
                 keys: pending.keys,
                 grant: pending.grant,
@@ -274,7 +281,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         let starts = &self.starts;
         self.sessions.retain(|_, hello_hash| starts.contains_key(hello_hash));
         let same_ticket =
-            |start: &Start<G>| start.ticket_hash == *ticket_hash && !start.is_confirmed();
+            |start: &Start<A, G>| start.ticket_hash == *ticket_hash && !start.is_confirmed();
         if self.starts.values().filter(|start| same_ticket(start)).count() >= PENDING_PER_TICKET_MAX
         {
             self.forget_oldest(same_ticket);
@@ -284,7 +291,7 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         }
     }
 
-    fn forget_oldest(&mut self, which: impl Fn(&Start<G>) -> bool) {
+    fn forget_oldest(&mut self, which: impl Fn(&Start<A, G>) -> bool) {
         let oldest = self
             .starts
             .iter()
@@ -303,10 +310,11 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
     }
 }
 
-impl<G> Start<G> {
+impl<A, G> Start<A, G> {
     #[expect(clippy::too_many_arguments, reason = "each is an independent fact of one HELLO")]
     fn new(
         order: u64,
+        peer: A,
         now: Instant,
         unix_now: u64,
         ticket_hash: [u8; 32],
@@ -322,6 +330,7 @@ impl<G> Start<G> {
         let datagram_bytes_max = usize::from(body.datagram_bytes_max);
         Self {
             order,
+            peer,
             ticket_hash,
             session_id,
             welcome: hello::encode_welcome(&clear, &secrets, ticket.file),
@@ -370,3 +379,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! The front door against clients that are not where they say.
+
+use super::*;
+use crate::proto::handshake::ClientHandshake;
+use crate::proto::receiver::Receiver;
+use crate::range_set::RangeSet;
+
+const SECRET: [u8; 32] = [1; 32];
+const SUITES: CipherSuites = CipherSuites { aes: false };
+const FILE: WelcomeBody = WelcomeBody { file_bytes: 1000, modified_ns: 1 };
+
+/// Where clients are.
+const HOME: u8 = 1;
+const ELSEWHERE: u8 = 2;
+
+/// A door that knows every ticket, and its time.
+struct Bench {
+    door: FrontDoor<u8, ()>,
+    datagrams: u64,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { door: FrontDoor::new(SUITES), datagrams: 0, now: Instant::now() }
+    }
+
+    fn take(&mut self, from: u8, datagram: &[u8]) -> FrontDoorOutput<u8, ()> {
+        self.datagrams += 1;
+        let randomness = DoorRandomness { session_id: self.datagrams, server_random: [9; 32] };
+        self.door.handle_datagram(self.now, 1000, from, datagram, randomness, |_| {
+            let expires_at_unix = 1060;
+            Some(OpenedTicket { secret: SECRET, file: FILE, expires_at_unix, grant: () })
+        })
+    }
+
+    /// The WELCOME to a HELLO from there, if there is one.
+    fn greet(&mut self, from: u8, client: &ClientHandshake) -> Option<[u8; WELCOME_BYTES]> {
+        match self.take(from, client.hello()) {
+            FrontDoorOutput::Reply(welcome) => Some(welcome),
+            FrontDoorOutput::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Where a WANT that comes from there confirms a session, if it does.
+    fn prove(&mut self, from: u8, want: &[u8]) -> Option<u8> {
+        match self.take(from, want) {
+            FrontDoorOutput::Confirmed(session) => Some(session.peer),
+            FrontDoorOutput::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The first packet of a client that got this WELCOME.
+    fn want(&self, client: &mut ClientHandshake, mut welcome: [u8; WELCOME_BYTES]) -> Vec<u8> {
+        let session = client.handle_datagram(self.now, &mut welcome).unwrap();
+        let mut receiver = Receiver::new(self.now, session, RangeSet::of(0..1000), 1 << 20);
+        let mut want = vec![0; DATAGRAM_BYTES_BASE];
+        let bytes = receiver.poll_transmit(self.now, &mut want).unwrap();
+        want.truncate(bytes);
+        want
+    }
+}
+
+/// A client of the one ticket; `random` tells it from others.
+fn client(random: u8) -> ClientHandshake {
+    ClientHandshake::new(&[7; 100], SECRET, [random; 32], SUITES).unwrap()
+}
+
+#[test]
+fn a_session_begins_only_where_its_welcome_went() {
+    let (mut bench, mut client) = (Bench::new(), client(1));
+    let welcome = bench.greet(HOME, &client).unwrap();
+    let want = bench.want(&mut client, welcome);
+    assert_eq!(bench.prove(ELSEWHERE, &want), None);
+    assert_eq!(bench.prove(HOME, &want), Some(HOME), "and the attempt has spoilt nothing");
+}
+
+#[test]
+fn a_welcome_is_shown_to_nobody_else() {
+    let (mut bench, mut client) = (Bench::new(), client(1));
+    let first = bench.greet(HOME, &client).unwrap();
+    assert_eq!(bench.greet(ELSEWHERE, &client), None);
+    assert_eq!(bench.greet(HOME, &client), Some(first), "repeated as long as it is lost");
+    let want = bench.want(&mut client, first);
+    assert_eq!(bench.prove(HOME, &want), Some(HOME));
+    assert_eq!(bench.greet(ELSEWHERE, &client), None, "nor once it is confirmed");
+}
+
+#[test]
+fn a_start_that_was_not_confirmed_in_time_may_begin_elsewhere() {
+    let (mut bench, mut client) = (Bench::new(), client(1));
+    bench.greet(HOME, &client).unwrap();
+    bench.now += HANDSHAKE_TIMEOUT;
+    let welcome = bench.greet(ELSEWHERE, &client).unwrap();
+    let want = bench.want(&mut client, welcome);
+    assert_eq!(bench.prove(HOME, &want), None);
+    assert_eq!(bench.prove(ELSEWHERE, &want), Some(ELSEWHERE));
+}
