@@ -2,9 +2,9 @@
 //!
 //! The folder is opened once, and everything happens in that folder whatever its name leads to later.
 //! Nothing that is there is ever overwritten or followed: the part file is made anew (or taken over
-//! from a download that nobody runs any more, known by its lock), and the final name is given by a
-//! rename that does not replace. What goes by the names lives in [`names`], the hash that is computed
-//! while bytes arrive in [`prefix_hash`].
+//! from a download of ours that nobody runs any more, known by its [`mark`] and its lock), and the
+//! final name is given by a rename that does not replace. What goes by the names lives in [`names`],
+//! the hash that is computed while bytes arrive in [`prefix_hash`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -25,6 +25,7 @@ use crate::range_set::RangeSet;
 use crate::secret_file::parent;
 use crate::sink::Sink;
 
+mod mark;
 mod names;
 mod prefix_hash;
 
@@ -146,6 +147,8 @@ impl PartFile {
         if found != *expected {
             return Err(PartFileError::Mismatch { found });
         }
+        // From here on it is the person's file, whatever its name: never to be taken over.
+        mark::remove(&self.file).map_err(|errno| self.write_error(errno.into()))?;
         self.file.sync_all().map_err(|error| self.write_error(error))?;
         let name = self.take_final_name().map_err(|errno| self.write_error(errno.into()))?;
         self.finished = true;
@@ -223,7 +226,8 @@ fn check_space(folder: &OwnedFd, path: &Path, size: u64) -> Result<(), PartFileE
     }
 }
 
-/// Opens the first of `NAME.part`, `NAME (1).part` … that is free or left over.
+/// Opens the first of `NAME.part`, `NAME (1).part` … that is free or left over by us. Other programs
+/// use such names too: their files stay as they are.
 fn open_part(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), Errno> {
     for number in 0..NAMES_MAX {
         let part_name = names::part(name, number);
@@ -238,7 +242,7 @@ fn open_part(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), Errno> 
     Err(Errno::EXIST)
 }
 
-/// Makes a new file and locks it for as long as it is open.
+/// Makes a new file of ours and locks it for as long as it is open.
 fn create_part(folder: &OwnedFd, part_name: &OsStr) -> Result<File, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(openat(folder, part_name, flags, FILE_MODE)?);
@@ -246,7 +250,10 @@ fn create_part(folder: &OwnedFd, part_name: &OsStr) -> Result<File, Errno> {
         // Another download was quicker to take it over.
         Err(Errno::WOULDBLOCK) => Err(Errno::EXIST),
         // Without locks (some network disks) a left-over part is not taken over; that is all.
-        _ => Ok(file),
+        _ => {
+            mark::set(&file);
+            Ok(file)
+        }
     }
 }
 
@@ -261,7 +268,7 @@ fn take_over_part(folder: &OwnedFd, part_name: &OsStr) -> Option<File> {
     }
     flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
     // Between opening and locking it may have been finished or removed by its owner.
-    if !is_named(folder, part_name, &file) {
+    if !is_named(folder, part_name, &file) || !mark::is_set(&file) {
         return None;
     }
     file.set_len(0).ok()?;

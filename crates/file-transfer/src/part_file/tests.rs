@@ -125,12 +125,54 @@ fn two_downloads_of_one_name_do_not_meet() {
     assert_eq!(first.finish(&hash()).unwrap(), dir.path().join("a (1)"));
 }
 
+/// What a killed download leaves: a marked file that nobody has locked.
+fn leave_part(dir: &TempDir, name: &str) {
+    let path = dir.path().join(name);
+    fs::write(&path, "much longer than the file will be").unwrap();
+    let file = File::open(path).unwrap();
+    mark::set(&file);
+    assert!(mark::is_set(&file), "the folder for temporary files has extended attributes");
+}
+
 #[test]
 fn a_part_that_a_killed_download_left_is_used_again() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("a.part"), "much longer than the file will be").unwrap();
+    leave_part(&dir, "a.part");
     assert_eq!(download(&dir, "a"), "a");
     assert_eq!(names(&dir), ["a"]);
+}
+
+#[test]
+fn a_part_file_of_another_program_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.part"), "mine").unwrap();
+    assert_eq!(download(&dir, "a"), "a");
+    assert_eq!(fs::read(dir.path().join("a.part")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_copy_of_a_part_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    leave_part(&dir, "b.part");
+    let copy = dir.path().join("a.part");
+    fs::write(&copy, "mine").unwrap();
+    // As `cp --preserve=xattr` does.
+    let original = File::open(dir.path().join("b.part")).unwrap();
+    let mut value = [0; 8];
+    rustix::fs::fgetxattr(original, "user.simplechat.part", &mut value[..]).unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&copy, "user.simplechat.part", &value, flags).unwrap();
+    download(&dir, "a");
+    assert_eq!(fs::read(copy).unwrap(), b"mine");
+}
+
+#[test]
+fn a_finished_file_is_never_taken_for_a_part() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(download(&dir, "a.part"), "a.part");
+    assert_eq!(download(&dir, "a"), "a");
+    assert_eq!(names(&dir), ["a", "a.part"]);
+    assert_eq!(fs::read(dir.path().join("a.part")).unwrap(), BYTES);
 }
 
 #[test]
