@@ -25,7 +25,7 @@ const ENDED_LOGINS_MAX: usize = 65_536;
 /// who is served already is pushed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// In all.
+    /// In all. As many again may be saying goodbye: each is a thread or a connection still.
     pub sessions_max: usize,
     /// Of one user.
     pub sessions_per_user_max: usize,
@@ -42,7 +42,7 @@ impl Default for SessionLimits {
 pub(crate) enum Refusal {
     /// Its login has ended, or the node is being shut down: no answer at all.
     Ended,
-    /// All places, or all places of this user, are taken.
+    /// All places, or all places of this user, are taken, or too many sessions are ending.
     Full,
 }
 
@@ -175,6 +175,10 @@ impl Sessions {
         let mut state = self.lock();
         if state.closed || state.ended_logins.contains_key(&login) {
             return Err(Refusal::Ended);
+        }
+        // Those that end still have their thread and their socket.
+        if state.running.len() >= self.limits.sessions_max.saturating_mul(2) {
+            return Err(Refusal::Full);
         }
         state
             .running

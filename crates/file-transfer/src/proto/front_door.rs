@@ -13,7 +13,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::hello::{self, HelloBody, WELCOME_BYTES, WelcomeBody, WelcomeClear};
 use super::keys::{CipherSuite, CipherSuites, SessionKeys, SessionSecrets};
 use super::limits::{
-    DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX, HANDSHAKE_TIMEOUT, PENDING_MAX, PENDING_PER_TICKET_MAX,
+    DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX, HANDSHAKE_TIMEOUT, PENDING_MAX,
+    PENDING_PER_TICKET_MAX, STARTS_PER_TICKET_MAX,
 };
 use super::packet::Header;
 
@@ -80,9 +81,10 @@ pub enum FrontDoorOutput<A, G> {
 /// unasked, so there is no timer. Old entries go when new ones come.
 ///
 /// **Bounded**: at most [`PENDING_MAX`] starts are known, each some 400 bytes. When full, the oldest
-/// is forgotten; its client's next HELLO is a new start. One ticket has at most
-/// [`PENDING_PER_TICKET_MAX`] unconfirmed starts, so that a ticket's holder pushes out only his own.
-/// Only who holds a good ticket and its secret makes an entry at all.
+/// is forgotten, whosever it is; its client's next HELLO is a new start. Only who holds a good ticket
+/// and its secret makes an entry at all, and one ticket makes only so many: beyond
+/// [`PENDING_PER_TICKET_MAX`] unconfirmed starts it pushes out its own oldest one, and beyond
+/// [`STARTS_PER_TICKET_MAX`] in all it starts nothing until it expires.
 ///
 /// **Addresses**: a start belongs to the address its HELLO came from. The WELCOME goes nowhere else,
 /// and a packet that can only be sealed by who has seen it confirms the session only from there. The
@@ -206,7 +208,9 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         }
         let suite = self.suites.choose(body.suites);
         let ticket_hash = sha256(clear.ticket);
-        self.make_room(now, &ticket_hash);
+        if !self.make_room(now, &ticket_hash) {
+            return FrontDoorOutput::Nothing;
+        }
         self.started += 1;
         let start = Start::new(
             self.started,
@@ -275,20 +279,28 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
             .max()
     }
 
-    /// Forgets what is over, and then the oldest where there is no room for one more.
-    fn make_room(&mut self, now: Instant, ticket_hash: &[u8; 32]) {
+    /// Forgets what is over, and then the oldest where there is no room for one more; says whether
+    /// the ticket may have one more at all.
+    fn make_room(&mut self, now: Instant, ticket_hash: &[u8; 32]) -> bool {
         self.starts.retain(|_, start| start.is_current(now));
         let starts = &self.starts;
         self.sessions.retain(|_, hello_hash| starts.contains_key(hello_hash));
-        let same_ticket =
-            |start: &Start<A, G>| start.ticket_hash == *ticket_hash && !start.is_confirmed();
-        if self.starts.values().filter(|start| same_ticket(start)).count() >= PENDING_PER_TICKET_MAX
-        {
-            self.forget_oldest(same_ticket);
+        let of_ticket = |start: &Start<A, G>| start.ticket_hash == *ticket_hash;
+        let pending = |start: &Start<A, G>| of_ticket(start) && !start.is_confirmed();
+        if self.count(pending) >= PENDING_PER_TICKET_MAX {
+            self.forget_oldest(pending);
+        }
+        if self.count(of_ticket) >= STARTS_PER_TICKET_MAX {
+            return false;
         }
         if self.starts.len() >= PENDING_MAX {
             self.forget_oldest(|_| true);
         }
+        true
+    }
+
+    fn count(&self, which: impl Fn(&Start<A, G>) -> bool) -> usize {
+        self.starts.values().filter(|start| which(start)).count()
     }
 
     fn forget_oldest(&mut self, which: impl Fn(&Start<A, G>) -> bool) {

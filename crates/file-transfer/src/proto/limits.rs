@@ -73,6 +73,9 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PENDING_MAX: usize = 1024;
 /// Unconfirmed starts of one ticket. Full: its oldest is forgotten.
 pub const PENDING_PER_TICKET_MAX: usize = 4;
+/// Starts of one ticket, confirmed or not, while it is good. Full: a further one gets no answer. Many
+/// more than a client with bad luck needs, and few enough that no ticket makes thread after thread.
+pub const STARTS_PER_TICKET_MAX: usize = 16;
 
 /// RTT taken before the first sample (RFC 9002, section 6.2.2).
 pub const INITIAL_RTT: Duration = Duration::from_millis(333);

@@ -91,3 +91,31 @@ fn a_session_that_says_goodbye_takes_no_place() {
     assert_eq!(sessions.count(), 1);
     assert!(sessions.admit(ticket(3), "ann", 1).is_ok());
 }
+
+#[test]
+fn sessions_that_say_goodbye_are_bounded_too() {
+    let sessions = sessions();
+    let start = || sessions.admit(ticket(1), "ann", 1);
+    let mut places: Vec<Place> = (0..6).map(|_| start().unwrap()).collect();
+    assert_eq!(start().unwrap_err(), Refusal::Full);
+    let newest = places.last().unwrap();
+    assert_eq!(newest.control().end(), None, "who is refused ends nobody");
+    places.remove(0);
+    assert!(start().is_ok());
+}
+
+#[test]
+fn a_farewell_counts_although_it_takes_no_place() {
+    let sessions = sessions();
+    let leaving: Vec<Place> = (0..6)
+        .map(|number| {
+            let place = sessions.admit(ticket(number), "ann", 1).unwrap();
+            place.vacate();
+            place
+        })
+        .collect();
+    assert_eq!(sessions.count(), 0);
+    assert_eq!(sessions.admit(ticket(9), "bob", 2).unwrap_err(), Refusal::Full);
+    drop(leaving);
+    assert!(sessions.admit(ticket(9), "bob", 2).is_ok());
+}

@@ -1,4 +1,4 @@
-//! The front door against clients that are not where they say.
+//! The front door against clients that are not where they say, or start again and again.
 
 use super::*;
 use crate::proto::handshake::ClientHandshake;
@@ -97,4 +97,27 @@ fn a_start_that_was_not_confirmed_in_time_may_begin_elsewhere() {
     let want = bench.want(&mut client, welcome);
     assert_eq!(bench.prove(HOME, &want), None);
     assert_eq!(bench.prove(ELSEWHERE, &want), Some(ELSEWHERE));
+}
+
+#[test]
+fn a_ticket_starts_only_so_often_until_it_expires() {
+    let mut bench = Bench::new();
+    let start = |bench: &mut Bench, random| {
+        let mut client = client(random);
+        let Some(welcome) = bench.greet(HOME, &client) else { return false };
+        let want = bench.want(&mut client, welcome);
+        bench.prove(HOME, &want) == Some(HOME)
+    };
+    let starts = (0..=u8::MAX).filter(|random| start(&mut bench, *random)).count();
+    assert_eq!(starts, STARTS_PER_TICKET_MAX);
+    bench.now += Duration::from_secs(60);
+    assert!(start(&mut bench, 0), "the bench's ticket is always good for another minute");
+}
+
+#[test]
+fn unconfirmed_starts_push_out_only_their_like() {
+    let mut bench = Bench::new();
+    let clients = (0..=u8::MAX).map(client).collect::<Vec<_>>();
+    assert!(clients.iter().all(|client| bench.greet(HOME, client).is_some()));
+    assert_eq!(bench.door.start_count(), PENDING_PER_TICKET_MAX);
 }
