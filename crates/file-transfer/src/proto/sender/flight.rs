@@ -52,6 +52,8 @@ pub(super) struct Flight {
     acked: RangeSet,
     episode: Episode,
     /// When something new was acknowledged last.
+    acknowledged_at: Instant,
+    /// When file bytes were acknowledged last.
     progress_at: Instant,
     /// Bytes that may be queued at the receiver.
     window: u64,
@@ -74,6 +76,8 @@ struct Tally {
     newest_sent_at: Option<Instant>,
     /// Largest number, its time and its size.
     largest: Option<(u64, Instant, u16)>,
+    /// There were packets with file bytes among them.
+    has_data: bool,
     /// File bytes of neighbouring packets, handed on as one.
     run: Option<Range<u64>>,
     mtu_grew: bool,
@@ -108,6 +112,7 @@ impl Flight {
             ecn: EcnValidation::new(),
             acked: RangeSet::new(),
             episode: Episode::default(),
+            acknowledged_at: now,
             progress_at: now,
             window: 0,
             stats: FlightStats::default(),
@@ -154,7 +159,7 @@ impl Flight {
         self.sent.next_number()
     }
 
-    /// When something new was acknowledged last.
+    /// When file bytes were acknowledged last.
     pub(super) fn progress_at(&self) -> Instant {
         self.progress_at
     }
@@ -238,8 +243,8 @@ impl Flight {
         self.sent.oldest_data_in_flight().map(SentPacket::range)
     }
 
-    /// Takes an ACK; `is_newest` says that no later one came before it. Says whether anything new was
-    /// acknowledged.
+    /// Takes an ACK; `is_newest` says that no later one came before it. Says whether the transfer
+    /// moved on: a peer that acknowledges questions but takes no file bytes does not move it.
     pub(super) fn handle_ack(
         &mut self,
         now: Instant,
@@ -265,6 +270,9 @@ impl Flight {
             self.undo_if_spurious(now);
             self.report_ack(now, &tally, prior_in_flight, measured.is_some());
             self.check_path_size(now, &tally);
+            self.acknowledged_at = now;
+        }
+        if tally.has_data {
             self.progress_at = now;
         }
         if is_newest && self.ecn.reported(ack.header.ecn, tally.packets) {
@@ -276,7 +284,7 @@ impl Flight {
             self.mtu.current(),
         );
         self.retire(now);
-        Ok(tally.packets > 0)
+        Ok(tally.has_data)
     }
 
     /// Walks over the numbers that no ACK has named before.
@@ -324,7 +332,10 @@ impl Flight {
         }
         self.rate.acknowledged(now, u64::from(packet.size), &batch.rate, batch.sent_at);
         match packet.content {
-            PacketContent::Data => tally.add_run(packet.range(), work),
+            PacketContent::Data => {
+                tally.has_data = true;
+                tally.add_run(packet.range(), work);
+            }
             PacketContent::Ping => {}
             PacketContent::SizeProbe => tally.mtu_grew |= self.mtu.probe_acknowledged(number),
         }
@@ -419,7 +430,7 @@ impl Flight {
             self.loss.episode_began();
         }
         self.episode.lost += losses.packets;
-        let nothing_arrived_between = oldest > self.progress_at;
+        let nothing_arrived_between = oldest > self.acknowledged_at;
         let long_enough = newest.saturating_duration_since(oldest)
             >= self.rtt.probe_timeout() * PERSISTENT_CONGESTION_TIMEOUTS;
         self.controller.on_loss(
