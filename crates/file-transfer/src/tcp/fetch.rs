@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -32,7 +32,7 @@ use crate::ticket::TICKET_BYTES;
 
 /// How long connecting may take, and then the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a node may be silent.
+/// How long a node may send no byte at all.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A connection without a word is probed, and given up, in about this time too.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -141,7 +141,7 @@ async fn receive(config: &FetchConfig, mut blocks: Blocks) -> Result<(), FetchEr
     let wanted = frame::nameable(&config.wanted);
     greet(&mut stream, config, &wanted).await?;
     let mut expected = wanted;
-    while let Some(block) = in_time(read_frame(&mut stream, &mut expected, &mut blocks)).await? {
+    while let Some(block) = read_frame(&mut stream, &mut expected, &mut blocks).await? {
         // The writer is gone only after an error, which it reports itself.
         blocks.blocks.send(block).await.map_err(|_| FetchError::TimedOut)?;
     }
@@ -206,11 +206,13 @@ async fn greet(
         .map_err(|error| FetchError::Protocol(error.to_string()))?;
     let client_proof = proof::of_client(&config.secret, &exporter, &client_random, &ticket);
     let hello = Hello { ticket, client_random, proof: client_proof, wanted: wanted.clone() };
-    in_time(async { Ok(stream.write_all(&hello.encode()).await?) }).await?;
+    timeout(SILENCE_MAX, stream.write_all(&hello.encode()))
+        .await
+        .map_err(|_| FetchError::TimedOut)??;
 
-    let (kind, bytes) = in_time(read_header(stream)).await?;
+    let (kind, bytes) = read_header(stream).await?;
     let mut body = vec![0; bytes];
-    in_time(async { Ok(stream.read_exact(&mut body).await?) }).await?;
+    read_patiently(stream, &mut body).await?;
     let welcome = match kind {
         Kind::Welcome => Welcome::decode(&body)?,
         Kind::Close => return Err(FetchError::Closed(CloseCode::decode(&body)?)),
@@ -227,8 +229,8 @@ async fn greet(
 }
 
 /// Reads one frame; `None` is END.
-async fn read_frame(
-    stream: &mut TlsStream<TcpStream>,
+async fn read_frame<S: AsyncRead + Unpin>(
+    stream: &mut S,
     expected: &mut RangeSet,
     blocks: &mut Blocks,
 ) -> Result<Option<Block>, FetchError> {
@@ -245,26 +247,28 @@ async fn read_frame(
         Kind::End if bytes == 0 && expected.is_empty() => Ok(None),
         Kind::End => Err(protocol("the node ends before it has sent everything")),
         Kind::Close if bytes == 1 => {
-            Err(FetchError::Closed(CloseCode::decode(&[stream.read_u8().await?])?))
+            let mut code = [0];
+            read_patiently(stream, &mut code).await?;
+            Err(FetchError::Closed(CloseCode::decode(&code)?))
         }
         _ => Err(protocol("the node sends a frame that does not belong here")),
     }
 }
 
-async fn read_header(stream: &mut TlsStream<TcpStream>) -> Result<(Kind, usize), FetchError> {
+async fn read_header<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Kind, usize), FetchError> {
     let mut header = [0; HEADER_BYTES];
-    stream.read_exact(&mut header).await?;
+    read_patiently(stream, &mut header).await?;
     Ok(frame::decode_header(header, NODE_BODY_BYTES_MAX)?)
 }
 
-async fn read_offset(
-    stream: &mut TlsStream<TcpStream>,
+async fn read_offset<S: AsyncRead + Unpin>(
+    stream: &mut S,
     body_bytes: usize,
 ) -> Result<Range<u64>, FetchError> {
     let malformed = FrameError::Malformed(Kind::Data);
     let bytes = body_bytes.checked_sub(OFFSET_BYTES).ok_or(malformed)?;
     let mut offset = [0; OFFSET_BYTES];
-    stream.read_exact(&mut offset).await?;
+    read_patiently(stream, &mut offset).await?;
     Ok(frame::decode_data(offset, bytes).ok_or(malformed)?)
 }
 
@@ -275,20 +279,33 @@ fn takes_next(expected: &mut RangeSet, range: &Range<u64>) -> bool {
     fits && expected.remove(range.clone())
 }
 
-async fn read_block(
-    stream: &mut TlsStream<TcpStream>,
+async fn read_block<S: AsyncRead + Unpin>(
+    stream: &mut S,
     range: Range<u64>,
     blocks: &mut Blocks,
 ) -> Result<Block, FetchError> {
     let length = usize::try_from(range.end - range.start).unwrap_or_default();
     let mut bytes = blocks.spare.try_recv().unwrap_or_default();
     bytes.resize(length, 0);
-    stream.read_exact(&mut bytes).await?;
+    read_patiently(stream, &mut bytes).await?;
     Ok(Block { offset: range.start, bytes })
 }
 
-async fn in_time<T>(step: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
-    timeout(SILENCE_MAX, step).await.map_err(|_| FetchError::TimedOut)?
+/// Fills `bytes`, however long it takes, as long as a byte comes now and then: a frame is much for a
+/// slow network.
+async fn read_patiently<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    mut bytes: &mut [u8],
+) -> Result<(), FetchError> {
+    while !bytes.is_empty() {
+        let read =
+            timeout(SILENCE_MAX, stream.read(bytes)).await.map_err(|_| FetchError::TimedOut)??;
+        if read == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        bytes = bytes.get_mut(read..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -254,3 +254,40 @@ async fn a_cancelled_download_gives_its_sink_back() {
     assert!(matches!(result, Err(FetchError::Cancelled)), "{result:?}");
     assert_eq!(sink, Some(Vec::new()));
 }
+
+/// Reads one frame of what `node` writes, on a network without TLS whose time passes at once.
+async fn one_frame(
+    node: impl AsyncFnOnce(&mut tokio::io::DuplexStream),
+) -> Result<Option<Block>, FetchError> {
+    let (mut here, mut there) = tokio::io::duplex(1 << 16);
+    let mut expected = RangeSet::of(0..SIZE);
+    let (sender, _queue) = mpsc::channel(1);
+    let (_spent, spare) = mpsc::channel(1);
+    let mut blocks = Blocks { blocks: sender, spare };
+    let reading = read_frame(&mut here, &mut expected, &mut blocks);
+    tokio::select! {
+        frame = reading => frame,
+        () = async { node(&mut there).await; std::future::pending().await } => unreachable!(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_may_take_longer_than_a_silence() {
+    let frame = data(0, &[1; SIZE as usize]);
+    let block = one_frame(async |node| {
+        for piece in frame.chunks(100) {
+            tokio::time::sleep(SILENCE_MAX * 9 / 10).await;
+            node.write_all(piece).await.unwrap();
+        }
+    });
+    assert_eq!(block.await.unwrap().unwrap().bytes, [1; SIZE as usize]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_falls_silent_in_a_frame_is_given_up() {
+    let started = tokio::time::Instant::now();
+    let frame = data(0, &[1; SIZE as usize]);
+    let result = one_frame(async |node| node.write_all(&frame[..500]).await.unwrap()).await;
+    assert!(matches!(result, Err(FetchError::TimedOut)), "{result:?}");
+    assert_eq!(started.elapsed().as_secs(), SILENCE_MAX.as_secs());
+}
