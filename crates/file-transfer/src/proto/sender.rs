@@ -371,10 +371,10 @@ impl Sender {
         } else if self.probe_at().is_some_and(|at| now >= at) {
             self.liveness.asked(now);
             self.stats.probe_timeouts += 1;
-            // Without file bytes to probe with, a PING does as well.
+            // Without file bytes to probe with, or that may be sent, a PING does as well.
             match self.oldest_unacknowledged() {
-                Some(_) => self.probes_due = PROBES_PER_TIMEOUT,
-                None => self.ping_due = true,
+                Some(_) if self.bytes_left > 0 => self.probes_due = PROBES_PER_TIMEOUT,
+                _ => self.ping_due = true,
             }
         }
         let sync_overdue =

@@ -85,16 +85,23 @@ impl Sender {
             self.flight.limited_by_application();
             return false;
         }
+        if self.bytes_left == 0 {
+            self.close(now, CloseCode::LimitReached, "the ticket's bytes are used up");
+            return false;
+        }
         let allowed = usize::try_from(self.flight.allowance(now)).unwrap_or(usize::MAX);
         let datagrams = allowed.min(segments_max).min(BATCH_SEGMENTS_MAX);
         if datagrams == 0 {
             return false;
         }
         self.flight.begin_batch(now);
-        while batch.slots().len() < datagrams && !self.ends_generation(batch) {
+        while batch.slots().len() < datagrams && self.bytes_left > 0 && !self.ends_generation(batch)
+        {
             let sync = self.sync_due(now).then(|| self.sync_block());
             let bytes_max = batch::capacity(batch.segment_bytes(), sync.as_ref());
-            let Some(range) = self.work.take(bytes_max) else { break };
+            let Some(range) = self.work.take(bytes_max.min(self.bytes_left)) else {
+                break;
+            };
             let is_full = range.end - range.start == bytes_max;
             if sync.is_some() {
                 self.last_sync = Some(now);
@@ -113,7 +120,7 @@ impl Sender {
 
     /// What a probe carries, if one is due: the oldest bytes in flight.
     fn probe_range(&mut self) -> Option<Range<u64>> {
-        if self.probes_due == 0 {
+        if self.probes_due == 0 || self.bytes_left == 0 {
             return None;
         }
         self.probes_due -= 1;
@@ -129,7 +136,7 @@ impl Sender {
     fn probe_batch(&mut self, now: Instant, range: Range<u64>, batch: &mut Batch) -> bool {
         let is_second = self.probes_due == 0;
         let size = if is_second { DATAGRAM_BYTES_BASE } else { batch.segment_bytes() };
-        let end = range.end.min(range.start + batch::capacity(size, None));
+        let end = range.end.min(range.start + batch::capacity(size, None).min(self.bytes_left));
         batch.begin(size);
         self.flight.begin_batch(now);
         self.put(now, batch, range.start..end, None);
@@ -152,9 +159,6 @@ impl Sender {
         let Some(first) = batch.slots().first() else { return false };
         self.channel.prepare(first.number);
         self.last_eliciting = Some(now);
-        if self.bytes_left == 0 && !self.work.is_empty() {
-            self.close(now, CloseCode::LimitReached, "the ticket's bytes are used up");
-        }
         true
     }
 

@@ -15,6 +15,8 @@ struct Bench {
     next_number: u64,
     /// Every number the sender has sent.
     arrived: RangeSet,
+    /// Those of DATA.
+    data: Vec<u64>,
     now: Instant,
 }
 
@@ -36,7 +38,7 @@ impl Bench {
             },
         );
         let peer = SealedChannel::new(7, secrets.client_keys(CipherSuite::ChaCha20Poly1305));
-        Self { sender, peer, next_number: 0, arrived: RangeSet::new(), now }
+        Self { sender, peer, next_number: 0, arrived: RangeSet::new(), data: Vec::new(), now }
     }
 
     fn send(&mut self, kind: PacketKind, write: impl FnOnce(&mut [u8]) -> usize) {
@@ -73,6 +75,7 @@ impl Bench {
             }
             count += batch.slots().len();
         }
+        self.data.extend(&numbers);
         (count, numbers)
     }
 
@@ -171,7 +174,24 @@ fn asking_again_and_again_ends_at_the_limit_of_the_ticket() {
         }
     }
     assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::LimitReached)));
-    assert!(bench.sender.stats().data_bytes_sent <= 15_000_000 + 64 * 1200);
+    assert_eq!(bench.sender.stats().data_bytes_sent, 15_000_000, "and not one byte more");
+}
+
+#[test]
+fn what_is_lost_of_the_last_bytes_of_a_ticket_is_not_sent_again() {
+    let mut bench = Bench::new();
+    bench.sender.bytes_left = 1_000;
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000));
+    assert_eq!(bench.drain().1.len(), 1);
+    // Nothing of it arrives; the questions do.
+    for _ in 0..50 {
+        bench.pass(Duration::from_millis(100));
+        let questions = bench.arrived.clone();
+        let pings = questions.iter().flatten().filter(|number| !bench.data.contains(number));
+        bench.ack(&pings.map(|number| number..number + 1).collect(), 1 << 20);
+    }
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::LimitReached)));
+    assert_eq!(bench.sender.stats().data_bytes_sent, 1_000);
 }
 
 #[test]
