@@ -64,12 +64,16 @@ pub(crate) struct Received {
 /// Decides before each attempt whether the kernel is to fail it; tests inject faults with it.
 pub(crate) type SendFault = Box<dyn FnMut(&Transmit<'_>) -> Option<Errno> + Send>;
 
+/// The same for receiving.
+pub(crate) type ReceiveFault = Box<dyn FnMut() -> Option<Errno> + Send>;
+
 /// A non-blocking UDP socket with segmentation offload both ways.
 pub(crate) struct DatagramIo {
     socket: UdpSocket,
     state: UdpSocketState,
     segmentation: bool,
     fault: Option<SendFault>,
+    receive_fault: Option<ReceiveFault>,
 }
 
 impl DatagramIo {
@@ -77,12 +81,18 @@ impl DatagramIo {
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let segmentation = state.max_gso_segments() > 1;
-        Ok(Self { socket, state, segmentation, fault: None })
+        Ok(Self { socket, state, segmentation, fault: None, receive_fault: None })
     }
 
     /// The same with a fault to inject.
     pub(crate) fn with_fault(mut self, fault: Option<SendFault>) -> Self {
         self.fault = fault;
+        self
+    }
+
+    /// The same with a fault of receiving to inject.
+    pub(crate) fn with_receive_fault(mut self, fault: Option<ReceiveFault>) -> Self {
+        self.receive_fault = fault;
         self
     }
 
@@ -120,6 +130,9 @@ impl DatagramIo {
     /// `buffer` should hold [`RECEIVE_BUFFER_BYTES`]. Errors that earlier sends caused (an ICMP
     /// "port unreachable", which anybody can forge) are dropped.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        if let Some(error) = self.receive_fault.as_mut().and_then(|fault| fault()) {
+            return Err(error.into());
+        }
         let mut meta = [RecvMeta::default()];
         loop {
             let socket = UdpSockRef::from(&self.socket);

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
 use super::sender_thread::{self, SessionStart};
@@ -34,6 +34,10 @@ const RECEIVES_PER_TURN: usize = 64;
 /// two system calls.
 const EARLY_RECEIVES_MAX: usize = 32;
 
+/// Pause after a failure of the socket, want of memory for one: long enough that a lasting one costs
+/// nothing, short enough that clients, who repeat their HELLO, hardly notice a passing one.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
 /// Starts the thread of one listen socket. It ends when the service's sessions are closed and
 /// `wakeup` is called.
 pub(crate) fn spawn(
@@ -43,7 +47,8 @@ pub(crate) fn spawn(
 ) -> io::Result<JoinHandle<()>> {
     prepare_listener(&socket)?;
     let door = Door {
-        io: DatagramIo::new(socket)?,
+        io: DatagramIo::new(socket)?
+            .with_receive_fault(service.receive_fault.as_ref().map(|make| make())),
         state: FrontDoor::new(CipherSuites::of_this_machine()),
         randomness: fresh_randomness()?,
         strays: VecDeque::new(),
@@ -88,13 +93,24 @@ struct Origin {
 impl Door {
     fn run(mut self) {
         let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
+        let mut failures: u64 = 0;
         while !self.service.sessions.is_closed() {
             let turn = wait_readable(self.io.as_fd(), &self.wakeup, None)
                 .and_then(|_| self.receive_turn(&mut buffer));
-            if let Err(error) = turn {
-                // Nothing that a peer can cause. Better no front door than a spinning one.
-                tracing::error!(%error, "the UDP front door fails");
-                return;
+            match turn {
+                Ok(()) if failures > 0 => {
+                    tracing::info!(failures, "the UDP front door works again");
+                    failures = 0;
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    // Nothing that a peer can cause, and nothing that has to last.
+                    if failures == 0 {
+                        tracing::error!(%error, "the UDP front door fails, and goes on trying");
+                    }
+                    failures += 1;
+                    std::thread::sleep(FAILURE_PAUSE);
+                }
             }
         }
     }

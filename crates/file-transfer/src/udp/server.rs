@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::datagram_io::SendFault;
+use super::datagram_io::{ReceiveFault, SendFault};
 use super::front_door;
 use super::sender_thread::SessionReport;
 use super::wakeup::Wakeup;
@@ -55,6 +55,8 @@ pub(crate) struct Service {
     pub(crate) sessions: Arc<Sessions>,
     /// Makes the faults of each session's socket; tests only.
     pub(crate) send_fault: Option<Box<dyn Fn() -> SendFault + Send + Sync>>,
+    /// Makes the faults of each front door's socket; tests only.
+    pub(crate) receive_fault: Option<Box<dyn Fn() -> ReceiveFault + Send + Sync>>,
 }
 
 /// A running sending service. Dropping it shuts it down.
@@ -74,8 +76,15 @@ impl UdpServer {
     pub fn start(sockets: Vec<UdpSocket>, config: UdpServerConfig) -> io::Result<Self> {
         let UdpServerConfig { key, open_file, limits, on_session_end } = config;
         let sessions = Sessions::new(limits);
-        let send_fault = None;
-        Self::serve(sockets, Service { key, open_file, on_session_end, sessions, send_fault })
+        let service = Service {
+            key,
+            open_file,
+            on_session_end,
+            sessions,
+            send_fault: None,
+            receive_fault: None,
+        };
+        Self::serve(sockets, service)
     }
 
     pub(crate) fn serve(sockets: Vec<UdpSocket>, service: Service) -> io::Result<Self> {

@@ -1,4 +1,4 @@
-//! Whole transfers over sockets whose sends fail as drivers and kernels fail them.
+//! Whole transfers over sockets that fail as drivers and kernels fail them.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use quinn_udp::Transmit;
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use super::datagram_io::SendFault;
+use super::datagram_io::{ReceiveFault, SendFault};
 use super::server::Service;
 use super::*;
 use crate::file_path::FilePath;
@@ -37,6 +37,15 @@ struct Attempts {
 fn check(
     fails: impl Fn(usize) -> Option<Errno> + Clone + Send + Sync + 'static,
 ) -> (Arc<Attempts>, SenderStats) {
+    check_with(fails, None)
+}
+
+/// The same with a front door that fails to receive.
+#[track_caller]
+fn check_with(
+    fails: impl Fn(usize) -> Option<Errno> + Clone + Send + Sync + 'static,
+    receive_fault: Option<Box<dyn Fn() -> ReceiveFault + Send + Sync>>,
+) -> (Arc<Attempts>, SenderStats) {
     let mut bytes = vec![0; FILE_BYTES];
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -53,6 +62,7 @@ fn check(
         on_session_end: Some(Box::new(move |ended| report.send(ended.clone()).unwrap())),
         sessions: Sessions::new(SessionLimits::default()),
         send_fault: Some(Box::new(move || fault(counted.clone(), fails.clone()))),
+        receive_fault,
     };
     let listener = bind_listener("127.0.0.1:0".parse().unwrap()).unwrap();
     let server = UdpServer::serve(vec![listener], service).unwrap();
@@ -115,4 +125,16 @@ fn batches_that_find_the_queue_full_are_sent_again_as_lost_ones() {
     let (attempts, stats) = check(|attempt| (attempt % 10 == 9).then_some(Errno::NOBUFS));
     assert!(attempts.segmented.load(Ordering::Relaxed) > 20, "segmentation stays on");
     assert!(stats.packets_lost > 0 && stats.data_bytes_sent > FILE_BYTES as u64, "{stats:?}");
+}
+
+#[test]
+fn a_front_door_that_cannot_receive_for_a_moment_goes_on_afterwards() {
+    let failures = Arc::new(AtomicUsize::new(0));
+    let counted = failures.clone();
+    let make = move || -> ReceiveFault {
+        let failures = counted.clone();
+        Box::new(move || (failures.fetch_add(1, Ordering::Relaxed) < 3).then_some(Errno::NOMEM))
+    };
+    check_with(|_| None, Some(Box::new(make)));
+    assert!(failures.load(Ordering::Relaxed) > 3);
 }
