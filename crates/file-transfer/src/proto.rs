@@ -30,7 +30,7 @@ pub mod ping_frame;
 pub mod received_numbers;
 pub mod receiver;
 pub mod rtt;
-mod sealed_channel;
+pub(crate) mod sealed_channel;
 pub mod sender;
 pub mod want_frame;
 mod wire_bytes;

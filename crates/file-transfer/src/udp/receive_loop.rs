@@ -90,10 +90,8 @@ impl<'a> ReceiveLoop<'a> {
                 return Err(ReceiveError::Cancelled);
             }
             self.receiver.handle_timeout(now);
-            if let Some(outcome) = self.receiver.outcome() {
-                return Err(error_of(outcome));
-            }
-            if self.receiver.is_complete() && self.receiver.stats().packets > 0 {
+            if let Some(end) = end_of(&self.receiver) {
+                end?;
                 self.runs.flush(sink).map_err(ReceiveError::Disk)?;
                 self.receiver.finish(now);
                 return Ok(());
@@ -181,6 +179,15 @@ impl<'a> ReceiveLoop<'a> {
     }
 }
 
+/// Whether and how the transfer is over. Who has everything has it, whatever the sender said after the
+/// last byte.
+fn end_of(receiver: &Receiver) -> Option<Result<(), ReceiveError>> {
+    if receiver.is_complete() && receiver.stats().packets > 0 {
+        return Some(Ok(()));
+    }
+    receiver.outcome().map(|outcome| Err(error_of(outcome)))
+}
+
 /// What the sender is told when this end gives up. Nothing if it knows.
 fn last_words(end: &Result<(), ReceiveError>) -> Option<(CloseCode, String)> {
     match end {
@@ -205,3 +212,6 @@ fn error_of(outcome: &ReceiverOutcome) -> ReceiveError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
