@@ -8,10 +8,12 @@ use std::fmt;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
+use tokio_util::task::TaskTracker;
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::sessions::{EndReason, Place, Refusal};
@@ -23,11 +25,16 @@ use crate::udp::{OpenError, SessionReport, UdpServer, UdpServerConfig};
 
 pub use crate::sessions::SessionLimits as NodeLimits;
 
+/// How long clients over TCP are waited for at the end: what a CLOSE may take to be read.
+const TCP_FAREWELL: Duration = Duration::from_secs(5);
+
 /// A running node. [`shutdown`](Self::shutdown) ends it, and so does dropping it.
 pub struct TransferNode {
     key: TicketKey,
     catalogue: Arc<Catalogue>,
     udp: UdpServer,
+    /// Holds a token of every transfer over TCP.
+    tcp: TaskTracker,
 }
 
 impl TransferNode {
@@ -54,7 +61,8 @@ impl TransferNode {
             limits,
             on_session_end: Some(Box::new(log_session)),
         };
-        Ok(TransferNode { key, catalogue, udp: UdpServer::start(udp, config)? })
+        let udp = UdpServer::start(udp, config)?;
+        Ok(TransferNode { key, catalogue, udp, tcp: TaskTracker::new() })
     }
 
     /// Serves one client over TCP, on a connection whose handshake is done and agreed on
@@ -67,6 +75,7 @@ impl TransferNode {
             .map_err(|error| TcpServeError::Protocol(error.to_string()))?;
         let proven =
             serve::read_hello(&mut stream, exporter, |ticket| self.open_ticket(ticket)).await?;
+        let _waited_for = self.tcp.token();
         let place = match self.admit(&proven) {
             Ok(place) => place,
             Err(code) => return Err(serve::close(&mut stream, code).await),
@@ -90,9 +99,21 @@ impl TransferNode {
     }
 
     /// Ends every transfer, tells each client, and lets none start any more. Waits for the threads of
-    /// the UDP side.
+    /// the UDP side; [`tcp_ended`](Self::tcp_ended) waits for the other.
     pub fn shutdown(&self) {
         self.udp.shut_down();
+    }
+
+    /// After [`shutdown`](Self::shutdown): completes when every client over TCP has been told, or has
+    /// not listened for 5 s.
+    pub async fn tcp_ended(&self) {
+        self.tcp.close();
+        if timeout(TCP_FAREWELL, self.tcp.wait()).await.is_err() {
+            tracing::info!(
+                transfers = self.tcp.len(),
+                "not waiting for clients over TCP any longer"
+            );
+        }
     }
 
     fn open_ticket(&self, ticket: &[u8]) -> Result<Grant, CloseCode> {

@@ -389,3 +389,17 @@ async fn a_node_that_shuts_down_ends_its_transfers() {
     let error = held.failure().await;
     assert!(matches!(error, DownloadError::Ended), "{error}");
 }
+
+#[tokio::test]
+async fn a_node_that_has_shut_down_has_told_everybody() {
+    let held = Held::start(Lab::start().await).await;
+    let node = Arc::clone(&held.lab.node);
+    node.shutdown();
+    let ended = tokio::spawn(async move {
+        node.tcp_ended().await;
+        node.transfer_count()
+    });
+    let error = held.failure().await;
+    assert!(matches!(error, DownloadError::Ended), "{error}");
+    assert_eq!(ended.await.unwrap(), 0, "nothing runs once it was waited for");
+}

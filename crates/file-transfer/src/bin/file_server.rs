@@ -100,7 +100,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!(transfers = node.transfer_count(), "ending");
-    tokio::task::spawn_blocking(move || node.shutdown()).await?;
+    let ending = Arc::clone(&node);
+    tokio::task::spawn_blocking(move || ending.shutdown()).await?;
+    node.tcp_ended().await;
     Ok(())
 }
 
