@@ -11,7 +11,7 @@ if [ -z "${DISPLAY:-}" ] && [ -z "${WAYLAND_DISPLAY:-}" ]; then
     exec scripts/tour.sh
 fi
 
-cargo build --release --workspace
+cargo build --release -p chat-server -p gtk-client
 
 port=${PORT:-5050}
 output=$(mktemp --directory)

@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --release --workspace
+cargo build --release -p chat-server -p gtk-client
 export PROGRAMS=$PWD/target/release GEOMETRY=1840x700
 exec scripts/headless-session.sh /usr/bin/python3 tests/ui/tour.py
