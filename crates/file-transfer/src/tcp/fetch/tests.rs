@@ -11,6 +11,7 @@ use crate::tls_identity::TlsIdentity;
 
 const SECRET: [u8; 32] = [7; 32];
 const SIZE: u64 = 1000;
+const SIZE_IN_MEMORY: usize = 1000;
 
 /// A node that says what it is told to, after HELLO.
 struct FakeNode {
@@ -273,20 +274,20 @@ async fn one_frame(
 
 #[tokio::test(start_paused = true)]
 async fn a_frame_may_take_longer_than_a_silence() {
-    let frame = data(0, &[1; SIZE as usize]);
+    let frame = data(0, &[1; SIZE_IN_MEMORY]);
     let block = one_frame(async |node| {
         for piece in frame.chunks(100) {
             tokio::time::sleep(SILENCE_MAX * 9 / 10).await;
             node.write_all(piece).await.unwrap();
         }
     });
-    assert_eq!(block.await.unwrap().unwrap().bytes, [1; SIZE as usize]);
+    assert_eq!(block.await.unwrap().unwrap().bytes, [1; SIZE_IN_MEMORY]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_falls_silent_in_a_frame_is_given_up() {
     let started = tokio::time::Instant::now();
-    let frame = data(0, &[1; SIZE as usize]);
+    let frame = data(0, &[1; SIZE_IN_MEMORY]);
     let result = one_frame(async |node| node.write_all(&frame[..500]).await.unwrap()).await;
     assert!(matches!(result, Err(FetchError::TimedOut)), "{result:?}");
     assert_eq!(started.elapsed().as_secs(), SILENCE_MAX.as_secs());
