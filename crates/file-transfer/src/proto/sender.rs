@@ -6,14 +6,18 @@
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
 //!   `sent_packets.rs` (the ring), `loss_detection.rs`, `delivery_rate.rs`, `pacer.rs`, `path_mtu.rs`,
 //!   `ecn_validation.rs`, `number_skips.rs`
-//! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` is its first implementation
+//! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` and `bbr.rs`
+//!   implement it
 //!
 //! The other end is [`receiver`](super::receiver).
 
 use std::time::{Duration, Instant};
 
 pub use self::batch::{Batch, Slot};
-pub use self::congestion::{AckSample, CongestionController, LossSample};
+pub use self::bbr::Bbr;
+pub use self::congestion::{
+    AckSample, CongestionChoice, CongestionController, LossSample, LostPacket,
+};
 pub use self::cubic::Cubic;
 pub use self::delivery_rate::RateSample;
 
@@ -33,6 +37,7 @@ use super::sealed_channel::SealedChannel;
 use super::want_frame::WantFrame;
 
 mod batch;
+mod bbr;
 mod congestion;
 mod cubic;
 mod delivery_rate;

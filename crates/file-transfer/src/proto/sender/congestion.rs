@@ -3,7 +3,30 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::bbr::Bbr;
+use super::cubic::Cubic;
 use super::delivery_rate::RateSample;
+
+/// Which congestion controller a session gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CongestionChoice {
+    /// BBRv3 (draft-ietf-ccwg-bbr): a model of the path instead of a reaction to loss.
+    Bbr,
+    /// CUBIC (RFC 9438).
+    #[default]
+    Cubic,
+}
+
+impl CongestionChoice {
+    /// A controller for datagrams of the given size; sessions must not share a seed.
+    #[must_use]
+    pub fn controller(self, datagram_bytes: usize, seed: u64) -> Box<dyn CongestionController> {
+        match self {
+            Self::Bbr => Box::new(Bbr::new(datagram_bytes, seed)),
+            Self::Cubic => Box::new(Cubic::new(datagram_bytes)),
+        }
+    }
+}
 
 /// What an ACK that acknowledged something new tells.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +53,21 @@ pub struct AckSample {
     pub rate: RateSample,
 }
 
+/// One packet that was found lost, and how things stood when it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct LostPacket {
+    /// Its number.
+    pub number: u64,
+    /// Bytes of the datagram.
+    pub bytes: u64,
+    /// Bytes in flight when it was sent, itself included.
+    pub in_flight_at_send: u64,
+    /// Bytes found lost since it was sent, itself included.
+    pub lost_since_send: u64,
+    /// Whether the sender had less to send than the network could take.
+    pub app_limited: bool,
+}
+
 /// What was found lost.
 #[derive(Clone, Copy, Debug)]
 pub struct LossSample {
@@ -43,16 +81,23 @@ pub struct LossSample {
     pub is_persistent: bool,
 }
 
-/// Decides how much may be in flight, and how fast it goes out. CUBIC is the first, BBR will be the
-/// second.
+/// Decides how much may be in flight, and how fast it goes out.
 pub trait CongestionController: Send + fmt::Debug {
-    /// Bytes go out while `in_flight` (these included) are on the way.
-    fn on_sent(&mut self, now: Instant, bytes: u64, in_flight: u64) {
-        let _ = (now, bytes, in_flight);
+    /// A packet goes out while `in_flight` bytes (its own included) are on the way.
+    fn on_sent(&mut self, now: Instant, number: u64, bytes: u64, in_flight: u64) {
+        let _ = (now, number, bytes, in_flight);
     }
+
+    /// There is less to send than may be sent.
+    fn on_nothing_to_send(&mut self) {}
 
     /// Something new was acknowledged.
     fn on_ack(&mut self, now: Instant, ack: &AckSample);
+
+    /// A packet was found lost; [`on_loss`](Self::on_loss) follows when all found now were told.
+    fn on_packet_lost(&mut self, now: Instant, lost: &LostPacket) {
+        let _ = (now, lost);
+    }
 
     /// Packets were found lost.
     fn on_loss(&mut self, now: Instant, loss: &LossSample);

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::congestion::LostPacket;
+
 /// The connection's delivery state when a batch was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateSnapshot {
@@ -10,6 +12,7 @@ pub(super) struct RateSnapshot {
     delivered_at: Instant,
     first_sent_at: Instant,
     in_flight: u64,
+    lost: u64,
     app_limited: bool,
 }
 
@@ -28,6 +31,8 @@ pub struct RateSample {
     pub prior_delivered: u64,
     /// Bytes in flight when it was sent.
     pub prior_in_flight: u64,
+    /// Bytes found lost since it was sent.
+    pub lost: u64,
 }
 
 /// Counts deliveries and makes samples.
@@ -36,6 +41,7 @@ pub(super) struct DeliveryRate {
     delivered: u64,
     delivered_at: Instant,
     first_sent_at: Instant,
+    lost: u64,
     /// Deliveries up to this total are limited by the application; 0 for none.
     app_limited_until: u64,
     /// The newest packet of the ACK in hand.
@@ -48,6 +54,7 @@ impl DeliveryRate {
             delivered: 0,
             delivered_at: now,
             first_sent_at: now,
+            lost: 0,
             app_limited_until: 0,
             newest: None,
         }
@@ -64,6 +71,7 @@ impl DeliveryRate {
             delivered_at: self.delivered_at,
             first_sent_at: self.first_sent_at,
             in_flight,
+            lost: self.lost,
             app_limited: self.app_limited_until > 0,
         }
     }
@@ -91,6 +99,18 @@ impl DeliveryRate {
         }
     }
 
+    /// Packet `number` of `bytes`, sent with `snapshot`, is lost.
+    pub(super) fn lost(&mut self, number: u64, bytes: u64, snapshot: &RateSnapshot) -> LostPacket {
+        self.lost += bytes;
+        LostPacket {
+            number,
+            bytes,
+            in_flight_at_send: snapshot.in_flight + bytes,
+            lost_since_send: self.lost - snapshot.lost,
+            app_limited: snapshot.app_limited,
+        }
+    }
+
     /// The sample of the ACK whose packets were just reported; `None` if there were none.
     pub(super) fn sample(&mut self, min_rtt: Duration) -> Option<RateSample> {
         let (snapshot, sent_at) = self.newest.take()?;
@@ -110,6 +130,7 @@ impl DeliveryRate {
             app_limited: snapshot.app_limited,
             prior_delivered: snapshot.delivered,
             prior_in_flight: snapshot.in_flight,
+            lost: self.lost - snapshot.lost,
         })
     }
 }

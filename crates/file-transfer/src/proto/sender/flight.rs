@@ -202,6 +202,7 @@ impl Flight {
     /// Less is to be sent than may be.
     pub(super) fn limited_by_application(&mut self) {
         self.rate.limited_by_application(self.sent.bytes_in_flight());
+        self.controller.on_nothing_to_send();
     }
 
     /// The packets recorded next go out together.
@@ -224,7 +225,7 @@ impl Flight {
         let number = self.sent.push(content, range, size);
         self.pacer.sent(size as u64);
         self.ecn.sent();
-        self.controller.on_sent(now, size as u64, self.sent.bytes_in_flight());
+        self.controller.on_sent(now, number, size as u64, self.sent.bytes_in_flight());
         self.stats.packets_sent += 1;
         number
     }
@@ -407,15 +408,17 @@ impl Flight {
     /// Declares lost what is. This is where a lost chunk gets onto the list to be sent again.
     pub(super) fn detect_losses(&mut self, now: Instant, work: &mut WorkList) {
         let mut losses = Losses::default();
-        let mtu = &mut self.mtu;
-        self.loss.detect(now, &self.rtt, &mut self.sent, |packet, number, sent_at| {
+        let (mtu, rate, controller) = (&mut self.mtu, &mut self.rate, &mut self.controller);
+        self.loss.detect(now, &self.rtt, &mut self.sent, |packet, number, batch| {
             match packet.content {
                 PacketContent::SizeProbe => return mtu.probe_lost(now, number),
                 PacketContent::Data => work.lost(packet.range()),
                 PacketContent::Ping => {}
             }
             mtu.lost(number, usize::from(packet.size));
-            losses.add(packet, sent_at);
+            losses.add(packet, batch.sent_at);
+            let lost = rate.lost(number, u64::from(packet.size), &batch.rate);
+            controller.on_packet_lost(now, &lost);
         });
         if let Some((oldest, newest)) = losses.span {
             self.report_losses(now, &losses, oldest, newest);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::sent_packets::{PacketState, SentPacket, SentPackets};
+use super::sent_packets::{PacketState, SentBatch, SentPacket, SentPackets};
 use crate::proto::limits::TIMER_GRANULARITY;
 use crate::proto::rtt::RttEstimator;
 
@@ -56,13 +56,13 @@ impl LossDetection {
         self.loss_time
     }
 
-    /// Marks packets as lost and gives each, with the time it was sent, to `on_lost`.
+    /// Marks packets as lost and gives each, with its number and its batch, to `on_lost`.
     pub(super) fn detect(
         &mut self,
         now: Instant,
         rtt: &RttEstimator,
         sent: &mut SentPackets,
-        mut on_lost: impl FnMut(&SentPacket, u64, Instant),
+        mut on_lost: impl FnMut(&SentPacket, u64, &SentBatch),
     ) {
         self.loss_time = None;
         let Some(largest_acked) = self.largest_acked else { return };
@@ -70,17 +70,18 @@ impl LossDetection {
         let mut number = self.scan_from.max(sent.least_unsettled());
         while number < largest_acked {
             let Some(packet) = sent.get(number).copied() else { break };
-            if packet.state == PacketState::InFlight {
-                let sent_at = sent.batch_of(&packet).map_or(now, |batch| batch.sent_at);
-                let too_old = now >= sent_at + delay;
+            if packet.state == PacketState::InFlight
+                && let Some(batch) = sent.batch_of(&packet).copied()
+            {
+                let too_old = now >= batch.sent_at + delay;
                 let too_far_behind = largest_acked - number >= self.packet_threshold;
                 if !too_old && !too_far_behind {
                     // Whatever follows is younger and nearer.
-                    self.loss_time = Some(sent_at + delay);
+                    self.loss_time = Some(batch.sent_at + delay);
                     break;
                 }
                 sent.settle(number, PacketState::Lost);
-                on_lost(&packet, number, sent_at);
+                on_lost(&packet, number, &batch);
             }
             number += 1;
         }

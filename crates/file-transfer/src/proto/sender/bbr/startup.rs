@@ -1,0 +1,58 @@
+//! Startup and Drain (draft-ietf-ccwg-bbr, sections 5.3.1 and 5.3.2).
+
+use std::time::Instant;
+
+use super::Bbr;
+use super::mode::Mode;
+use crate::proto::sender::congestion::AckSample;
+
+/// Separate ranges that must be lost in a round before loss ends Startup: fewer may be one burst.
+const LOST_RANGES_MIN: u32 = 6;
+/// Drain ends after so many rounds even if the queue is not empty: the bandwidth was overestimated.
+const DRAIN_ROUNDS_MAX: u64 = 3;
+
+impl Bbr {
+    pub(super) fn check_startup_done(&mut self, ack: &AckSample) {
+        if self.mode != Mode::Startup {
+            return;
+        }
+        let loses_too_much = self.signals.round_just_ended()
+            && self.signals.lost_ranges() >= LOST_RANGES_MIN
+            && self.is_too_high(ack.rate.lost, ack.rate.prior_in_flight);
+        if loses_too_much {
+            self.undo.mode = Some(Mode::Startup);
+            self.has_lost_in_startup = true;
+            self.declare_startup_full();
+        }
+        if self.full_bandwidth.was_ever_full() {
+            self.mode = Mode::Drain;
+            self.drain_began = self.rounds.count();
+        }
+    }
+
+    /// The network says that the pipe is full: what it delivered last is safe to have in flight.
+    pub(super) fn declare_startup_full(&mut self) {
+        self.full_bandwidth.declare_full();
+        let safe = self.bandwidth_delay(self.rate()).max(self.signals.inflight());
+        self.long_term.set(safe);
+    }
+
+    /// What ended Startup was no congestion.
+    pub(super) fn return_to_startup(&mut self) {
+        self.full_bandwidth.take_back();
+        self.full_bandwidth.restart(0);
+        self.reset_short_term();
+        self.cycle.is_probe_sample = false;
+        self.mode = Mode::Startup;
+    }
+
+    pub(super) fn check_drain_done(&mut self, now: Instant, ack: &AckSample) {
+        if self.mode != Mode::Drain {
+            return;
+        }
+        let is_drained = ack.in_flight <= self.quantised(self.bandwidth_delay(self.rate()));
+        if is_drained || self.rounds.count() > self.drain_began + DRAIN_ROUNDS_MAX {
+            self.start_probe_down(now);
+        }
+    }
+}
