@@ -15,7 +15,7 @@ step "Build"
 cargo build --workspace --all-targets
 
 step "Unit tests, architecture, wire bytes, simulator, real server and client"
-cargo test --workspace
+cargo test --workspace --no-fail-fast
 
 step "The window, as a person uses it"
 scripts/headless-session.sh /usr/bin/python3 tests/ui

@@ -1,7 +1,8 @@
 //! The door: accepts connections, sees them through the TLS handshake, and sends each where its
 //! protocol name (ALPN) says.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::connection::{self, Opening};
 use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
-use crate::waiting_room::{Place, WaitingRoom};
+use crate::waiting_room::{Admission, Place, WaitingRoom};
 
 /// Pause after the system refused to accept, for want of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,12 +49,12 @@ impl Door {
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                accepted = self.accept_one(&listener) => accepted,
             };
             match accepted {
-                Ok((stream, address)) => {
+                Ok((stream, address, admission)) => {
                     let door = Arc::clone(&self);
-                    let place = self.waiting_room.enter(address.ip());
+                    let place = self.waiting_room.enter(admission, address.ip());
                     self.connections.spawn(door.receive(
                         stream,
                         address.ip().to_canonical(),
@@ -66,6 +67,16 @@ impl Door {
                 }
             }
         }
+    }
+
+    /// Takes the next connection out of the kernel's queue once there is room for it.
+    async fn accept_one(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr, Admission)> {
+        let admission = self.waiting_room.admission().await.map_err(io::Error::other)?;
+        let (stream, address) = listener.accept().await?;
+        Ok((stream, address, admission))
     }
 
     async fn receive(self: Arc<Self>, stream: TcpStream, address: IpAddr, place: Place) {
