@@ -9,6 +9,7 @@ pub mod ticket;
 
 pub mod catalogue;
 
+pub mod piece_hashes;
 pub mod range_set;
 
 pub mod proto;

@@ -11,7 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use file_transfer::catalogue::Catalogue;
 use file_transfer::download::{
-    DownloadRequest, Finished, NodeAddress, Progress, Transport, TransportChoice, download,
+    DownloadRequest, Finished, NodeAddress, Patience, Progress, Transport, TransportChoice,
+    download,
 };
 use file_transfer::file_path::FilePath;
 use file_transfer::ticket::{Grant, TicketKey};
@@ -96,8 +97,11 @@ async fn get_hello(dir: &Path, server: &Server, transport: TransportChoice) -> F
         save_as: dir.join("got.txt"),
         transport,
         renewal: None,
+        pieces: None,
+        paused: None,
+        patience: Patience::default(),
     };
-    let progress = Progress { bytes: 0, transport: Transport::Udp, verifying: false };
+    let progress = Progress::at_start(Transport::Udp);
     let progress = watch::channel(progress).0;
     download(request, progress, CancellationToken::new()).await.unwrap()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::invite_link::HostPort;
 use common::wire;
 use file_transfer::download::{
-    self, DownloadRequest, FreshTicket, NodeAddress, Progress, TicketWanted, Transport,
+    self, DownloadRequest, FreshTicket, NodeAddress, Patience, Progress, TicketWanted, Transport,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -144,7 +144,7 @@ impl Transfer {
         root: watch::Receiver<Option<[u8; 32]>>,
         server: Option<IpAddr>,
     ) {
-        let first = Progress { bytes: 0, transport: first_way(order.transport), verifying: false };
+        let first = Progress::at_start(first_way(order.transport));
         let (progress_sender, mut progress) = watch::channel(first);
         let (renewal, mut wanted) = mpsc::channel(1);
         let request = DownloadRequest {
@@ -156,6 +156,9 @@ impl Transfer {
             save_as: order.save_as,
             transport: wanted_way(order.transport),
             renewal: Some(renewal),
+            pieces: None,
+            paused: None,
+            patience: Patience::default(),
         };
         let download = download::download(request, progress_sender, self.cancel.clone());
         tokio::pin!(download);

@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use file_transfer::catalogue::Catalogue;
 use file_transfer::download::{
-    DownloadError, DownloadRequest, Finished, NodeAddress, Progress, Transport, TransportChoice,
-    download,
+    DownloadError, DownloadRequest, Finished, NodeAddress, Patience, Progress, Transport,
+    TransportChoice, download,
 };
 use file_transfer::file_path::FilePath;
 use file_transfer::node::{NodeLimits, TransferNode};
@@ -143,6 +143,9 @@ impl Lab {
             save_as: self.place(grant.file.base_name()),
             transport,
             renewal: None,
+            pieces: None,
+            paused: None,
+            patience: Patience::default(),
         }
     }
 
@@ -170,7 +173,7 @@ impl Drop for Lab {
 }
 
 pub(crate) fn progress() -> (watch::Sender<Progress>, watch::Receiver<Progress>) {
-    watch::channel(Progress { bytes: 0, transport: Transport::Udp, verifying: false })
+    watch::channel(Progress::at_start(Transport::Udp))
 }
 
 /// TCP and UDP on a port that is free for both.

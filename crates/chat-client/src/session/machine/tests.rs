@@ -241,6 +241,7 @@ impl Bench {
             transport: Transport::Udp,
             blake3: [5; 32],
             resumed_from: 0,
+            started_anew: false,
         };
         self.report(number, TransferReport::Finished(finished));
     }

@@ -10,7 +10,11 @@ fn a_download_runs_from_the_ticket_to_the_verified_file() {
     bench.root(11);
     bench.check_deeds(&["start 1", "root 1 true"]);
     let progress = |bytes, verifying| {
-        TransferReport::Progress(Progress { bytes, transport: Transport::Udp, verifying })
+        TransferReport::Progress(Progress {
+            bytes,
+            verifying,
+            ..Progress::at_start(Transport::Udp)
+        })
     };
     bench.report(1, progress(5, false));
     bench.report(1, progress(10, true));
