@@ -50,6 +50,7 @@ mod pacer;
 mod path_mtu;
 mod sending;
 mod sent_packets;
+mod split_mix;
 mod work_list;
 
 /// Packets sent on a probe timeout (RFC 9002, section 6.2.4).

@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 use self::bandwidth_delay::bytes_in;
 use self::bandwidth_filter::BandwidthFilter;
 use self::delivery_signals::DeliverySignals;
-use self::dice::Dice;
 use self::extra_acked::ExtraAcked;
 use self::full_bandwidth::FullBandwidth;
 use self::long_term::LongTermBound;
@@ -33,12 +32,12 @@ use self::ratio::Ratio;
 use self::rounds::Rounds;
 use self::short_term::ShortTermBounds;
 use super::congestion::{AckSample, CongestionController, LossSample, LostPacket};
+use super::split_mix::SplitMix;
 
 mod bandwidth_delay;
 mod bandwidth_filter;
 mod control;
 mod delivery_signals;
-mod dice;
 mod extra_acked;
 mod full_bandwidth;
 mod long_term;
@@ -103,7 +102,18 @@ pub struct Bbr {
     in_flight: u64,
     /// The number the next packet will get.
     next_number: u64,
-    dice: Dice,
+    path: PathBeginning,
+    /// Flows that share a bottleneck must not probe in step.
+    random: SplitMix,
+}
+
+/// Where the present path began. What was sent before it says nothing about it.
+#[derive(Debug, Default)]
+struct PathBeginning {
+    /// The first number that went over it.
+    number: u64,
+    /// Bytes delivered in all by then.
+    delivered: u64,
 }
 
 impl Bbr {
@@ -111,7 +121,10 @@ impl Bbr {
     /// share a path must not have the same.
     #[must_use]
     pub fn new(datagram_bytes: usize, seed: u64) -> Self {
-        let packet = datagram_bytes as u64;
+        Self::with_randomness(datagram_bytes as u64, SplitMix::new(seed))
+    }
+
+    fn with_randomness(packet: u64, random: SplitMix) -> Self {
         Self {
             mode: Mode::Startup,
             packet,
@@ -140,7 +153,8 @@ impl Bbr {
             delivered: 0,
             in_flight: 0,
             next_number: 0,
-            dice: Dice::new(seed),
+            path: PathBeginning::default(),
+            random,
         }
     }
 
@@ -253,6 +267,9 @@ impl CongestionController for Bbr {
     fn on_ack(&mut self, now: Instant, ack: &AckSample) {
         self.delivered = ack.rate.prior_delivered + ack.rate.delivered;
         self.in_flight = ack.in_flight;
+        if ack.largest_acked < self.path.number {
+            return;
+        }
         self.update_recovery(ack);
         self.update_model(now, ack);
         self.check_startup_done(ack);
@@ -266,7 +283,9 @@ impl CongestionController for Bbr {
     }
 
     fn on_packet_lost(&mut self, now: Instant, lost: &LostPacket) {
-        self.note_lost_packet(now, lost);
+        if lost.number >= self.path.number {
+            self.note_lost_packet(now, lost);
+        }
     }
 
     fn on_loss(&mut self, _now: Instant, loss: &LossSample) {
@@ -286,6 +305,16 @@ impl CongestionController for Bbr {
 
     fn on_spurious_loss(&mut self, _now: Instant) {
         self.take_back_loss();
+    }
+
+    fn on_path_change(&mut self, _now: Instant) {
+        let fresh = Self::with_randomness(self.packet, self.random.clone());
+        let before = std::mem::replace(self, fresh);
+        self.delivered = before.delivered;
+        self.in_flight = before.in_flight;
+        self.next_number = before.next_number;
+        self.path = PathBeginning { number: before.next_number, delivered: before.delivered };
+        self.rounds.restart(self.delivered);
     }
 
     fn on_datagram_bytes(&mut self, datagram_bytes: usize) {

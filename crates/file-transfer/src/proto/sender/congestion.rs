@@ -108,6 +108,10 @@ pub trait CongestionController: Send + fmt::Debug {
     /// Everything found lost since the last congestion event has arrived after all.
     fn on_spurious_loss(&mut self, now: Instant);
 
+    /// Packets go over another path from now on: nothing measured so far holds there. Only for a path
+    /// that may differ; another port at the same address is none (RFC 9000, section 9.4).
+    fn on_path_change(&mut self, now: Instant);
+
     /// Datagrams have another size from now on.
     fn on_datagram_bytes(&mut self, datagram_bytes: usize);
 
@@ -116,4 +120,71 @@ pub trait CongestionController: Send + fmt::Debug {
 
     /// How many bytes a second may go out; `None` before anything was measured.
     fn pacing_rate(&self, smoothed_rtt: Duration) -> Option<u64>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: u64 = 1200;
+    const RTT: Duration = Duration::from_millis(40);
+
+    /// Sends ten packets from `number` on and acknowledges them one by one.
+    fn exchange(controller: &mut dyn CongestionController, start: Instant, number: u64) {
+        for n in number..number + 10 {
+            controller.on_sent(start, n, PACKET, (n - number + 1) * PACKET);
+        }
+        for n in number..number + 10 {
+            controller.on_ack(start + RTT, &ack(n, number + 10));
+        }
+    }
+
+    fn ack(number: u64, next_number: u64) -> AckSample {
+        AckSample {
+            acked_bytes: PACKET,
+            prior_in_flight: (next_number - number) * PACKET,
+            in_flight: (next_number - number - 1) * PACKET,
+            largest_acked: number,
+            next_number,
+            rtt: Some(RTT),
+            smoothed_rtt: RTT,
+            min_rtt: RTT,
+            in_recovery: false,
+            rate: RateSample {
+                delivered: PACKET,
+                rate: Some(300_000),
+                prior_delivered: number * PACKET,
+                ..RateSample::default()
+            },
+        }
+    }
+
+    #[test]
+    fn another_path_is_begun_like_the_first() {
+        for choice in [CongestionChoice::Bbr, CongestionChoice::Cubic] {
+            let start = Instant::now();
+            let fresh = choice.controller(1200, 1).window();
+            let mut controller = choice.controller(1200, 1);
+            exchange(&mut *controller, start, 0);
+            assert!(controller.window() > fresh, "{choice:?}");
+            controller.on_path_change(start + RTT);
+            assert_eq!(controller.window(), fresh, "{choice:?}");
+            assert_eq!(controller.pacing_rate(RTT), None, "{choice:?}");
+            exchange(&mut *controller, start + RTT, 10);
+            assert!(controller.window() > fresh, "{choice:?}");
+            assert!(controller.pacing_rate(RTT).is_some(), "{choice:?}");
+        }
+    }
+
+    #[test]
+    fn what_bbr_sent_over_the_old_path_says_nothing_about_the_new_one() {
+        let start = Instant::now();
+        let mut bbr = CongestionChoice::Bbr.controller(1200, 1);
+        exchange(&mut *bbr, start, 0);
+        bbr.on_sent(start, 10, PACKET, PACKET);
+        bbr.on_path_change(start + RTT);
+        let window = bbr.window();
+        bbr.on_ack(start + RTT, &ack(10, 11));
+        assert_eq!((bbr.window(), bbr.pacing_rate(RTT)), (window, None));
+    }
 }

@@ -161,6 +161,10 @@ impl CongestionController for Cubic {
         }
     }
 
+    fn on_path_change(&mut self, _now: Instant) {
+        *self = Self::new(usize::try_from(self.packet).unwrap_or(usize::MAX));
+    }
+
     fn on_datagram_bytes(&mut self, datagram_bytes: usize) {
         self.packet = datagram_bytes as u64;
         self.state.window = self.state.window.max(self.minimum());

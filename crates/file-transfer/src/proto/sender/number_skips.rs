@@ -1,6 +1,8 @@
 //! Leaves out a random packet number now and then. Whoever acknowledges such a number acknowledges
 //! what he cannot have received, to be sent more than his path can take (RFC 9000, section 21.4).
 
+use super::split_mix::SplitMix;
+
 /// Numbers from one skip to the next: at least, …
 const DISTANCE_MIN: u64 = 64;
 /// … and up to so many more.
@@ -9,16 +11,16 @@ const DISTANCE_SPREAD: u64 = 1024;
 /// Says which numbers are left out.
 #[derive(Debug)]
 pub(super) struct NumberSkips {
-    /// State of a SplitMix64 generator. Its output shows only in which numbers are missing, which
-    /// says too little to compute the next ones from.
-    state: u64,
+    /// Its output shows only in which numbers are missing, which says too little to compute the next
+    /// ones from.
+    random: SplitMix,
     next_skip: u64,
 }
 
 impl NumberSkips {
     /// `seed` must not be known to the peer.
     pub(super) fn new(seed: u64) -> Self {
-        let mut skips = Self { state: seed, next_skip: 0 };
+        let mut skips = Self { random: SplitMix::new(seed), next_skip: 0 };
         skips.schedule(0);
         skips
     }
@@ -33,14 +35,7 @@ impl NumberSkips {
     }
 
     fn schedule(&mut self, after: u64) {
-        self.next_skip = after + DISTANCE_MIN + self.random() % DISTANCE_SPREAD;
-    }
-
-    fn random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.next_skip = after + DISTANCE_MIN + self.random.below(DISTANCE_SPREAD);
     }
 }
 

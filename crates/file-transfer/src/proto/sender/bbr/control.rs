@@ -41,7 +41,7 @@ impl Bbr {
 
     pub(super) fn update_window(&mut self, ack: &AckSample) {
         let most = self.max_inflight();
-        let is_beginning = self.delivered < INITIAL_PACKETS * self.packet;
+        let is_beginning = self.delivered < self.path.delivered + INITIAL_PACKETS * self.packet;
         if self.full_bandwidth.was_ever_full() {
             self.window = (self.window + ack.acked_bytes).min(most);
         } else if self.window < most || is_beginning {

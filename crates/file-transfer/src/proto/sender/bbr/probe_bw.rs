@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Bbr;
-use super::dice::Dice;
 use super::long_term::LongTermBound;
 use super::mode::Mode;
 use crate::proto::sender::congestion::AckSample;
+use crate::proto::sender::split_mix::SplitMix;
 
 /// A probe is due after this and a random part of a second …
 const WAIT_MIN: Duration = Duration::from_secs(2);
@@ -66,10 +66,10 @@ impl Cycle {
         self.acks = AckPhase::ProbeStopping;
     }
 
-    fn restart(&mut self, now: Instant, dice: &mut Dice) {
+    fn restart(&mut self, now: Instant, random: &mut SplitMix) {
         self.began = Some(now);
-        self.rounds_since_probe = dice.below(2);
-        self.wait = WAIT_MIN + Duration::from_micros(dice.below(WAIT_SPREAD_US));
+        self.rounds_since_probe = random.below(2);
+        self.wait = WAIT_MIN + Duration::from_micros(random.below(WAIT_SPREAD_US));
         self.stop_probing();
     }
 }
@@ -78,7 +78,7 @@ impl Bbr {
     pub(super) fn start_probe_down(&mut self, now: Instant) {
         self.signals.reset();
         self.long_term.stop_growing();
-        self.cycle.restart(now, &mut self.dice);
+        self.cycle.restart(now, &mut self.random);
         self.probe.end_sending(self.next_number);
         self.floor.cycle_ended(self.next_number);
         self.rounds.restart(self.delivered);
