@@ -1,8 +1,13 @@
 //! Sending batches of datagrams with one system call (GSO) and receiving them likewise (GRO).
 //!
-//! What a kernel or a driver refuses is survived in stages: segmentation that fails is left off for
-//! this socket *and the failed batch is sent again*, a full queue counts as loss, and a datagram
-//! larger than the interface takes is reported, so that the path's packet size is lowered.
+//! What a kernel or a driver refuses is survived in stages, and each time *the refused datagrams are
+//! sent again*:
+//!
+//! 1. segmentation that fails is left off for this socket, and so is the control message with the ECN
+//!    mark where it is a single datagram that fails: `plain_send` sends without control messages,
+//! 2. then the mark itself is left off,
+//! 3. a full queue counts as loss, and a datagram larger than the interface takes is reported, so that
+//!    the path's packet size is lowered.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -12,9 +17,12 @@ use std::time::Duration;
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::io::Errno;
 
+use self::plain_send::SocketMark;
 use super::wakeup::wait_writable;
 use crate::proto::ecn::Ecn;
 use crate::proto::limits::BATCH_SEGMENTS_MAX;
+
+mod plain_send;
 
 /// Largest number of datagrams in one send.
 pub(crate) const SEGMENTS_MAX: usize = BATCH_SEGMENTS_MAX;
@@ -61,8 +69,21 @@ pub(crate) struct Received {
     pub(crate) ecn: Ecn,
 }
 
-/// Decides before each attempt whether the kernel is to fail it; tests inject faults with it.
-pub(crate) type SendFault = Box<dyn FnMut(&Transmit<'_>) -> Option<Errno> + Send>;
+/// One system call that is about to send, as faults see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SendAttempt {
+    pub(crate) datagrams: usize,
+    pub(crate) segment_bytes: usize,
+    /// The kernel or the network card is to cut one large buffer.
+    pub(crate) segmented: bool,
+    /// Control messages go with it: the ECN mark, the segments' size.
+    pub(crate) controls: bool,
+    pub(crate) ecn: Ecn,
+}
+
+/// Decides before each attempt how many datagrams the kernel takes of it, or why it takes none; tests
+/// inject faults with it.
+pub(crate) type SendFault = Box<dyn FnMut(&SendAttempt) -> Result<usize, Errno> + Send>;
 
 /// The same for receiving.
 pub(crate) type ReceiveFault = Box<dyn FnMut() -> Option<Errno> + Send>;
@@ -72,6 +93,10 @@ pub(crate) struct DatagramIo {
     socket: UdpSocket,
     state: UdpSocketState,
     segmentation: bool,
+    /// False once a single datagram was refused with control messages.
+    controls: bool,
+    /// The ECN mark of what goes out without control messages.
+    mark: SocketMark,
     fault: Option<SendFault>,
     receive_fault: Option<ReceiveFault>,
 }
@@ -81,7 +106,15 @@ impl DatagramIo {
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let segmentation = state.max_gso_segments() > 1;
-        Ok(Self { socket, state, segmentation, fault: None, receive_fault: None })
+        Ok(Self {
+            socket,
+            state,
+            segmentation,
+            controls: true,
+            mark: SocketMark::default(),
+            fault: None,
+            receive_fault: None,
+        })
     }
 
     /// The same with a fault to inject.
@@ -110,19 +143,30 @@ impl DatagramIo {
     /// Sends a batch. No failure is fatal: routes vanish and come back while a transfer goes on.
     pub(crate) fn send(&mut self, batch: &Outgoing<'_>) -> Sent {
         let single = batch.contents.len() <= batch.segment_bytes;
-        if !single && !self.segmentation {
-            return self.send_one_by_one(batch);
+        if !self.controls || !(single || self.segmentation) {
+            return self.send_plain(batch);
         }
         match self.attempt(batch) {
             Ok(()) => Sent::All,
             Err(Errno::MSGSIZE) => Sent::TooLarge,
-            Err(Errno::IO | Errno::INVAL) if !single => {
-                tracing::info!("segmentation offload fails here: sending datagrams one by one");
-                self.segmentation = false;
-                self.send_one_by_one(batch)
-            }
+            Err(error @ (Errno::IO | Errno::INVAL)) => self.send_again(batch, single, error),
             Err(error) => lost(error),
         }
+    }
+
+    /// Sends a refused batch in a simpler way, which stays.
+    fn send_again(&mut self, batch: &Outgoing<'_>, single: bool, error: Errno) -> Sent {
+        let refused = if single { "a datagram with its ECN mark" } else { "segmentation offload" };
+        tracing::info!(%error, refused, "this socket sends in a simpler way from now on");
+        if single {
+            self.controls = false;
+            return self.send_plain(batch);
+        }
+        self.segmentation = false;
+        let outcome = self.send_plain(batch);
+        // Kernels before 6.14 say EINVAL to segments that are merely too large.
+        self.segmentation = error == Errno::INVAL && outcome == Sent::TooLarge;
+        outcome
     }
 
     /// Receives what waits, as far as it comes from one sender; `None` when nothing waits.
@@ -153,31 +197,16 @@ impl DatagramIo {
         }))
     }
 
-    fn send_one_by_one(&mut self, batch: &Outgoing<'_>) -> Sent {
-        let mut outcome = Sent::All;
-        for datagram in batch.contents.chunks(batch.segment_bytes) {
-            match self.attempt(&Outgoing { contents: datagram, ..*batch }) {
-                Ok(()) => {}
-                Err(Errno::MSGSIZE) => return Sent::TooLarge,
-                Err(error) => outcome = lost(error),
-            }
-        }
-        outcome
-    }
-
     /// One `sendmsg`, repeated once when the send buffer was full.
     fn attempt(&mut self, batch: &Outgoing<'_>) -> Result<(), Errno> {
         match self.send_message(batch) {
-            Err(Errno::AGAIN) => {
-                let writable = wait_writable(self.as_fd(), WRITABLE_WAIT_MAX);
-                if matches!(writable, Ok(true)) {
-                    self.send_message(batch)
-                } else {
-                    Err(Errno::AGAIN)
-                }
-            }
+            Err(Errno::AGAIN) if self.becomes_writable() => self.send_message(batch),
             other => other,
         }
+    }
+
+    fn becomes_writable(&self) -> bool {
+        matches!(wait_writable(self.as_fd(), WRITABLE_WAIT_MAX), Ok(true))
     }
 
     fn send_message(&mut self, batch: &Outgoing<'_>) -> Result<(), Errno> {
@@ -188,8 +217,15 @@ impl DatagramIo {
             segment_size: Some(batch.segment_bytes),
             src_ip: batch.from_ip,
         };
-        if let Some(error) = self.fault.as_mut().and_then(|fault| fault(&transmit)) {
-            return Err(error);
+        if let Some(fault) = &mut self.fault {
+            let datagrams = batch.contents.len().div_ceil(batch.segment_bytes.max(1));
+            fault(&SendAttempt {
+                datagrams,
+                segment_bytes: batch.segment_bytes,
+                segmented: datagrams > 1,
+                controls: true,
+                ecn: batch.ecn,
+            })?;
         }
         self.state
             .try_send(UdpSockRef::from(&self.socket), &transmit)

@@ -38,10 +38,26 @@ fn datagrams(receiver: &mut DatagramIo) -> Vec<Vec<u8>> {
 fn scripted(errors: &'static [(usize, Errno)]) -> (SendFault, Arc<Mutex<Vec<usize>>>) {
     let attempts = Arc::new(Mutex::new(Vec::new()));
     let seen = attempts.clone();
-    let fault = move |transmit: &Transmit<'_>| {
+    let fault = move |attempt: &SendAttempt| {
         let mut seen = seen.lock().unwrap();
-        seen.push(transmit.contents.len().div_ceil(SEGMENT));
-        errors.iter().find(|(number, _)| number + 1 == seen.len()).map(|(_, error)| *error)
+        seen.push(attempt.datagrams);
+        match errors.iter().find(|(number, _)| number + 1 == seen.len()) {
+            Some((_, error)) => Err(*error),
+            None => Ok(attempt.datagrams),
+        }
+    };
+    (Box::new(fault), attempts)
+}
+
+/// A kernel that takes what `takes` says of each attempt; tells the attempts.
+fn judged(
+    takes: impl Fn(&SendAttempt) -> Result<usize, Errno> + Send + 'static,
+) -> (SendFault, Arc<Mutex<Vec<SendAttempt>>>) {
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let seen = attempts.clone();
+    let fault = move |attempt: &SendAttempt| {
+        seen.lock().unwrap().push(*attempt);
+        takes(attempt)
     };
     (Box::new(fault), attempts)
 }
@@ -58,7 +74,7 @@ fn check_segmentation_falls_back(error: &'static [(usize, Errno)]) {
 
     assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
     assert_eq!(datagrams(&mut receiver).concat(), bytes);
-    assert_eq!(*attempts.lock().unwrap(), [3, 1, 1, 1, 1, 1, 1], "it stays off");
+    assert_eq!(*attempts.lock().unwrap(), [3, 3, 3], "it stays off");
 }
 
 #[test]
@@ -89,15 +105,80 @@ fn eio_in_mid_life_falls_back_too() {
         assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
         assert_eq!(datagrams(&mut receiver).concat(), bytes);
     }
-    assert_eq!(*attempts.lock().unwrap(), [3, 3, 1, 1, 1]);
+    assert_eq!(*attempts.lock().unwrap(), [3, 3, 3]);
 }
 
 #[test]
-fn eio_of_a_single_datagram_is_loss_and_says_nothing_of_segmentation() {
-    let (fault, _) = scripted(&[(0, Errno::IO)]);
+fn a_single_datagram_that_is_refused_goes_out_without_control_messages() {
+    let (fault, attempts) =
+        judged(|attempt| if attempt.controls { Err(Errno::IO) } else { Ok(attempt.datagrams) });
+    let (mut sender, mut receiver, to) = pair(Some(fault));
+    for _ in 0..2 {
+        assert_eq!(sender.send(&outgoing(&[7; SEGMENT], to)), Sent::All);
+        let received = receiver.receive(&mut vec![0; RECEIVE_BUFFER_BYTES]).unwrap().unwrap();
+        assert_eq!((received.bytes, received.ecn), (SEGMENT, Ecn::Ect0), "marked all the same");
+    }
+    let controls: Vec<bool> = attempts.lock().unwrap().iter().map(|one| one.controls).collect();
+    assert_eq!(controls, [true, false, false], "they stay off");
+    assert!(sender.has_segmentation(), "which says nothing of segmentation");
+}
+
+#[test]
+fn a_mark_that_is_refused_is_left_off_and_the_batch_sent_again() {
+    for error in [Errno::IO, Errno::INVAL] {
+        let (fault, attempts) = judged(move |attempt| {
+            let is_marked = attempt.controls || attempt.ecn != Ecn::NotEct;
+            if is_marked { Err(error) } else { Ok(attempt.datagrams) }
+        });
+        let (mut sender, mut receiver, to) = pair(Some(fault));
+        let bytes = batch_bytes();
+        for _ in 0..2 {
+            assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+            assert_eq!(datagrams(&mut receiver).concat(), bytes);
+        }
+        let marks: Vec<Ecn> = attempts.lock().unwrap().iter().map(|one| one.ecn).collect();
+        assert_eq!(marks, [Ecn::Ect0, Ecn::Ect0, Ecn::NotEct, Ecn::NotEct], "they stay off");
+    }
+}
+
+#[test]
+fn a_datagram_that_is_refused_whatever_is_left_off_is_lost() {
+    let (fault, attempts) = judged(|_| Err(Errno::IO));
     let (mut sender, _receiver, to) = pair(Some(fault));
-    assert_eq!(sender.send(&outgoing(&[7; SEGMENT], to)), Sent::Lost);
+    assert_eq!(sender.send(&outgoing(&batch_bytes(), to)), Sent::Lost);
+    assert_eq!(attempts.lock().unwrap().len(), 1 + 1 + 3, "segmented, marked, each datagram");
+}
+
+#[test]
+fn einval_for_segments_that_are_too_large_leaves_segmentation_on() {
+    let (fault, _) = scripted(&[(0, Errno::INVAL), (1, Errno::MSGSIZE)]);
+    let (mut sender, mut receiver, to) = pair(Some(fault));
+    let bytes = batch_bytes();
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::TooLarge);
     assert!(sender.has_segmentation());
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+    assert_eq!(datagrams(&mut receiver).concat(), bytes, "the second batch only");
+}
+
+#[test]
+fn what_the_kernel_takes_a_part_of_is_sent_to_the_end() {
+    let (fault, attempts) = judged(|attempt| if attempt.controls { Err(Errno::IO) } else { Ok(1) });
+    let (mut sender, mut receiver, to) = pair(Some(fault));
+    let bytes = batch_bytes();
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+    assert_eq!(datagrams(&mut receiver).concat(), bytes);
+    let counts: Vec<usize> = attempts.lock().unwrap().iter().map(|one| one.datagrams).collect();
+    assert_eq!(counts, [3, 3, 2, 1]);
+}
+
+#[test]
+fn a_connected_socket_sends_plainly_too() {
+    let (fault, _) = scripted(&[(0, Errno::IO)]);
+    let (mut sender, mut receiver, to) = pair(Some(fault));
+    sender.socket().connect(to).unwrap();
+    let bytes = batch_bytes();
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+    assert_eq!(datagrams(&mut receiver).concat(), bytes);
 }
 
 #[test]
@@ -113,7 +194,14 @@ fn a_full_queue_is_loss_and_segmentation_stays() {
 
 #[test]
 fn a_full_queue_in_the_middle_loses_that_datagram_alone() {
-    let (fault, _) = scripted(&[(0, Errno::IO), (2, Errno::NOBUFS)]);
+    // Segmentation fails; then one datagram is taken, the second is not, the third is.
+    let step = std::sync::atomic::AtomicUsize::new(0);
+    let (fault, _) =
+        judged(move |attempt| match step.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Err(Errno::IO),
+            2 => Err(Errno::NOBUFS),
+            _ => Ok(attempt.datagrams.min(1)),
+        });
     let (mut sender, mut receiver, to) = pair(Some(fault));
     let bytes = batch_bytes();
     assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::Lost);
