@@ -164,25 +164,27 @@ impl SentPackets {
     /// or more than `tracked_max` numbers would be kept.
     pub(super) fn retire(&mut self, lost_before: Option<Instant>, tracked_max: usize) {
         while let Some(packet) = self.packets.front() {
-            let is_over = match packet.state {
-                PacketState::InFlight => false,
-                PacketState::Acknowledged => true,
-                // Stays beside the next one, or a lie about it would not be noticed.
-                PacketState::Skipped => {
-                    self.packets.get(1).is_some_and(|next| next.state == PacketState::Acknowledged)
-                }
-                PacketState::Lost => {
-                    let is_old = |batch: &SentBatch| lost_before.is_some_and(|t| batch.sent_at < t);
-                    self.packets.len() > tracked_max || self.batch_of(packet).is_none_or(is_old)
-                }
-            };
-            if !is_over {
+            // A number that was left out goes with the next one, or a lie about it would not be noticed.
+            let is_skipped = packet.state == PacketState::Skipped;
+            let decisive = if is_skipped { self.packets.get(1) } else { Some(packet) };
+            if !decisive.is_some_and(|packet| self.is_over(packet, lost_before, tracked_max)) {
                 break;
             }
             self.packets.pop_front();
             self.base += 1;
         }
         self.retire_batches();
+    }
+
+    fn is_over(&self, packet: &SentPacket, lost_before: Option<Instant>, kept_max: usize) -> bool {
+        match packet.state {
+            PacketState::InFlight | PacketState::Skipped => false,
+            PacketState::Acknowledged => true,
+            PacketState::Lost => {
+                let is_old = |batch: &SentBatch| lost_before.is_some_and(|t| batch.sent_at < t);
+                self.packets.len() > kept_max || self.batch_of(packet).is_none_or(is_old)
+            }
+        }
     }
 
     fn retire_batches(&mut self) {
@@ -204,5 +206,61 @@ impl SentPackets {
 
     fn index(&self, number: u64) -> Option<usize> {
         usize::try_from(number.checked_sub(self.base)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proto::sender::delivery_rate::DeliveryRate;
+
+    /// Packets sent at one time, one letter each: `s`kipped, in `f`light, `a`cknowledged, `l`ost; how
+    /// many numbers stay once those lost before the given second are forgotten.
+    #[track_caller]
+    fn check(states: &str, lost_before: u64, tracked_max: usize, kept: usize) {
+        let start = Instant::now();
+        let mut sent = SentPackets::default();
+        let rate = DeliveryRate::new(start).snapshot(start, 0);
+        sent.begin_batch(SentBatch { sent_at: start + Duration::from_secs(1), rate });
+        for (state, number) in states.chars().zip(0..) {
+            match state {
+                's' => sent.skip(),
+                _ => assert_eq!(sent.push(PacketContent::Data, 0..1000, 1200), number),
+            }
+            let became = match state {
+                'a' => Some(PacketState::Acknowledged),
+                'l' => Some(PacketState::Lost),
+                _ => None,
+            };
+            became.map(|state| sent.settle(number, state));
+        }
+        sent.retire(Some(start + Duration::from_secs(lost_before)), tracked_max);
+        assert_eq!(sent.tracked(), kept, "{states}");
+        assert_eq!(sent.next_number(), states.len() as u64);
+    }
+
+    #[test]
+    fn what_is_settled_is_forgotten_up_to_what_is_in_flight() {
+        check("aaafaa", 0, 100, 3);
+        check("aaaa", 0, 100, 0);
+    }
+
+    #[test]
+    fn lost_ones_are_remembered_for_a_while() {
+        check("laaa", 1, 100, 4);
+        check("laaa", 2, 100, 0);
+        check("llla", 1, 2, 2);
+    }
+
+    #[test]
+    fn a_number_left_out_is_remembered_as_long_as_the_next_one() {
+        check("as", 2, 100, 1);
+        check("asfa", 2, 100, 3);
+        check("asa", 2, 100, 0);
+        check("asla", 1, 100, 3);
+        // Kept for good, it would end the session once the numbers that may be tracked are used up.
+        check("asla", 2, 100, 0);
     }
 }
