@@ -2,8 +2,10 @@
 //!
 //! [`download`](fn@download) writes `NAME.part`, checks the BLAKE3 hash of the whole file and only then
 //! gives it its name, never over something that is there. Which way is tried when is decided in
-//! [`rounds`], carried out in [`attempt`].
+//! [`rounds`], carried out in [`attempt`]; [`repair`] finds what has to come again. What is on disk is
+//! in [`part_file`](crate::part_file).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,21 +26,29 @@ mod rounds;
 
 mod attempt;
 
+mod repair;
+
 pub use error::DownloadError;
 pub use progress::{Finished, Progress, Transport, Waiting};
 pub use request::{
     DownloadRequest, FreshTicket, NodeAddress, PIECES_PER_ANSWER_MAX, Patience, PiecesWanted,
     TicketWanted, TransportChoice,
 };
+use rounds::Rounds;
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// Downloads a file. Returns when it is complete, verified and under its final name, or why not; then
-/// nothing of it is left. `progress` is told several times a second, whether or not bytes arrive.
+/// A piece that is not the file's so often is not damaged on the way: the file is another one.
+const PIECE_FAILURES_MAX: u32 = 3;
+
+/// Downloads a file. Returns when it is complete, verified and under its final name, or why not.
+/// `progress` is told several times a second, whether or not bytes arrive.
 ///
-/// To give up, cancel the token. Dropping the future gives up too, but the part file may then go a
-/// moment later, when the thread that writes it notices.
+/// To give up, cancel the token: then nothing is left. A download whose future is dropped, whose
+/// process ends, or that fails for a reason that may pass, leaves what has arrived; the next one to the
+/// same place, for the same version, goes on from there. (After a dropped future the part file is
+/// released a moment later, when the thread that writes it notices.)
 pub async fn download(
     request: DownloadRequest,
     progress: watch::Sender<Progress>,
@@ -48,30 +58,104 @@ pub async fn download(
     // Its threads must hear of it if this future is dropped, and no longer than that.
     let cancel = cancel.child_token();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let (save_as, size) = (request.save_as.clone(), request.version.size);
-    let part = on_disk(move || PartFile::create(&save_as, size)).await?;
-    let meter = Meter { bytes: part.received_bytes(), progress: &progress };
+    let (save_as, version) = (request.save_as.clone(), request.version);
+    let part = on_disk(move || PartFile::open(&save_as, &version)).await??;
+    let meter = Meter::new(&part, &progress);
 
-    let mut root = request.root.clone();
-    let fetching = rounds::fetch_all(request, part, &meter, &cancel);
-    let (part, transport) = meter.told_while(fetching).await?;
-    meter.tell(|progress| progress.verifying = true);
+    let mut rounds = Rounds::new(request, part, &meter, &cancel);
+    let outcome = meter.told_while(complete(&mut rounds)).await;
+    let transport = rounds.transport;
+    let part = rounds.into_part();
+    match outcome {
+        Ok((path, blake3)) => Ok(Finished {
+            path,
+            bytes: version.size,
+            seconds: started.elapsed().as_secs_f64(),
+            transport,
+            blake3,
+            resumed_from: meter.kept(),
+            started_anew: meter.started_anew,
+        }),
+        Err(error) => {
+            let is_of_no_use = !may_be_continued(&error);
+            // Whatever is left of it is closed here, not later.
+            on_disk(move || match part {
+                Some(part) if is_of_no_use => part.discard(),
+                part => drop(part),
+            })
+            .await?;
+            Err(error)
+        }
+    }
+}
 
-    let expected = meter.told_while(root_hash(&mut root, &cancel)).await?;
-    let finishing = on_disk(move || part.finish(&expected));
-    let path = meter.told_while(finishing).await.map_err(|error| match error {
-        DownloadError::Integrity { found, .. } => DownloadError::Integrity { expected, found },
-        error => error,
-    })?;
-    Ok(Finished {
-        path,
-        bytes: size,
-        seconds: started.elapsed().as_secs_f64(),
-        transport,
-        blake3: expected,
-        resumed_from: 0,
-        started_anew: false,
-    })
+/// Fetches, checks and fetches again what is damaged, until the file has its name. Gives its path and
+/// hash.
+async fn complete(rounds: &mut Rounds<'_>) -> Result<(PathBuf, [u8; 32]), DownloadError> {
+    let (mut root, meter) = (rounds.request.root.clone(), rounds.meter());
+    let mut repairs = 0;
+    // An empty file is asked for too: the node says whether it still is.
+    let mut is_missing = rounds.request.version.size == 0
+        || rounds.on_disk(|part| !part.missing().is_empty()).await?;
+    loop {
+        if is_missing {
+            meter.tell(|progress| progress.verifying = false);
+            rounds.fetch_missing().await?;
+        }
+        meter.tell(|progress| progress.verifying = true);
+        let cancel = rounds.token();
+        let checked = rounds
+            .on_disk(move |part| {
+                part.settle(&cancel)?;
+                Ok::<_, PartFileError>((!part.missing().is_empty(), part.kept_bytes()))
+            })
+            .await?;
+        let kept;
+        (is_missing, kept) = checked.map_err(|error| unless_cancelled(rounds, error))?;
+        meter.tell_kept(kept);
+        if is_missing && repairs == 0 {
+            // An earlier download's pieces were damaged on this disk.
+            continue;
+        }
+        let expected = root_hash(&mut root, &rounds.token()).await?;
+        if rounds.on_disk(move |part| part.is_verified(&expected)).await? {
+            let path = rounds.on_disk(move |part| part.finish(&expected)).await??;
+            return Ok((path, expected));
+        }
+        repairs += 1;
+        if repairs >= PIECE_FAILURES_MAX {
+            let found = rounds.on_disk(|part| part.root()).await?.unwrap_or_default();
+            return Err(DownloadError::Integrity { expected, found });
+        }
+        if !is_missing {
+            repair::repair(rounds, expected).await?;
+        }
+        is_missing = true;
+    }
+}
+
+/// Whether the bytes that have arrived may be of use to a later download.
+fn may_be_continued(error: &DownloadError) -> bool {
+    match error {
+        DownloadError::Cancelled
+        | DownloadError::FileChanged
+        | DownloadError::Integrity { .. }
+        | DownloadError::NotAFileName { .. } => false,
+        DownloadError::Busy
+        | DownloadError::Disk { .. }
+        | DownloadError::DiskFull { .. }
+        | DownloadError::Ended
+        | DownloadError::FileUnreadable
+        | DownloadError::NoNode
+        | DownloadError::Protocol { .. }
+        | DownloadError::Rejected
+        | DownloadError::TicketExpired
+        | DownloadError::Unreachable { .. } => true,
+    }
+}
+
+fn unless_cancelled(rounds: &Rounds<'_>, error: PartFileError) -> DownloadError {
+    if rounds.token().is_cancelled() { DownloadError::Cancelled } else { error.into() }
 }
 
 /// Waits until the chat server knows the hash.
@@ -90,27 +174,48 @@ async fn root_hash(
 
 /// Runs something that waits for the disk.
 async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PartFileError> + Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DownloadError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => Ok(result?),
-        // The runtime is going down, and with it everything.
-        Err(_) => Err(DownloadError::Cancelled),
-    }
+    // It fails only if the runtime is going down, and with it everything.
+    tokio::task::spawn_blocking(work).await.map_err(|_| DownloadError::Cancelled)
 }
 
 /// Tells progress while something else goes on.
 struct Meter<'a> {
     bytes: Arc<AtomicU64>,
+    /// Of them, those of an earlier attempt.
+    kept: AtomicU64,
+    started_anew: bool,
     progress: &'a watch::Sender<Progress>,
 }
 
-impl Meter<'_> {
+impl<'a> Meter<'a> {
+    fn new(part: &PartFile, progress: &'a watch::Sender<Progress>) -> Self {
+        let (bytes, kept) = (part.received_bytes(), AtomicU64::new(part.kept_bytes()));
+        let meter = Self { bytes, kept, started_anew: part.started_anew(), progress };
+        meter.tell(|progress| progress.started_anew = part.started_anew());
+        meter
+    }
+
     fn tell(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(|progress| {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            if bytes > progress.bytes {
+                progress.waiting = None;
+            }
             change(progress);
-            progress.bytes = self.bytes.load(Ordering::Relaxed);
+            progress.bytes = bytes;
+            progress.kept = self.kept();
         });
+    }
+
+    fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    fn tell_kept(&self, bytes: u64) {
+        self.kept.store(bytes, Ordering::Relaxed);
+        self.tell(|_| {});
     }
 
     async fn told_while<T>(&self, work: impl Future<Output = T>) -> T {

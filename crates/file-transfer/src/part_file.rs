@@ -3,40 +3,57 @@
 //! The folder is opened once, and everything happens in that folder whatever its name leads to later.
 //! Nothing that is there is ever overwritten or followed: the part file is made anew (or taken over
 //! from a download of ours that nobody runs any more, known by its [`mark`] and its lock), and the
-//! final name is given by a rename that does not replace. What goes by the names lives in [`names`],
-//! the hash that is computed while bytes arrive in [`prefix_hash`].
+//! final name is given by a rename that does not replace.
+//!
+//! Beside it lies its state ([`resume_state`]): a piece is written, then marked there as present, then
+//! hashed by a thread of its own ([`piece_checker`]) and marked with its hash. So a process that is
+//! killed loses the pieces that were not complete, and nothing else. Whoever takes the part over
+//! believes the marks, has the marked pieces hashed again while new ones flow, and fetches those that
+//! are not what they were.
+//!
+//! A part is kept when a later download could use it: when its process ends, the network or the disk
+//! fails. It is removed, with its state, when it holds no complete piece, and when
+//! [`discard`](PartFile::discard) says so: the person cancelled, or the bytes are of no more use.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, fstatvfs, fsync, linkat,
-    openat, renameat_with, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatvfs, fsync, openat, unlinkat};
 use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
 
+use crate::file_version::FileVersion;
+use crate::piece_hashes::{PIECE_BYTES, PieceHash, piece_range};
 use crate::range_set::RangeSet;
 use crate::secret_file::parent;
 use crate::sink::Sink;
 
+pub mod resume_state;
+
+mod error;
+mod folder;
 mod mark;
 mod names;
-mod prefix_hash;
+mod piece_checker;
+mod state_file;
 
-use prefix_hash::PrefixHash;
+pub use error::PartFileError;
+use folder::{Found, OpenPart, is_named};
+use piece_checker::{PieceChecker, PieceReader};
+use resume_state::Slot;
+use state_file::StateFile;
 
-/// Mode of a downloaded file, less umask: never executable.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 /// How many names are tried, `NAME`, `NAME (1)` and so on.
 const NAMES_MAX: u32 = 10_000;
 
-/// A file that is being downloaded. Dropped before [`finish`](Self::finish), it is removed.
+/// A file that is being downloaded.
 #[derive(Debug)]
 pub struct PartFile {
     folder: OwnedFd,
@@ -46,86 +63,88 @@ pub struct PartFile {
     /// The name that it has now.
     part_name: OsString,
     file: Arc<File>,
+    state: Option<Arc<StateFile>>,
     size: u64,
     received: RangeSet,
     /// How much `received` holds, for whoever shows progress.
     received_bytes: Arc<AtomicU64>,
-    hash: PrefixHash,
-    /// It has its final name.
-    finished: bool,
+    /// Of `received`, what an earlier download left.
+    kept: RangeSet,
+    /// What was left belonged to another version.
+    started_anew: bool,
+    checker: PieceChecker,
+    /// The whole file was compared with pieces of this root, and the checker expects those that
+    /// differed.
+    repaired_for: Option<[u8; 32]>,
+    /// What becomes of it when it is dropped.
+    fate: Fate,
 }
 
-/// Why a part file cannot be made or finished.
-#[derive(Debug, thiserror::Error)]
-pub enum PartFileError {
-    /// The disk is full.
-    #[error("{}: no space for {needed} bytes", path.display())]
-    DiskFull {
-        /// The folder.
-        path: PathBuf,
-        /// Bytes that were still to be written.
-        needed: u64,
-    },
-    /// Anything else about the folder or the file: missing, no permission, read-only.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The folder or file.
-        path: PathBuf,
-        /// The system's word.
-        error: io::Error,
-    },
-    /// All bytes are there, and they are not what was expected.
-    #[error("the hash is not the expected one")]
-    Mismatch {
-        /// BLAKE3 of what is there.
-        found: [u8; 32],
-    },
-    /// The path does not end in a file name.
-    #[error("{}: not a file name", path.display())]
-    NotAFileName {
-        /// As asked for.
-        path: PathBuf,
-    },
+/// What becomes of a part file that is dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    /// It stays if there is a complete piece.
+    Kept,
+    Removed,
+    /// It has its final name.
+    Finished,
 }
 
 impl PartFile {
-    /// Makes the part file for a download of `size` bytes that is to become `save_as`.
+    /// Opens the part file for a download of this version that is to become `save_as`: the one that an
+    /// earlier download left, or a new one.
     ///
     /// The folder must exist. `DiskFull` is told before the first byte where the free space says so.
-    pub fn create(save_as: &Path, size: u64) -> Result<PartFile, PartFileError> {
+    pub fn open(save_as: &Path, version: &FileVersion) -> Result<PartFile, PartFileError> {
         let not_a_name = || PartFileError::NotAFileName { path: save_as.to_owned() };
         let name = names::file_name(save_as).ok_or_else(not_a_name)?;
         let folder_path = parent(save_as).to_owned();
-        let io = |path: &Path, errno: Errno| PartFileError::io(path, errno.into(), size);
+        let size = version.size;
+        let io = |path: &Path, error: io::Error| PartFileError::io(path, error, size);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, &folder_path, flags, Mode::empty())
-            .map_err(|errno| io(&folder_path, errno))?;
-        check_space(&folder, &folder_path, size)?;
-        let (part_name, file) =
-            open_part(&folder, name).map_err(|errno| io(&folder_path.join(name), errno))?;
-        let file = Arc::new(file);
-        let hash = PrefixHash::start(Arc::clone(&file), size)
-            .map_err(|error| PartFileError::io(&folder_path, error, size))?;
-        Ok(PartFile {
+            .map_err(|errno| io(&folder_path, errno.into()))?;
+        let part = folder::open_part(&folder, name, version)
+            .map_err(|errno| io(&folder_path.join(name), errno.into()))?;
+        let left = LeftOver::of(&part, version);
+        let started = start_checking(&part, version, &left.kept);
+        let OpenPart { name: part_name, file, state, .. } = part;
+        let (file, state) = (Arc::new(file), state.map(Arc::new));
+        let checker = started
+            .and_then(|()| PieceChecker::start(&file, size, state.clone(), left.kept.clone()))
+            .map_err(|error| io(&folder_path, error))?;
+        let received = bytes_of(&left.kept, size);
+        let part = PartFile {
             folder,
             folder_path,
             name: name.to_owned(),
             part_name,
             file,
+            state,
             size,
-            received: RangeSet::new(),
-            received_bytes: Arc::default(),
-            hash,
-            finished: false,
-        })
+            received_bytes: Arc::new(AtomicU64::new(received.total())),
+            kept: received.clone(),
+            received,
+            started_anew: left.is_of_another_version,
+            checker,
+            repaired_for: None,
+            fate: Fate::Kept,
+        };
+        part.check_space()?;
+        Ok(part)
     }
 
-    /// What has not been written yet.
-    pub fn missing(&self) -> RangeSet {
+    /// What has to be fetched: what was not written yet, and what turned out to be damaged.
+    pub fn missing(&mut self) -> RangeSet {
+        let damaged = bytes_of(&self.checker.take_damaged(), self.size);
+        if !damaged.is_empty() {
+            tracing::warn!(part = ?self.part_name, ?damaged, "damaged pieces are fetched again");
+            self.received.remove_all(&damaged);
+            self.kept.remove_all(&damaged);
+            self.received_bytes.store(self.received.total(), Ordering::Relaxed);
+        }
         let mut missing = RangeSet::of(0..self.size);
-        self.received.iter().for_each(|range| {
-            missing.remove(range);
-        });
+        missing.remove_all(&self.received);
         missing
     }
 
@@ -134,41 +153,165 @@ impl PartFile {
         Arc::clone(&self.received_bytes)
     }
 
+    /// Bytes that an earlier download left, as far as they have not turned out to be damaged.
+    pub fn kept_bytes(&self) -> u64 {
+        self.kept.total()
+    }
+
+    /// Whether what an earlier download left belonged to another version of the file.
+    pub fn started_anew(&self) -> bool {
+        self.started_anew
+    }
+
     /// What a failed write means, in the words of this module.
     pub fn write_error(&self, error: io::Error) -> PartFileError {
         let needed = self.size - self.received.total();
         PartFileError::io(&self.folder_path.join(&self.part_name), error, needed)
     }
 
-    /// Compares the whole file with its expected hash, brings it safely to disk and gives it its final
-    /// name, which is returned. Blocks for the rest of the hashing and for the disk.
-    pub fn finish(mut self, expected: &[u8; 32]) -> Result<PathBuf, PartFileError> {
-        let found = self.hash.wait().map_err(|error| self.write_error(error))?;
-        if found != *expected {
-            return Err(PartFileError::Mismatch { found });
+    /// Whether the disk has room for what is missing, as far as the file system can tell.
+    pub fn check_space(&self) -> Result<(), PartFileError> {
+        let needed = self.size - self.received.total();
+        match fstatvfs(&self.folder) {
+            Ok(disk)
+                if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < needed =>
+            {
+                Err(PartFileError::DiskFull { path: self.folder_path.clone(), needed })
+            }
+            _ => Ok(()),
         }
-        // From here on it is the person's file, whatever its name: never to be taken over.
-        mark::remove(&self.file).map_err(|errno| self.write_error(errno.into()))?;
-        self.file.sync_all().map_err(|error| self.write_error(error))?;
-        let name = self.take_final_name().map_err(|errno| self.write_error(errno.into()))?;
-        self.finished = true;
-        fsync(&self.folder).map_err(|errno| self.write_error(errno.into()))?;
+    }
+
+    /// Waits until everything that is there is hashed. Then [`missing`](Self::missing) tells whether
+    /// it is what it was. Blocks.
+    pub fn settle(&self, cancel: &CancellationToken) -> Result<(), PartFileError> {
+        self.checker.wait(cancel).map_err(|error| self.write_error(error))
+    }
+
+    /// The BLAKE3 hash of the whole file, once it is complete and [settled](Self::settle).
+    pub fn root(&self) -> Option<[u8; 32]> {
+        self.checker.root()
+    }
+
+    /// Whether the file is complete, settled, and the one with this hash.
+    pub fn is_verified(&mut self, root: &[u8; 32]) -> bool {
+        let is_the_file = match &self.repaired_for {
+            Some(repaired_for) => repaired_for == root && self.checker.expects_nothing(),
+            None => self.root().as_ref() == Some(root),
+        };
+        is_the_file && self.missing().is_empty()
+    }
+
+    /// Reads `hashes.len()` pieces from `first` on, and gives those that have other hashes. A piece that
+    /// cannot be read has another one. Blocks.
+    pub fn differing(
+        &self,
+        first: u64,
+        hashes: &[PieceHash],
+        cancel: &CancellationToken,
+    ) -> Vec<(u64, PieceHash)> {
+        let mut reader = PieceReader::new(&self.file, self.size);
+        (first..)
+            .zip(hashes)
+            .take_while(|_| !cancel.is_cancelled())
+            .filter(|(piece, expected)| !reader.hash(*piece).is_ok_and(|found| found == **expected))
+            .map(|(piece, expected)| (piece, *expected))
+            .collect()
+    }
+
+    /// All pieces were compared with those of the file that has this root; these differ, and what they
+    /// have to be is known. They are missing from now on.
+    pub fn repair(&mut self, root: [u8; 32], differing: BTreeMap<u64, PieceHash>) {
+        for piece in differing.keys() {
+            let range = piece_range(self.size, *piece);
+            self.mark(*piece, Slot::Missing);
+            self.received.remove(range.clone());
+            self.kept.remove(range);
+        }
+        self.received_bytes.store(self.received.total(), Ordering::Relaxed);
+        self.checker.expect(differing);
+        self.repaired_for = Some(root);
+    }
+
+    /// Gives up everything that is there; all of it is missing from now on.
+    pub fn forget(&mut self, version: &FileVersion) {
+        if let Some(state) = &self.state {
+            state.begin(version);
+        }
+        self.received = RangeSet::new();
+        self.kept = RangeSet::new();
+        self.received_bytes.store(0, Ordering::Relaxed);
+        self.checker.forget(self.size);
+        self.repaired_for = None;
+    }
+
+    /// Brings a file that [is verified](Self::is_verified) safely to disk and gives it its final name,
+    /// which is returned. Blocks for the disk.
+    pub fn finish(&mut self, root: &[u8; 32]) -> Result<PathBuf, PartFileError> {
+        if !self.is_verified(root) {
+            return Err(PartFileError::Mismatch { found: self.root().unwrap_or_default() });
+        }
+        self.finish_verified().map_err(|error| self.write_error(error))
+    }
+
+    fn finish_verified(&mut self) -> io::Result<PathBuf> {
+        match self.file.metadata()?.len() {
+            // Somebody cut it after it was read.
+            length if length < self.size => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length if length > self.size => self.file.set_len(self.size)?,
+            _ => {}
+        }
+        self.file.sync_all()?;
+        if !is_named(&self.folder, &self.part_name, &self.file) {
+            // Somebody moved or replaced it: what has that name is not what was verified.
+            return Err(Errno::STALE.into());
+        }
+        let name = folder::rename_to_first_free(&self.folder, &self.part_name, &self.name)?;
+        self.fate = Fate::Finished;
+        mark::remove(&self.file);
+        self.remove_state();
+        fsync(&self.folder)?;
         Ok(self.folder_path.join(name))
     }
 
-    fn take_final_name(&self) -> Result<OsString, Errno> {
-        if !is_named(&self.folder, &self.part_name, &self.file) {
-            // Somebody moved or replaced it: what has that name is not what was verified.
-            return Err(Errno::STALE);
+    /// Removes it and its state.
+    pub fn discard(mut self) {
+        self.fate = Fate::Removed;
+    }
+
+    /// Says something about a piece in the state beside.
+    fn mark(&self, piece: u64, slot: Slot) {
+        if let Some(state) = &self.state {
+            state.mark(piece, slot);
         }
-        for number in 0..NAMES_MAX {
-            let name = names::numbered(&self.name, number);
-            match rename_to_new(&self.folder, &self.part_name, &name) {
-                Err(Errno::EXIST) => {}
-                result => return result.map(|()| name),
+    }
+
+    /// Marks the pieces that `written` has completed.
+    fn complete(&self, written: &std::ops::Range<u64>) {
+        let pieces = written.start / PIECE_BYTES..written.end.div_ceil(PIECE_BYTES);
+        for piece in pieces {
+            if self.received.contains_range(&piece_range(self.size, piece)) {
+                self.mark(piece, Slot::Present);
+                self.checker.add(piece);
             }
         }
-        Err(Errno::EXIST)
+    }
+
+    fn has_a_complete_piece(&self) -> bool {
+        self.received.iter().any(|held| {
+            let first = held.start.div_ceil(PIECE_BYTES);
+            let end = piece_range(self.size, first).end;
+            end > held.start && end <= held.end
+        })
+    }
+
+    fn remove_state(&self) {
+        let name = names::state(&self.part_name);
+        if let Some(state) = &self.state
+            && state.is_named(&self.folder, &name)
+        {
+            let _ = unlinkat(&self.folder, &name, AtFlags::empty());
+        }
     }
 }
 
@@ -177,16 +320,12 @@ impl Sink for PartFile {
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.size);
         let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
         // What is there stays as it is: it may have been hashed already.
-        let mut new = false;
         while let Some(gap) = self.received.first_gap_in(&(offset..end)) {
             let part = slice(bytes, gap.start - offset, gap.end - offset)?;
             self.file.write_all_at(part, gap.start)?;
-            new |= self.received.insert(gap);
-        }
-        if new {
+            self.received.insert(gap.clone());
             self.received_bytes.store(self.received.total(), Ordering::Relaxed);
-            let first = self.received.first().filter(|range| range.start == 0);
-            self.hash.advance(first.map_or(0, |range| range.end));
+            self.complete(&gap);
         }
         Ok(())
     }
@@ -194,104 +333,75 @@ impl Sink for PartFile {
 
 impl Drop for PartFile {
     fn drop(&mut self) {
-        if !self.finished && is_named(&self.folder, &self.part_name, &self.file) {
-            let _ = unlinkat(&self.folder, &self.part_name, AtFlags::empty());
+        let is_there = is_named(&self.folder, &self.part_name, &self.file);
+        let is_of_use = is_there && self.state.is_some() && self.has_a_complete_piece();
+        let goes = match self.fate {
+            Fate::Kept => !is_of_use,
+            Fate::Removed => true,
+            Fate::Finished => false,
+        };
+        if goes {
+            self.remove_state();
+            // What somebody put in its place is theirs.
+            if is_there {
+                let _ = unlinkat(&self.folder, &self.part_name, AtFlags::empty());
+            }
         }
     }
 }
 
-impl PartFileError {
-    fn io(path: &Path, error: io::Error, needed: u64) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                PartFileError::DiskFull { path: parent(path).to_owned(), needed }
+/// What can be used of what was found.
+struct LeftOver {
+    /// Pieces.
+    kept: RangeSet,
+    is_of_another_version: bool,
+}
+
+impl LeftOver {
+    fn of(part: &OpenPart, version: &FileVersion) -> LeftOver {
+        let nothing =
+            |is_of_another_version| LeftOver { kept: RangeSet::new(), is_of_another_version };
+        let there = part.file.metadata().map_or(0, |file| file.len().min(version.size));
+        let whole =
+            if there == version.size { there.div_ceil(PIECE_BYTES) } else { there / PIECE_BYTES };
+        match &part.found {
+            Found::Nothing => nothing(false),
+            Found::Marked(of, _) if of != version => nothing(true),
+            Found::Marked(_, marked) => {
+                let mut kept = marked.clone();
+                kept.remove(whole..u64::MAX);
+                LeftOver { kept, is_of_another_version: false }
             }
-            _ => PartFileError::Io { path: path.to_owned(), error },
+            // Whatever it is, it costs nothing to look at it once more before it is fetched again.
+            Found::Unknown => {
+                LeftOver { kept: RangeSet::of(0..whole), is_of_another_version: false }
+            }
         }
     }
+}
+
+/// Makes part and state agree on what is kept.
+fn start_checking(part: &OpenPart, version: &FileVersion, kept: &RangeSet) -> io::Result<()> {
+    let is_a_continuation = matches!(&part.found, Found::Marked(of, _) if of == version);
+    let length = if kept.is_empty() { 0 } else { part.file.metadata()?.len().min(version.size) };
+    part.file.set_len(length)?;
+    match &part.state {
+        // What is said about pieces behind the end is wrong, and must not be believed next time.
+        Some(state) if is_a_continuation => state.cut(kept.last().map_or(0, |range| range.end)),
+        Some(state) => state.begin(version),
+        None => {}
+    }
+    Ok(())
+}
+
+fn bytes_of(pieces: &RangeSet, size: u64) -> RangeSet {
+    let start_of = |piece| piece_range(size, piece).start;
+    pieces.iter().map(|range| start_of(range.start)..start_of(range.end)).collect()
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> io::Result<&[u8]> {
     let index = |at| usize::try_from(at).map_err(io::Error::other);
     bytes.get(index(from)?..index(to)?).ok_or_else(|| io::ErrorKind::InvalidInput.into())
-}
-
-/// Says "full" now rather than after an hour. A file system that cannot tell is given a chance.
-fn check_space(folder: &OwnedFd, path: &Path, size: u64) -> Result<(), PartFileError> {
-    match fstatvfs(folder) {
-        Ok(disk) if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < size => {
-            Err(PartFileError::DiskFull { path: path.to_owned(), needed: size })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Opens the first of `NAME.part`, `NAME (1).part` … that is free or left over by us. Other programs
-/// use such names too: their files stay as they are.
-fn open_part(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), Errno> {
-    for number in 0..NAMES_MAX {
-        let part_name = names::part(name, number);
-        match create_part(folder, &part_name) {
-            Err(Errno::EXIST) => {}
-            result => return result.map(|file| (part_name, file)),
-        }
-        if let Some(file) = take_over_part(folder, &part_name) {
-            return Ok((part_name, file));
-        }
-    }
-    Err(Errno::EXIST)
-}
-
-/// Makes a new file of ours and locks it for as long as it is open.
-fn create_part(folder: &OwnedFd, part_name: &OsStr) -> Result<File, Errno> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(openat(folder, part_name, flags, FILE_MODE)?);
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // Another download was quicker to take it over.
-        Err(Errno::WOULDBLOCK) => Err(Errno::EXIST),
-        // Without locks (some network disks) a left-over part is not taken over; that is all.
-        _ => {
-            mark::set(&file);
-            Ok(file)
-        }
-    }
-}
-
-/// Opens a part file that a killed download left, emptied; `None` if it is in use or not ours.
-fn take_over_part(folder: &OwnedFd, part_name: &OsStr) -> Option<File> {
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(folder, part_name, flags, Mode::empty()).ok()?);
-    let metadata = file.metadata().ok()?;
-    let only_ours = metadata.nlink() == 1 && metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || !only_ours {
-        return None;
-    }
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    // Between opening and locking it may have been finished or removed by its owner.
-    if !is_named(folder, part_name, &file) || !mark::is_set(&file) {
-        return None;
-    }
-    file.set_len(0).ok()?;
-    Some(file)
-}
-
-/// Whether the name in the folder is that of the open file.
-fn is_named(folder: &OwnedFd, name: &OsStr, file: &File) -> bool {
-    let named = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
-    let open = file.metadata();
-    matches!((named, open), (Ok(named), Ok(open)) if (named.st_dev, named.st_ino) == (open.dev(), open.ino()))
-}
-
-/// Renames, and fails with `EXIST` if there is anything of the new name.
-fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
-        // File systems without such a rename can usually make a second name.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            linkat(folder, from, folder, to, AtFlags::empty())?;
-            unlinkat(folder, from, AtFlags::empty())
-        }
-        result => result,
-    }
 }
 
 #[cfg(test)]

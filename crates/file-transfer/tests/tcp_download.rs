@@ -30,6 +30,9 @@ const LARGE: usize = 32 << 20;
 /// Where transfers of it are held.
 const MIDDLE: u64 = 4 << 20;
 
+/// What there is of a download that runs, or that may be continued.
+const PART: [&str; 2] = [".file.part.state", "file.part"];
+
 type Outcome = Result<Finished, DownloadError>;
 
 #[tokio::test]
@@ -216,7 +219,7 @@ async fn the_final_name_waits_for_the_root() {
     let (report, mut seen) = progress();
     let running = tokio::spawn(download(request, report, CancellationToken::new()));
     let complete = seen.wait_for(|progress| progress.verifying).await.unwrap().bytes;
-    assert_eq!((complete, lab.downloads()), (1000, vec!["file.part".to_owned()]));
+    assert_eq!((complete, lab.downloads()), (1000, PART.map(str::to_owned).to_vec()));
     tell.send(Some(*blake3::hash(&bytes).as_bytes())).unwrap();
     running.await.unwrap().unwrap();
     assert_eq!(lab.downloads(), ["file"]);
@@ -280,11 +283,11 @@ impl Held {
         (self.lab, self.running.await.unwrap())
     }
 
-    /// Lets it go on and expects it to fail, leaving nothing.
-    async fn failure(self) -> DownloadError {
+    /// Lets it go on and expects it to fail, leaving this.
+    async fn failure(self, left: &[&str]) -> DownloadError {
         let (lab, outcome) = self.outcome().await;
         let error = outcome.unwrap_err();
-        assert_eq!(lab.downloads(), Vec::<String>::new(), "{error}");
+        assert_eq!(lab.downloads(), left, "{error}");
         error
     }
 }
@@ -298,7 +301,7 @@ async fn a_slow_network_only_takes_longer() {
 #[tokio::test]
 async fn a_download_cancelled_in_the_middle_leaves_nothing() {
     let held = Held::start(Lab::start().await).await;
-    assert_eq!(held.lab.downloads(), ["file.part"]);
+    assert_eq!(held.lab.downloads(), PART);
     held.cancel.cancel();
     // The gate stays closed: it ends although no byte comes.
     assert!(matches!(held.running.await.unwrap(), Err(DownloadError::Cancelled)));
@@ -310,12 +313,13 @@ async fn a_download_of_an_ended_login_ends_and_does_not_start_again() {
     let held = Held::start(Lab::start().await).await;
     held.lab.node.end_login(held.grant.login);
     let (lab, grant) = (Arc::clone(&held.lab), held.grant.clone());
-    let error = held.failure().await;
+    let error = held.failure(&PART).await;
     assert!(matches!(error, DownloadError::Ended), "{error}");
-    let error = failure(&lab, lab.request_for(&grant, TCP)).await;
+    let error = lab.run(lab.request_for(&grant, TCP)).await.unwrap_err();
     assert!(matches!(error, DownloadError::Ended), "{error}");
     let other = Grant { login: grant.login + 1, ..grant };
-    lab.run(lab.request_for(&other, TCP)).await.unwrap();
+    let finished = lab.run(lab.request_for(&other, TCP)).await.unwrap();
+    assert!(finished.resumed_from >= 1 << 20, "{} bytes were kept", finished.resumed_from);
 }
 
 #[tokio::test]
@@ -329,7 +333,7 @@ async fn a_newer_start_of_a_ticket_ends_the_older() {
     let (_, outcome) = held.outcome().await;
     let error = outcome.unwrap_err();
     assert!(matches!(error, DownloadError::Ended), "{error}");
-    assert_eq!(lab.downloads(), ["again"]);
+    assert_eq!(lab.downloads(), [PART[0], "again", PART[1]]);
 }
 
 #[tokio::test]
@@ -337,7 +341,7 @@ async fn a_file_that_changes_in_the_middle_is_never_mixed() {
     for change in [truncate, append, replace] {
         let held = Held::start(Lab::start().await).await;
         change(&held.lab);
-        let error = held.failure().await;
+        let error = held.failure(&[]).await;
         assert!(matches!(error, DownloadError::FileChanged), "{error}");
     }
 }
@@ -386,7 +390,7 @@ async fn a_node_that_is_full_says_so() {
 async fn a_node_that_shuts_down_ends_its_transfers() {
     let held = Held::start(Lab::start().await).await;
     held.lab.node.shutdown();
-    let error = held.failure().await;
+    let error = held.failure(&PART).await;
     assert!(matches!(error, DownloadError::Ended), "{error}");
 }
 
@@ -399,7 +403,7 @@ async fn a_node_that_has_shut_down_has_told_everybody() {
         node.tcp_ended().await;
         node.transfer_count()
     });
-    let error = held.failure().await;
+    let error = held.failure(&PART).await;
     assert!(matches!(error, DownloadError::Ended), "{error}");
     assert_eq!(ended.await.unwrap(), 0, "nothing runs once it was waited for");
 }

@@ -18,8 +18,9 @@ use crate::udp::{self, ReceiveConfig, ReceiveError};
 pub(super) enum Failure {
     /// Another attempt makes no sense.
     Final(DownloadError),
-    /// The ticket cannot start anything any more; another one may.
-    NeedsTicket,
+    /// This ticket starts nothing, or nothing any more; another one may. If there is none, this is
+    /// what to tell.
+    NeedsTicket(DownloadError),
     /// Another node, another way or another time may do.
     Retry(DownloadError),
 }
@@ -28,7 +29,7 @@ pub(super) enum Failure {
 pub(super) async fn over_tcp(
     node: &NodeAddress,
     ticket: &FreshTicket,
-    part: PartFile,
+    mut part: PartFile,
     cancel: &CancellationToken,
 ) -> (Option<PartFile>, Result<(), Failure>) {
     let config = FetchConfig {
@@ -79,7 +80,7 @@ fn udp_failure(node: SocketAddr, part: &PartFile, error: ReceiveError) -> Failur
     match error {
         ReceiveError::Cancelled => Failure::Final(DownloadError::Cancelled),
         ReceiveError::Closed { code, reason } => udp_closed(node, code, &reason),
-        ReceiveError::Disk(error) => Failure::Final(part.write_error(error).into()),
+        ReceiveError::Disk(error) => disk_failure(part.write_error(error).into()),
         ReceiveError::FileChanged => Failure::Final(DownloadError::FileChanged),
         ReceiveError::Silent => {
             let error = io::Error::new(io::ErrorKind::TimedOut, "no answer over UDP");
@@ -95,10 +96,10 @@ fn udp_closed(node: SocketAddr, code: udp_close::CloseCode, reason: &str) -> Fai
     match code {
         udp_close::CloseCode::FileChanged => Failure::Final(DownloadError::FileChanged),
         udp_close::CloseCode::FileUnreadable => Failure::Final(DownloadError::FileUnreadable),
-        udp_close::CloseCode::LoginEnded | udp_close::CloseCode::Replaced => {
-            Failure::Final(DownloadError::Ended)
-        }
-        udp_close::CloseCode::LimitReached => Failure::NeedsTicket,
+        // The person may have logged in again meanwhile: then there is another ticket.
+        udp_close::CloseCode::LoginEnded => Failure::NeedsTicket(DownloadError::Ended),
+        udp_close::CloseCode::Replaced => Failure::Final(DownloadError::Ended),
+        udp_close::CloseCode::LimitReached => Failure::NeedsTicket(DownloadError::TicketExpired),
         udp_close::CloseCode::ShuttingDown => Failure::Retry(DownloadError::Ended),
         udp_close::CloseCode::Busy => Failure::Retry(DownloadError::Busy),
         udp_close::CloseCode::Done
@@ -117,12 +118,20 @@ fn tcp_failure(node: SocketAddr, part: Option<&PartFile>, error: FetchError) -> 
         FetchError::Closed(code) => closed(node, code),
         FetchError::Connection(error) => unreachable(error),
         FetchError::Protocol(problem) => Failure::Retry(DownloadError::Protocol { node, problem }),
-        FetchError::Sink(error) => Failure::Final(disk_error(part, error)),
+        FetchError::Sink(error) => disk_failure(disk_error(part, error)),
         FetchError::TimedOut => unreachable(io::ErrorKind::TimedOut.into()),
         FetchError::WrongKey => Failure::Final(DownloadError::Protocol {
             node,
             problem: "shows another key than the chat server announced".into(),
         }),
+    }
+}
+
+/// A full disk may have room again later.
+fn disk_failure(error: DownloadError) -> Failure {
+    match error {
+        DownloadError::DiskFull { .. } => Failure::Retry(error),
+        error => Failure::Final(error),
     }
 }
 
@@ -138,13 +147,16 @@ fn closed(node: SocketAddr, code: CloseCode) -> Failure {
     match code {
         CloseCode::Version => Failure::Final(protocol("speaks another version")),
         CloseCode::Violation => Failure::Final(protocol("does not understand this program")),
-        CloseCode::BadTicket => Failure::Final(DownloadError::Rejected),
-        CloseCode::Expired => Failure::NeedsTicket,
+        // The node may have another key by now.
+        CloseCode::BadTicket => Failure::NeedsTicket(DownloadError::Rejected),
+        CloseCode::Expired | CloseCode::LimitReached => {
+            Failure::NeedsTicket(DownloadError::TicketExpired)
+        }
         CloseCode::Busy => Failure::Retry(DownloadError::Busy),
         CloseCode::FileChanged => Failure::Final(DownloadError::FileChanged),
         CloseCode::FileUnreadable => Failure::Final(DownloadError::FileUnreadable),
-        CloseCode::LimitReached => Failure::NeedsTicket,
-        CloseCode::LoginEnded | CloseCode::Replaced => Failure::Final(DownloadError::Ended),
+        CloseCode::LoginEnded => Failure::NeedsTicket(DownloadError::Ended),
+        CloseCode::Replaced => Failure::Final(DownloadError::Ended),
         CloseCode::ShuttingDown => Failure::Retry(DownloadError::Ended),
         CloseCode::Unknown(code) => Failure::Retry(protocol(&format!("closed with code {code}"))),
     }

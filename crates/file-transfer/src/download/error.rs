@@ -81,7 +81,7 @@ pub enum DownloadError {
     },
 }
 
-/// The hash that was expected is filled in by whoever knows it.
+/// What was expected is zeros: a file that is not verified is never finished.
 impl From<PartFileError> for DownloadError {
     fn from(error: PartFileError) -> Self {
         match error {

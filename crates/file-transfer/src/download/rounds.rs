@@ -1,166 +1,325 @@
-//! Which way and node is tried when: rounds over all of them, until everything is there or several
-//! rounds in a row brought nothing.
+//! Which way and node is tried when: rounds over all of them, until everything is there or the
+//! caller's patience ends. What may heal by itself is waited for here: a network or a server that is
+//! away, a ticket that is too old, a full disk, a person who wants a pause.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Failure};
 use super::{
     DownloadError, DownloadRequest, FreshTicket, Meter, NodeAddress, TicketWanted, Transport,
-    TransportChoice,
+    TransportChoice, Waiting,
 };
 use crate::part_file::PartFile;
 
-/// Rounds in a row without one new byte before giving up, when there has never been one: the person
-/// waits for an answer.
-const ROUNDS_AT_START_MAX: u32 = 3;
-/// The same when there have been bytes: the network or the server may come back.
-const ROUNDS_LATER_MAX: u32 = 7;
-/// The pause after the first fruitless round; it doubles each time.
+/// The pause after the first fruitless round; it doubles each time …
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// … up to this: a server that comes back is met soon, and not by a storm.
+const PAUSE_MAX: Duration = Duration::from_secs(8);
 /// A ticket may start for 60 s. Older than this, another one is asked for first.
 const TICKET_AGE_MAX: Duration = Duration::from_secs(45);
 
-/// Fetches everything that is missing; says which way the last bytes came.
-pub(super) async fn fetch_all(
-    request: DownloadRequest,
-    part: PartFile,
-    meter: &Meter<'_>,
-    cancel: &CancellationToken,
-) -> Result<(PartFile, Transport), DownloadError> {
-    if request.nodes.is_empty() {
-        return Err(DownloadError::NoNode);
-    }
-    let ticket = FreshTicket {
-        ticket: request.ticket.clone(),
-        secret: request.secret,
-        version: request.version,
-    };
-    let rounds = Rounds { request, ticket, ticket_since: Instant::now(), meter, cancel };
-    rounds.run(part).await
-}
-
-struct Rounds<'a> {
-    request: DownloadRequest,
+/// A download's way through nodes, tickets and interruptions.
+pub(super) struct Rounds<'a> {
+    pub(super) request: DownloadRequest,
+    /// The way that was taken last.
+    pub(super) transport: Transport,
+    /// Taken while another thread works with it.
+    part: Option<PartFile>,
     ticket: FreshTicket,
-    ticket_since: Instant,
+    /// By [`awake_or_asleep`].
+    ticket_since: Duration,
     meter: &'a Meter<'a>,
     cancel: &'a CancellationToken,
 }
 
-/// What a round over all ways and nodes came to.
-enum Round {
-    Complete(PartFile, Transport),
-    Incomplete(PartFile, DownloadError),
+/// Why a round ended without everything.
+enum Stop {
+    /// For good.
+    Final(DownloadError),
+    /// The person wants a pause.
+    Paused,
+    /// It goes on later.
+    Retry(DownloadError),
 }
 
-impl Rounds<'_> {
-    async fn run(mut self, mut part: PartFile) -> Result<(PartFile, Transport), DownloadError> {
-        let mut fruitless = 0;
+/// How long nothing has come, and how long that is borne.
+struct Drought {
+    since: Instant,
+    bytes: u64,
+    rounds: u32,
+}
+
+impl<'a> Rounds<'a> {
+    pub(super) fn new(
+        request: DownloadRequest,
+        part: PartFile,
+        meter: &'a Meter<'a>,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        let ticket = FreshTicket {
+            ticket: request.ticket.clone(),
+            secret: request.secret,
+            version: request.version,
+        };
+        let transport = *ways(request.transport).first().unwrap_or(&Transport::Udp);
+        let ticket_since = awake_or_asleep();
+        Self { request, transport, part: Some(part), ticket, ticket_since, meter, cancel }
+    }
+
+    /// Fetches everything that is missing.
+    pub(super) async fn fetch_missing(&mut self) -> Result<(), DownloadError> {
+        if self.request.nodes.is_empty() {
+            return Err(DownloadError::NoNode);
+        }
+        let mut drought = Drought { since: Instant::now(), bytes: self.received(), rounds: 0 };
         loop {
-            let before = self.received();
-            let error = match self.round(part).await? {
-                Round::Complete(part, transport) => return Ok((part, transport)),
-                Round::Incomplete(back, error) => {
-                    part = back;
-                    error
-                }
-            };
-            let received = self.received();
-            fruitless = if received > before { 0 } else { fruitless + 1 };
-            let rounds_max = if received > 0 { ROUNDS_LATER_MAX } else { ROUNDS_AT_START_MAX };
-            if fruitless >= rounds_max {
-                return Err(error);
+            if self.is_paused() {
+                self.rest().await?;
+                drought.since = Instant::now();
             }
-            tracing::debug!(%error, fruitless, "a download tries again");
-            tokio::select! {
-                () = self.cancel.cancelled() => return Err(DownloadError::Cancelled),
-                () = sleep(PAUSE_FIRST * 2_u32.pow(fruitless.saturating_sub(1))) => {}
+            let give_up_at = self.give_up_at(&drought);
+            let stop = match self.round(give_up_at).await {
+                Ok(()) => return Ok(()),
+                Err(stop) => stop,
+            };
+            drought.heard(self.received());
+            match stop {
+                Stop::Final(error) => return Err(error),
+                Stop::Paused => {}
+                Stop::Retry(error @ DownloadError::DiskFull { .. }) => {
+                    self.wait_for_space(error, drought.pause()).await?;
+                    drought.since = Instant::now();
+                }
+                Stop::Retry(error) => self.wait_a_moment(error, &drought).await?,
             }
         }
+    }
+
+    /// Runs something on the part file that waits for the disk.
+    pub(super) async fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut PartFile) -> T + Send + 'static,
+    ) -> Result<T, DownloadError> {
+        let mut part = self.part.take().ok_or(DownloadError::Cancelled)?;
+        let working = tokio::task::spawn_blocking(move || {
+            let result = work(&mut part);
+            (part, result)
+        });
+        // It fails only if the runtime is going down, and with it everything.
+        let (part, result) = working.await.map_err(|_| DownloadError::Cancelled)?;
+        self.part = Some(part);
+        Ok(result)
+    }
+
+    /// The part file, for what becomes of it after the end.
+    pub(super) fn into_part(self) -> Option<PartFile> {
+        self.part
+    }
+
+    pub(super) fn token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    pub(super) fn meter(&self) -> &'a Meter<'a> {
+        self.meter
+    }
+
+    /// Waits before the next round, and says that it does.
+    async fn wait_a_moment(
+        &mut self,
+        error: DownloadError,
+        drought: &Drought,
+    ) -> Result<(), DownloadError> {
+        let give_up_at = self.give_up_at(drought);
+        let pause = drought.pause();
+        if give_up_at.is_some_and(|at| at <= Instant::now() + pause) {
+            return Err(error);
+        }
+        tracing::debug!(%error, ?pause, "a download tries again");
+        if drought.rounds > 0 {
+            self.meter.tell(|progress| progress.waiting = Some(Waiting::Network));
+        }
+        self.sleep(pause).await
+    }
+
+    /// Waits until the disk has room again, or until the next try where nobody can tell.
+    async fn wait_for_space(
+        &mut self,
+        error: DownloadError,
+        pause: Duration,
+    ) -> Result<(), DownloadError> {
+        let give_up_at = self.request.patience.disk.map(|patience| Instant::now() + patience);
+        loop {
+            if let DownloadError::DiskFull { needed, .. } = error {
+                self.meter.tell(|progress| progress.waiting = Some(Waiting::DiskFull { needed }));
+            }
+            if give_up_at.is_some_and(|at| at <= Instant::now()) {
+                return Err(error);
+            }
+            self.sleep(pause).await?;
+            let has_room = self.part.as_ref().is_none_or(|part| part.check_space().is_ok());
+            if has_room || self.is_paused() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does nothing until the pause is over.
+    async fn rest(&mut self) -> Result<(), DownloadError> {
+        self.meter.tell(|progress| progress.waiting = Some(Waiting::Paused));
+        let cancel = self.cancel;
+        tokio::select! {
+            () = cancel.cancelled() => return Err(DownloadError::Cancelled),
+            () = told(&mut self.request.paused, false) => {}
+        }
+        self.meter.tell(|progress| progress.waiting = None);
+        Ok(())
+    }
+
+    async fn sleep(&mut self, pause: Duration) -> Result<(), DownloadError> {
+        let cancel = self.cancel;
+        tokio::select! {
+            () = cancel.cancelled() => Err(DownloadError::Cancelled),
+            () = told(&mut self.request.paused, true) => Ok(()),
+            () = sleep(pause) => Ok(()),
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.request.paused.as_ref().is_some_and(|paused| *paused.borrow())
+    }
+
+    fn give_up_at(&self, drought: &Drought) -> Option<Instant> {
+        let patience = &self.request.patience;
+        let kept = self.meter.kept();
+        let limit = if self.received() > kept { patience.next_byte } else { patience.first_byte };
+        limit.map(|limit| drought.since + limit)
     }
 
     /// Tries each way, on each node, once.
-    async fn round(&mut self, mut part: PartFile) -> Result<Round, DownloadError> {
+    async fn round(&mut self, give_up_at: Option<Instant>) -> Result<(), Stop> {
         let mut last_error = DownloadError::NoNode;
         for transport in ways(self.request.transport) {
             for node in self.request.nodes.clone() {
+                self.transport = *transport;
                 self.meter.tell(|progress| progress.transport = *transport);
-                let (back, result) = self.attempt(*transport, &node, part).await?;
-                part = back;
-                match result {
-                    Ok(()) => return Ok(Round::Complete(part, *transport)),
-                    Err(error) => last_error = error,
+                match self.attempt(*transport, &node, give_up_at).await {
+                    // Another node does not help.
+                    Err(Stop::Retry(error @ DownloadError::DiskFull { .. })) => {
+                        return Err(Stop::Retry(error));
+                    }
+                    Err(Stop::Retry(error)) => last_error = error,
+                    result => return result,
                 }
             }
         }
-        Ok(Round::Incomplete(part, last_error))
+        Err(Stop::Retry(last_error))
     }
 
-    /// One attempt, and a second one with another ticket if the first is too old. The outer error is
-    /// final, the inner one is not.
+    /// One attempt, and a second one with another ticket if the first ticket does not do.
     async fn attempt(
         &mut self,
         transport: Transport,
         node: &NodeAddress,
-        part: PartFile,
-    ) -> Result<(PartFile, Result<(), DownloadError>), DownloadError> {
-        if self.ticket_since.elapsed() > TICKET_AGE_MAX && self.request.renewal.is_some() {
-            self.renew_ticket().await?;
+        give_up_at: Option<Instant>,
+    ) -> Result<(), Stop> {
+        let age = awake_or_asleep().saturating_sub(self.ticket_since);
+        if age > TICKET_AGE_MAX && self.request.renewal.is_some() {
+            self.renew_ticket(DownloadError::TicketExpired, give_up_at).await?;
         }
-        let (part, result) = self.attempt_once(transport, node, part).await;
-        let (part, result) = match result {
-            Err(Failure::NeedsTicket) => {
-                self.renew_ticket().await?;
-                self.attempt_once(transport, node, usable(part)?).await
+        let mut result = self.attempt_once(transport, node).await;
+        if let Err(Failure::NeedsTicket(error)) = result {
+            self.renew_ticket(error, give_up_at).await?;
+            result = self.attempt_once(transport, node).await;
+        }
+        result.map_err(|failure| match failure {
+            Failure::Final(DownloadError::Cancelled) if !self.cancel.is_cancelled() => Stop::Paused,
+            Failure::Final(error) | Failure::NeedsTicket(error @ DownloadError::Rejected) => {
+                Stop::Final(error)
             }
-            result => (part, result),
-        };
-        match result {
-            Ok(()) => Ok((usable(part)?, Ok(()))),
-            Err(Failure::Final(error)) => Err(error),
-            Err(Failure::NeedsTicket) => Ok((usable(part)?, Err(DownloadError::TicketExpired))),
-            Err(Failure::Retry(error)) => Ok((usable(part)?, Err(error))),
-        }
+            Failure::NeedsTicket(error) | Failure::Retry(error) => Stop::Retry(error),
+        })
     }
 
+    /// A pause ends the attempt, and with it the session on the node.
     async fn attempt_once(
-        &self,
+        &mut self,
         transport: Transport,
         node: &NodeAddress,
-        part: PartFile,
-    ) -> (Option<PartFile>, Result<(), Failure>) {
-        match transport {
-            Transport::Udp => attempt::over_udp(node, &self.ticket, part, self.cancel).await,
-            Transport::Tcp => attempt::over_tcp(node, &self.ticket, part, self.cancel).await,
-        }
+    ) -> Result<(), Failure> {
+        let cancelled = || Failure::Final(DownloadError::Cancelled);
+        let part = self.part.take().ok_or_else(cancelled)?;
+        let (cancel, ticket) = (self.cancel.child_token(), &self.ticket);
+        let attempt = async {
+            match transport {
+                Transport::Udp => attempt::over_udp(node, ticket, part, &cancel).await,
+                Transport::Tcp => attempt::over_tcp(node, ticket, part, &cancel).await,
+            }
+        };
+        let mut attempt = std::pin::pin!(attempt);
+        let (part, result) = tokio::select! {
+            ended = &mut attempt => ended,
+            () = told(&mut self.request.paused, true) => {
+                cancel.cancel();
+                attempt.await
+            }
+        };
+        // It is lost only when the thread that wrote it panicked.
+        self.part = Some(part.ok_or_else(cancelled)?);
+        result
     }
 
-    async fn renew_ticket(&mut self) -> Result<(), DownloadError> {
-        let renewal = self.request.renewal.as_ref().ok_or(DownloadError::TicketExpired)?;
+    /// Gets another ticket; without one the download ends with `error`.
+    async fn renew_ticket(
+        &mut self,
+        error: DownloadError,
+        give_up_at: Option<Instant>,
+    ) -> Result<(), Stop> {
+        let Some(renewal) = self.request.renewal.clone() else { return Err(Stop::Final(error)) };
         let (reply, answer) = oneshot::channel();
         let asking = async {
             renewal.send(TicketWanted { reply }).await.ok()?;
             answer.await.ok()
         };
+        let cancel = self.cancel;
         let fresh = tokio::select! {
-            () = self.cancel.cancelled() => return Err(DownloadError::Cancelled),
-            fresh = asking => fresh.ok_or(DownloadError::TicketExpired)?,
+            () = cancel.cancelled() => return Err(Stop::Final(DownloadError::Cancelled)),
+            () = told(&mut self.request.paused, true) => return Err(Stop::Paused),
+            () = until(give_up_at) => None,
+            fresh = asking => fresh,
         };
+        let Some(fresh) = fresh else { return Err(Stop::Final(error)) };
         if fresh.version != self.request.version {
-            return Err(DownloadError::FileChanged);
+            return Err(Stop::Final(DownloadError::FileChanged));
         }
         self.ticket = fresh;
-        self.ticket_since = Instant::now();
+        self.ticket_since = awake_or_asleep();
         Ok(())
     }
 
     fn received(&self) -> u64 {
         self.meter.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drought {
+    /// A round is over, and so many bytes are there.
+    fn heard(&mut self, bytes: u64) {
+        if bytes > self.bytes {
+            *self = Self { since: Instant::now(), bytes, rounds: 0 };
+        } else {
+            self.bytes = bytes;
+            self.rounds += 1;
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        PAUSE_FIRST.saturating_mul(1 << self.rounds.saturating_sub(1).min(16)).min(PAUSE_MAX)
     }
 }
 
@@ -173,7 +332,25 @@ fn ways(choice: TransportChoice) -> &'static [Transport] {
     }
 }
 
-/// A part file is lost only when the thread that wrote it panicked.
-fn usable(part: Option<PartFile>) -> Result<PartFile, DownloadError> {
-    part.ok_or(DownloadError::Cancelled)
+/// Waits until somebody says so: for ever if nobody can.
+async fn told(paused: &mut Option<watch::Receiver<bool>>, wanted: bool) {
+    if let Some(paused) = paused
+        && paused.wait_for(|paused| *paused == wanted).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A clock that goes on while the machine sleeps: tickets grow old then too.
+fn awake_or_asleep() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).unwrap_or_default()
 }

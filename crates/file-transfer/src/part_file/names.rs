@@ -6,6 +6,10 @@ use std::path::Path;
 
 /// `NAME_MAX` of Linux.
 const NAME_BYTES_MAX: usize = 255;
+/// What goes around the name of a part for the name of its state.
+const STATE_AROUND: (&[u8], &[u8]) = (b".", b".state");
+/// Longest name of a part, so that its state has one too, and no other part's state has the same.
+const PART_BYTES_MAX: usize = NAME_BYTES_MAX - STATE_AROUND.0.len() - STATE_AROUND.1.len();
 
 /// The base name that a path ends in, if it ends in one: not in `/`, `.` or `..`.
 pub(super) fn file_name(save_as: &Path) -> Option<&OsStr> {
@@ -23,18 +27,24 @@ pub(super) fn numbered(name: &OsStr, number: u32) -> OsString {
     let extension = path.extension().map(OsStr::as_bytes).unwrap_or_default();
     let dot: &[u8] = if extension.is_empty() { b"" } else { b"." };
     let end = [format!(" ({number})").as_bytes(), dot, extension].concat();
-    joined(stem, &end)
+    joined(stem, &end, NAME_BYTES_MAX)
 }
 
 /// `NAME.EXT.part`, `NAME.EXT (1).part` …
 pub(super) fn part(name: &OsStr, number: u32) -> OsString {
     let end = if number == 0 { ".part".to_owned() } else { format!(" ({number}).part") };
-    joined(name.as_bytes(), end.as_bytes())
+    joined(name.as_bytes(), end.as_bytes(), PART_BYTES_MAX)
 }
 
-/// Both, the first one cut (between characters) so that the whole is a possible name.
-fn joined(start: &[u8], end: &[u8]) -> OsString {
-    let mut length = start.len().min(NAME_BYTES_MAX.saturating_sub(end.len()));
+/// `.NAME.part.state`: what is said about a part.
+pub(super) fn state(part: &OsStr) -> OsString {
+    let (before, after) = STATE_AROUND;
+    OsString::from_vec([before, part.as_bytes(), after].concat())
+}
+
+/// Both, the first one cut (between characters) so that the whole has at most `bytes_max` bytes.
+fn joined(start: &[u8], end: &[u8], bytes_max: usize) -> OsString {
+    let mut length = start.len().min(bytes_max.saturating_sub(end.len()));
     while start.get(length).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {
         length -= 1;
     }
@@ -68,7 +78,14 @@ mod tests {
         let name = format!("{}.txt", "ä".repeat(125));
         let second = numbered(name.as_ref(), 1);
         assert_eq!(second.to_str().unwrap(), format!("{} (1).txt", "ä".repeat(123)));
-        assert_eq!(part(name.as_ref(), 0).to_str().unwrap(), format!("{}.part", "ä".repeat(125)));
+        let part = part(name.as_ref(), 0);
+        assert_eq!(part.to_str().unwrap(), format!("{}.part", "ä".repeat(121)));
+        assert!(state(&part).len() <= NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_state_is_hidden_beside_its_part() {
+        assert_eq!(state("a.txt (1).part".as_ref()), ".a.txt (1).part.state");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Downloads into folders where things are in the way.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use tempfile::TempDir;
 
 use super::*;
+
+mod left_over;
 
 const BYTES: &[u8] = b"some bytes";
 
@@ -13,8 +15,19 @@ fn hash() -> [u8; 32] {
     *blake3::hash(BYTES).as_bytes()
 }
 
+/// The state of a file of some bytes.
+fn version(size: u64) -> FileVersion {
+    FileVersion { size, modified_ns: 7 }
+}
+
 fn create(dir: &TempDir, name: &str) -> PartFile {
-    PartFile::create(&dir.path().join(name), BYTES.len() as u64).unwrap()
+    PartFile::open(&dir.path().join(name), &version(BYTES.len() as u64)).unwrap()
+}
+
+/// Waits for the hashing and gives the final name.
+fn finish(mut part: PartFile, hash: &[u8; 32]) -> Result<PathBuf, PartFileError> {
+    part.settle(&CancellationToken::new())?;
+    part.finish(hash)
 }
 
 /// Downloads to `name` and returns what it was called in the end.
@@ -22,7 +35,7 @@ fn create(dir: &TempDir, name: &str) -> PartFile {
 fn download(dir: &TempDir, name: &str) -> String {
     let mut part = create(dir, name);
     part.write_at(0, BYTES).unwrap();
-    let path = part.finish(&hash()).unwrap();
+    let path = finish(part, &hash()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), BYTES);
     assert!(path.symlink_metadata().unwrap().is_file());
     path.file_name().unwrap().to_str().unwrap().to_owned()
@@ -42,12 +55,12 @@ fn bytes_in_any_order_become_the_file() {
     let mut part = create(&dir, "file");
     part.write_at(5, b"bytes").unwrap();
     assert_eq!(part.missing(), RangeSet::of(0..5));
-    assert_eq!(names(&dir), ["file.part"]);
+    assert_eq!(names(&dir), [".file.part.state", "file.part"]);
     part.write_at(0, b"some ").unwrap();
     part.write_at(2, b"me").unwrap();
     assert!(part.missing().is_empty());
     assert_eq!(part.received_bytes().load(Ordering::Relaxed), 10);
-    let path = part.finish(&hash()).unwrap();
+    let path = finish(part, &hash()).unwrap();
     assert_eq!((path, names(&dir)), (dir.path().join("file"), vec!["file".to_owned()]));
 }
 
@@ -58,7 +71,7 @@ fn what_has_been_received_is_not_written_over() {
     part.write_at(2, b"me b").unwrap();
     part.write_at(0, b"so??????es").unwrap();
     part.write_at(0, b"??????????").unwrap();
-    let result = part.finish(&hash());
+    let result = finish(part, &hash());
     let expected = *blake3::hash(b"some b??es").as_bytes();
     assert!(matches!(result, Err(PartFileError::Mismatch { found }) if found == expected));
 }
@@ -66,8 +79,8 @@ fn what_has_been_received_is_not_written_over() {
 #[test]
 fn a_file_of_no_bytes_is_a_file() {
     let dir = tempfile::tempdir().unwrap();
-    let part = PartFile::create(&dir.path().join("empty"), 0).unwrap();
-    part.finish(blake3::hash(b"").as_bytes()).unwrap();
+    let part = PartFile::open(&dir.path().join("empty"), &version(0)).unwrap();
+    finish(part, blake3::hash(b"").as_bytes()).unwrap();
     assert_eq!(fs::read(dir.path().join("empty")).unwrap(), b"");
 }
 
@@ -89,7 +102,7 @@ fn a_file_that_appears_meanwhile_is_never_overwritten() {
     let mut part = create(&dir, "a");
     part.write_at(0, BYTES).unwrap();
     fs::write(dir.path().join("a"), "mine").unwrap();
-    assert_eq!(part.finish(&hash()).unwrap(), dir.path().join("a (1)"));
+    assert_eq!(finish(part, &hash()).unwrap(), dir.path().join("a (1)"));
     assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"mine");
 }
 
@@ -118,11 +131,12 @@ fn a_link_in_place_of_the_part_file_is_not_followed() {
 fn two_downloads_of_one_name_do_not_meet() {
     let dir = tempfile::tempdir().unwrap();
     let (mut first, mut second) = (create(&dir, "a"), create(&dir, "a"));
-    assert_eq!(names(&dir), ["a (1).part", "a.part"]);
+    let states = [".a (1).part.state", ".a.part.state"];
+    assert_eq!(names(&dir), [states[0], states[1], "a (1).part", "a.part"]);
     first.write_at(0, BYTES).unwrap();
     second.write_at(0, BYTES).unwrap();
-    assert_eq!(second.finish(&hash()).unwrap(), dir.path().join("a"));
-    assert_eq!(first.finish(&hash()).unwrap(), dir.path().join("a (1)"));
+    assert_eq!(finish(second, &hash()).unwrap(), dir.path().join("a"));
+    assert_eq!(finish(first, &hash()).unwrap(), dir.path().join("a (1)"));
 }
 
 /// What a killed download leaves: a marked file that nobody has locked.
@@ -130,16 +144,11 @@ fn leave_part(dir: &TempDir, name: &str) {
     let path = dir.path().join(name);
     fs::write(&path, "much longer than the file will be").unwrap();
     let file = File::open(path).unwrap();
-    mark::set(&file);
-    assert!(mark::is_set(&file), "the folder for temporary files has extended attributes");
-}
-
-#[test]
-fn a_part_that_a_killed_download_left_is_used_again() {
-    let dir = tempfile::tempdir().unwrap();
-    leave_part(&dir, "a.part");
-    assert_eq!(download(&dir, "a"), "a");
-    assert_eq!(names(&dir), ["a"]);
+    mark::set(&file, name.as_ref());
+    assert!(
+        mark::is_set(&file, name.as_ref()),
+        "the folder for temporary files has extended attributes"
+    );
 }
 
 #[test]
@@ -158,7 +167,7 @@ fn a_copy_of_a_part_is_left_as_it_is() {
     fs::write(&copy, "mine").unwrap();
     // As `cp --preserve=xattr` does.
     let original = File::open(dir.path().join("b.part")).unwrap();
-    let mut value = [0; 8];
+    let mut value = [0; 24];
     rustix::fs::fgetxattr(original, "user.simplechat.part", &mut value[..]).unwrap();
     let flags = rustix::fs::XattrFlags::empty();
     rustix::fs::setxattr(&copy, "user.simplechat.part", &value, flags).unwrap();
@@ -189,7 +198,9 @@ fn wrong_bytes_never_get_the_name() {
     let dir = tempfile::tempdir().unwrap();
     let mut part = create(&dir, "a");
     part.write_at(0, b"some bytez").unwrap();
+    part.settle(&CancellationToken::new()).unwrap();
     let error = part.finish(&hash()).unwrap_err();
+    part.discard();
     let found = *blake3::hash(b"some bytez").as_bytes();
     assert!(matches!(error, PartFileError::Mismatch { found: f } if f == found), "{error:?}");
     assert!(names(&dir).is_empty());
@@ -200,7 +211,7 @@ fn an_incomplete_file_never_gets_the_name() {
     let dir = tempfile::tempdir().unwrap();
     let mut part = create(&dir, "a");
     part.write_at(0, b"some byte").unwrap();
-    assert!(part.finish(&hash()).is_err());
+    assert!(finish(part, &hash()).is_err());
     assert!(names(&dir).is_empty());
 }
 
@@ -211,7 +222,7 @@ fn a_part_that_was_swapped_never_gets_the_name() {
     part.write_at(0, BYTES).unwrap();
     fs::remove_file(dir.path().join("a.part")).unwrap();
     fs::write(dir.path().join("a.part"), "evil").unwrap();
-    assert!(part.finish(&hash()).is_err());
+    assert!(finish(part, &hash()).is_err());
     assert_eq!(names(&dir), ["a.part"], "and what is not ours is not removed");
 }
 
@@ -235,7 +246,7 @@ fn a_downloaded_file_is_never_executable() {
 
 #[track_caller]
 fn refused(save_as: &Path, size: u64) -> PartFileError {
-    PartFile::create(save_as, size).unwrap_err()
+    PartFile::open(save_as, &version(size)).unwrap_err()
 }
 
 #[test]

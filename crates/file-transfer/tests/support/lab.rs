@@ -6,7 +6,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use file_transfer::catalogue::Catalogue;
 use file_transfer::download::{
@@ -40,6 +40,13 @@ pub(crate) const ODD_SIZES: [usize; 12] = [
     (1 << 20) + 1,
     5_000_011,
 ];
+
+/// Of tests: what does not answer on this machine is not there.
+const PATIENCE: Patience = Patience {
+    first_byte: Some(Duration::from_secs(1)),
+    next_byte: Some(Duration::from_secs(10)),
+    disk: Some(Duration::from_secs(10)),
+};
 
 pub(crate) struct Lab {
     dir: TempDir,
@@ -145,7 +152,7 @@ impl Lab {
             renewal: None,
             pieces: None,
             paused: None,
-            patience: Patience::default(),
+            patience: PATIENCE,
         }
     }
 

@@ -1,0 +1,261 @@
+//! The thread that hashes pieces while others arrive: new ones straight from the page cache, those of
+//! an earlier download as time permits.
+//!
+//! What waits is a set of piece numbers, never bytes; so the thread that receives does not wait for
+//! this one. It could fall behind for a while, and all that this costs is the rest of the hashing
+//! after the last byte: pieces are marked as present before they come here.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::resume_state::Slot;
+use super::state_file::StateFile;
+use crate::piece_hashes::{PieceHash, PieceHasher, PieceTree, piece_range};
+use crate::range_set::RangeSet;
+
+/// Bytes read back at once: small enough for the second-level cache.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// How often a wait for the hashing looks whether it is still wanted.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Hashes the pieces that it is told of. Dropped, it stops.
+#[derive(Debug)]
+pub(super) struct PieceChecker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held for a look, never while reading.
+    state: Mutex<State>,
+    /// There is work, or it is done.
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Pieces that have just been written. They go first: they are still in the cache.
+    new: RangeSet,
+    /// Pieces of an earlier download.
+    kept: RangeSet,
+    /// The piece at work.
+    current: Option<u64>,
+    /// Pieces that are not what they should be, until they are asked for.
+    damaged: RangeSet,
+    tree: PieceTree,
+    /// What a piece must be that was damaged before.
+    expected: BTreeMap<u64, PieceHash>,
+    /// The file cannot be read.
+    failed: Option<io::Error>,
+    abandoned: bool,
+}
+
+/// What reads pieces back.
+#[derive(Debug)]
+pub(super) struct PieceReader {
+    file: Arc<File>,
+    size: u64,
+    buffer: Vec<u8>,
+}
+
+/// What a piece turned out to be.
+enum Finding {
+    Good(PieceHash),
+    Damaged,
+    Unreadable(io::Error),
+}
+
+impl PieceChecker {
+    /// For a file of `size` bytes of which the pieces `kept` are there, if `beside` is right.
+    pub(super) fn start(
+        file: &Arc<File>,
+        size: u64,
+        beside: Option<Arc<StateFile>>,
+        kept: RangeSet,
+    ) -> io::Result<PieceChecker> {
+        let state = State {
+            new: RangeSet::new(),
+            kept,
+            current: None,
+            damaged: RangeSet::new(),
+            tree: PieceTree::new(size),
+            expected: BTreeMap::new(),
+            failed: None,
+            abandoned: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let thread = std::thread::Builder::new().name("download-hash".into()).spawn({
+            let (shared, reader) = (Arc::clone(&shared), PieceReader::new(file, size));
+            move || check_pieces(&shared, reader, beside.as_deref())
+        })?;
+        Ok(PieceChecker { shared, thread: Some(thread) })
+    }
+
+    /// A piece was written, is complete, and stays as it is.
+    pub(super) fn add(&self, piece: u64) {
+        self.shared.lock().new.insert(piece..piece + 1);
+        self.shared.changed.notify_all();
+    }
+
+    /// The pieces found damaged since the last question.
+    pub(super) fn take_damaged(&self) -> RangeSet {
+        std::mem::take(&mut self.shared.lock().damaged)
+    }
+
+    /// Waits until every piece that was added is hashed. The disk's error, or `Interrupted` if it is
+    /// cancelled first.
+    pub(super) fn wait(&self, cancel: &CancellationToken) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(error) = &state.failed {
+                return Err(io::Error::new(error.kind(), error.to_string()));
+            }
+            if state.is_idle() {
+                return Ok(());
+            }
+            if cancel.is_cancelled() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let waited = self.shared.changed.wait_timeout(state, LOOK_AROUND);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The root of all pieces as they were hashed first, once all are.
+    pub(super) fn root(&self) -> Option<[u8; 32]> {
+        self.shared.lock().tree.root()
+    }
+
+    /// From now on these pieces must be these.
+    pub(super) fn expect(&self, expected: BTreeMap<u64, PieceHash>) {
+        self.shared.lock().expected = expected;
+    }
+
+    /// Whether every piece that was expected has come.
+    pub(super) fn expects_nothing(&self) -> bool {
+        self.shared.lock().expected.is_empty()
+    }
+
+    /// Nothing is there any more.
+    pub(super) fn forget(&self, size: u64) {
+        let mut state = self.shared.lock();
+        state.new = RangeSet::new();
+        state.kept = RangeSet::new();
+        state.damaged = RangeSet::new();
+        state.expected = BTreeMap::new();
+        state.tree = PieceTree::new(size);
+    }
+}
+
+impl Drop for PieceChecker {
+    fn drop(&mut self) {
+        self.shared.lock().abandoned = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a piece; says which and whether it is of an earlier download. `None`: no more.
+    fn next(&self) -> Option<(u64, bool)> {
+        let mut state = self.lock();
+        loop {
+            if state.abandoned {
+                return None;
+            }
+            let new = state.new.take_first(1).map(|piece| (piece.start, false));
+            let next = new.or_else(|| state.kept.take_first(1).map(|piece| (piece.start, true)));
+            if let Some((piece, _)) = next {
+                state.current = Some(piece);
+                return next;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.new.is_empty() && self.kept.is_empty() && self.current.is_none()
+    }
+
+    /// Notes what a piece is; says what is to be said about it from now on.
+    fn note(&mut self, piece: u64, finding: Finding) -> Option<Slot> {
+        self.current = None;
+        match finding {
+            Finding::Good(hash) if self.expected.get(&piece).is_none_or(|it| *it == hash) => {
+                self.expected.remove(&piece);
+                self.tree.insert(piece, hash);
+                Some(Slot::Hashed(hash))
+            }
+            Finding::Good(_) | Finding::Damaged => {
+                self.damaged.insert(piece..piece + 1);
+                Some(Slot::Missing)
+            }
+            Finding::Unreadable(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+}
+
+impl PieceReader {
+    pub(super) fn new(file: &Arc<File>, size: u64) -> PieceReader {
+        PieceReader { file: Arc::clone(file), size, buffer: vec![0; BUFFER_BYTES] }
+    }
+
+    /// Reads a piece and hashes it.
+    pub(super) fn hash(&mut self, piece: u64) -> io::Result<PieceHash> {
+        let mut hasher = PieceHasher::new(self.size, piece);
+        let mut rest = piece_range(self.size, piece);
+        while !rest.is_empty() {
+            let wanted = usize::try_from(rest.end - rest.start).unwrap_or(BUFFER_BYTES);
+            let part = self.buffer.get_mut(..wanted.min(BUFFER_BYTES)).unwrap_or_default();
+            self.file.read_exact_at(part, rest.start)?;
+            hasher.update(part);
+            rest.start += part.len() as u64;
+        }
+        Ok(hasher.finish())
+    }
+}
+
+fn check_pieces(shared: &Shared, mut reader: PieceReader, beside: Option<&StateFile>) {
+    while let Some((piece, is_kept)) = shared.next() {
+        let finding = match reader.hash(piece) {
+            Ok(hash) if is_kept && !agrees(beside, piece, hash) => Finding::Damaged,
+            Ok(hash) => Finding::Good(hash),
+            // It was said to be there, and is not: a file that was cut, or a disk that went bad.
+            Err(_) if is_kept => Finding::Damaged,
+            Err(error) => Finding::Unreadable(error),
+        };
+        let slot = shared.lock().note(piece, finding);
+        if let (Some(slot), Some(beside)) = (slot, beside) {
+            beside.mark(piece, slot);
+        }
+        shared.changed.notify_all();
+    }
+}
+
+/// Whether the state says nothing else about a piece. One that is not hashed yet is taken as it is: the
+/// hash of the whole file decides.
+fn agrees(beside: Option<&StateFile>, piece: u64, found: PieceHash) -> bool {
+    match beside.map(|state| state.slot(piece)) {
+        Some(Slot::Hashed(hash)) => hash == found,
+        Some(Slot::Missing | Slot::Present) | None => true,
+    }
+}
