@@ -9,11 +9,14 @@ mod limits;
 
 mod merge;
 
+mod transfer;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use common::invite_link::HostPort;
 use common::spki_pin::SpkiPin;
+use file_transfer::udp::SendOptions;
 
 use crate::state::policy::Bans;
 
@@ -39,6 +42,8 @@ pub struct Config {
     pub nodes: Vec<NodeConfig>,
     /// Who may not come in.
     pub bans: Bans,
+    /// How files are sent from here.
+    pub sending: SendOptions,
     /// How much of everything.
     pub limits: Limits,
 }

@@ -216,8 +216,9 @@ fn nodes(
         sessions_max: config.limits.downloads,
         sessions_per_user_max: config.limits.downloads_per_user,
     };
-    let own_node = TransferNode::start(udp, key.clone(), Arc::clone(catalogue), limits)
-        .map_err(StartError::Runtime)?;
+    let own_node =
+        TransferNode::start(udp, key.clone(), Arc::clone(catalogue), limits, config.sending)
+            .map_err(StartError::Runtime)?;
     let node = Node { address: format!(":{port}"), spki_sha256: own_pin.0, key };
     Ok((vec![node], Some(Arc::new(own_node))))
 }

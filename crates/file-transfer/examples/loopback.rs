@@ -19,8 +19,8 @@ use file_transfer::range_set::RangeSet;
 use file_transfer::sink::Sink;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::udp::{
-    OpenError, ReceiveConfig, SessionLimits, SessionReport, UdpServer, UdpServerConfig,
-    bind_listener, receive,
+    OpenError, ReceiveConfig, SendOptions, SessionLimits, SessionReport, UdpServer,
+    UdpServerConfig, bind_listener, receive,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +68,7 @@ fn make_file(size_mib: &str) -> anyhow::Result<()> {
 
 fn serve() -> anyhow::Result<UdpServer> {
     let config = UdpServerConfig {
+        sending: SendOptions::default(),
         key: TicketKey::from_bytes(KEY)?,
         open_file: Box::new(|path: &FilePath| {
             File::open(Path::new(FOLDER).join(path.as_str())).map_err(|_| OpenError::Gone)

@@ -21,7 +21,7 @@ use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
 use crate::tcp::{CloseCode, TcpServeError};
 use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
-use crate::udp::{OpenError, SessionReport, UdpServer, UdpServerConfig};
+use crate::udp::{OpenError, SendOptions, SessionReport, UdpServer, UdpServerConfig};
 
 pub use crate::sessions::SessionLimits as NodeLimits;
 
@@ -48,6 +48,7 @@ impl TransferNode {
         key: TicketKey,
         catalogue: Arc<Catalogue>,
         limits: NodeLimits,
+        sending: SendOptions,
     ) -> io::Result<TransferNode> {
         let files = Arc::clone(&catalogue);
         let config = UdpServerConfig {
@@ -59,6 +60,7 @@ impl TransferNode {
                 }
             }),
             limits,
+            sending,
             on_session_end: Some(Box::new(log_session)),
         };
         let udp = UdpServer::start(udp, config)?;

@@ -12,6 +12,7 @@ mod datagram_io;
 mod front_door;
 mod receive_loop;
 mod run_buffer;
+mod send_options;
 mod sender_thread;
 mod server;
 mod socket;
@@ -21,6 +22,7 @@ pub(crate) mod wakeup;
 pub use client::{
     ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX, receive,
 };
+pub use send_options::{CongestionChoice, SendOptions};
 pub use sender_thread::SessionReport;
 pub use server::{OnSessionEnd, OpenError, OpenFile, UdpServer, UdpServerConfig};
 pub use socket::bind_listener;

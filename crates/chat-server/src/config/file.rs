@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::config::arguments::AccessName;
 use crate::config::limits::Limits;
 use crate::config::merge::ConfigError;
+use crate::config::transfer::Transfer;
 
 /// Everything that a file may say. Paths in it are relative to the folder of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +25,7 @@ pub(crate) struct ConfigFile {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
     pub(crate) limits: Limits,
+    pub(crate) transfer: Transfer,
     pub(crate) node: Vec<NodeEntry>,
     pub(crate) ban: Vec<BanEntry>,
 }

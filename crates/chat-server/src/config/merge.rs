@@ -85,6 +85,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         certificate: certificate(file.certificate, file.key)?,
         nodes: file.node.into_iter().map(node).collect::<Result<_, _>>()?,
         bans: bans(file.ban)?,
+        sending: file.transfer.into(),
         limits: file.limits,
     })
 }

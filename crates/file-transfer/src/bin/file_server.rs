@@ -20,6 +20,7 @@ use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::tcp::ALPN;
 use file_transfer::ticket::TicketKey;
 use file_transfer::tls_identity::TlsIdentity;
+use file_transfer::udp::SendOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -82,8 +83,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let key = TicketKey::load_or_create(&arguments.key_file)?;
     let identity = TlsIdentity::load_or_create(&tls_dir(arguments), "Simple Chat file server")?;
     let (tcp, udp) = bind_all(&arguments.listen).await?;
-    let node = TransferNode::start(udp, key, Arc::new(catalogue), NodeLimits::default())
-        .context("cannot start the UDP side")?;
+    let node = TransferNode::start(
+        udp,
+        key,
+        Arc::new(catalogue),
+        NodeLimits::default(),
+        SendOptions::default(),
+    )
+    .context("cannot start the UDP side")?;
     let node = Arc::new(node);
     let acceptor = TlsAcceptor::from(identity.server_config(&[ALPN])?);
     let mut terminate = signal(SignalKind::terminate())?;

@@ -117,6 +117,12 @@ impl DatagramIo {
         })
     }
 
+    /// The same, sending one datagram at a time unless `wanted`.
+    pub(crate) fn with_segmentation(mut self, wanted: bool) -> Self {
+        self.segmentation &= wanted;
+        self
+    }
+
     /// The same with a fault to inject.
     pub(crate) fn with_fault(mut self, fault: Option<SendFault>) -> Self {
         self.fault = fault;

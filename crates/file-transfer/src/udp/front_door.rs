@@ -178,7 +178,9 @@ impl Door {
         let io = open_session_socket(self.io.socket(), origin.to_ip, origin.from)
             .and_then(DatagramIo::new);
         let mut io = match io {
-            Ok(io) => io.with_fault(self.service.send_fault.as_ref().map(|make| make())),
+            Ok(io) => io
+                .with_segmentation(self.service.sending.segmentation)
+                .with_fault(self.service.send_fault.as_ref().map(|make| make())),
             Err(error) => return tracing::warn!(%error, peer = %origin.from, "no session socket"),
         };
         let mut early = vec![first.to_vec()];

@@ -18,7 +18,9 @@ use crate::file_path::FilePath;
 use crate::proto::close_frame::CloseCode;
 use crate::proto::front_door::NewSession;
 use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX};
-use crate::proto::sender::{Batch, Cubic, Sender, SenderConfig, SenderOutcome, SenderStats};
+use crate::proto::sender::{
+    Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats,
+};
 use crate::sessions::{EndReason, Place, SessionControl};
 use crate::ticket::Grant;
 
@@ -81,7 +83,7 @@ pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
 /// Tells a peer that there is no place for it. Said once: if it is lost, the peer hears nothing.
 pub(crate) fn refuse(start: SessionStart) {
     let now = Instant::now();
-    let mut session = Session::new(now, start);
+    let mut session = Session::new(now, start, CongestionChoice::default());
     session.sender.close(now, CloseCode::Busy, "all places are taken");
     session.transmit(now);
 }
@@ -91,7 +93,7 @@ fn run(start: SessionStart, place: &Place, service: &Service) -> SessionReport {
     let peer = start.session.peer;
     let Grant { user, login, file, .. } = start.session.grant.grant.clone();
     let source = open_source(&start.session.grant.grant, service);
-    let mut session = Session::new(began, start);
+    let mut session = Session::new(began, start, service.sending.congestion);
     let end = session.run(place, source);
     SessionReport {
         user,
@@ -124,8 +126,9 @@ struct Session {
 }
 
 impl Session {
-    fn new(now: Instant, start: SessionStart) -> Self {
+    fn new(now: Instant, start: SessionStart, congestion: CongestionChoice) -> Self {
         let SessionStart { session, io, mut early } = start;
+        let seed = rand::random();
         let config = SenderConfig {
             session_id: session.session_id,
             keys: session.keys,
@@ -133,8 +136,8 @@ impl Session {
             bytes_max: session.grant.grant.bytes_max,
             datagram_bytes_max: session.datagram_bytes_max.min(DATAGRAM_BYTES_MAX),
             rtt: session.rtt,
-            seed: rand::random(),
-            controller: Box::new(Cubic::new(DATAGRAM_BYTES_BASE)),
+            seed,
+            controller: congestion.controller(DATAGRAM_BYTES_BASE, seed),
         };
         let mut sender = Sender::new(now, config);
         early.iter_mut().for_each(|datagram| sender.handle_datagram(now, datagram));

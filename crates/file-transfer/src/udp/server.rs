@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::datagram_io::{ReceiveFault, SendFault};
 use super::front_door;
+use super::send_options::SendOptions;
 use super::sender_thread::SessionReport;
 use super::wakeup::Wakeup;
 use crate::file_path::FilePath;
@@ -43,6 +44,8 @@ pub struct UdpServerConfig {
     pub open_file: OpenFile,
     /// How many sessions at once.
     pub limits: SessionLimits,
+    /// How it sends.
+    pub sending: SendOptions,
     /// Told of ended sessions.
     pub on_session_end: Option<OnSessionEnd>,
 }
@@ -53,6 +56,7 @@ pub(crate) struct Service {
     pub(crate) open_file: OpenFile,
     pub(crate) on_session_end: Option<OnSessionEnd>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sending: SendOptions,
     /// Makes the faults of each session's socket; tests only.
     pub(crate) send_fault: Option<Box<dyn Fn() -> SendFault + Send + Sync>>,
     /// Makes the faults of each front door's socket; tests only.
@@ -74,13 +78,14 @@ impl UdpServer {
     /// # Errors
     /// If a socket cannot be prepared or a thread not be started.
     pub fn start(sockets: Vec<UdpSocket>, config: UdpServerConfig) -> io::Result<Self> {
-        let UdpServerConfig { key, open_file, limits, on_session_end } = config;
+        let UdpServerConfig { key, open_file, limits, sending, on_session_end } = config;
         let sessions = Sessions::new(limits);
         let service = Service {
             key,
             open_file,
             on_session_end,
             sessions,
+            sending,
             send_fault: None,
             receive_fault: None,
         };
@@ -159,6 +164,9 @@ impl fmt::Debug for UdpServer {
 
 impl fmt::Debug for UdpServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpServerConfig").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("UdpServerConfig")
+            .field("limits", &self.limits)
+            .field("sending", &self.sending)
+            .finish_non_exhaustive()
     }
 }

@@ -18,6 +18,7 @@ use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::tcp::ALPN;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::tls_identity::TlsIdentity;
+use file_transfer::udp::SendOptions;
 use rand::RngCore;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -83,8 +84,14 @@ impl Lab {
         let (listener, udp) = both_sockets().await;
         let addr = listener.local_addr().unwrap();
         let (served, deaf) = if deaf { (vec![], Some(udp)) } else { (vec![udp], None) };
-        let node =
-            TransferNode::start(served, key.clone(), Arc::clone(&catalogue), limits).unwrap();
+        let node = TransferNode::start(
+            served,
+            key.clone(),
+            Arc::clone(&catalogue),
+            limits,
+            SendOptions::default(),
+        )
+        .unwrap();
         let node = Arc::new(node);
         let acceptor = tokio::spawn(accept(listener, &identity, Arc::clone(&node)));
         let spki_sha256 = identity.spki_sha256();

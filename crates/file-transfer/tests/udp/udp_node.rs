@@ -11,8 +11,8 @@ use file_transfer::file_version::FileVersion;
 use file_transfer::range_set::RangeSet;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::udp::{
-    OpenError, ReceiveConfig, SessionLimits, SessionReport, UdpServer, UdpServerConfig,
-    bind_listener,
+    OpenError, ReceiveConfig, SendOptions, SessionLimits, SessionReport, UdpServer,
+    UdpServerConfig, bind_listener,
 };
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
@@ -57,6 +57,7 @@ impl UdpNode {
         let key = TicketKey::from_bytes([7; 32]).unwrap();
         let (report, reports) = mpsc::channel();
         let config = UdpServerConfig {
+            sending: SendOptions::default(),
             key: key.clone(),
             open_file: Box::new(move |path: &FilePath| {
                 File::open(root.join(path.as_str())).map_err(|_| OpenError::Gone)

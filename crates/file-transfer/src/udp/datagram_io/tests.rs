@@ -87,6 +87,17 @@ fn a_batch_arrives_as_its_segments() {
 }
 
 #[test]
+fn who_wants_no_segmentation_sends_one_by_one() {
+    let (fault, attempts) = scripted(&[]);
+    let (sender, mut receiver, to) = pair(Some(fault));
+    let mut sender = sender.with_segmentation(false);
+    let bytes = batch_bytes();
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+    assert_eq!(datagrams(&mut receiver).concat(), bytes);
+    assert_eq!(*attempts.lock().unwrap(), [1, 1, 1]);
+}
+
+#[test]
 fn eio_sends_the_failed_batch_again_without_segmentation() {
     check_segmentation_falls_back(&[(0, Errno::IO)]);
 }
