@@ -3,7 +3,7 @@
 # What they do lives in scripts/, a file each; this file only says what needs what.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-rust test-window bench lint format packages
+.PHONY: help run tour test test-rust test-window bench bench-transfer lint format packages
 
 help: ## say what there is to do
 	@echo "make TARGET, where TARGET is one of"
@@ -28,6 +28,9 @@ test-window: packages ## only the tests of the window; ONLY=name picks some of t
 bench: packages ## measure speed and memory on this machine
 	cargo build --release --workspace
 	cargo run --release -p bench -- all
+
+bench-transfer: packages ## compare transfers with other programs; PARTS="loopback --quick" picks some
+	@scripts/bench-transfer.sh $(PARTS)
 
 lint: packages ## formatting, clippy, and what is in packaging/
 	@scripts/lint.sh

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Installs the packages of packaging/debian-packages.txt that are missing. Where it may not, it says the
-# one command that a person has to run first. Costs a few milliseconds when nothing is missing.
+# install-packages.sh [LIST]: installs the packages of LIST (packaging/debian-packages.txt) that are missing.
+# Where it may not, it says the one command that a person has to run first. Costs a few milliseconds when
+# nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t wanted < <(sed -E 's/#.*//; s/[[:space:]]+$//; /^$/d' packaging/debian-packages.txt)
+mapfile -t wanted < <(sed -E 's/#.*//; s/[[:space:]]+$//; /^$/d' "${1:-packaging/debian-packages.txt}")
 
 installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
     sed -n 's/^installed //p') || true

@@ -1,13 +1,13 @@
 //! One file over loopback by the command line client, verified, memory disk to memory disk.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::noise;
 use crate::program::{self, Server};
 use crate::report::{Report, median};
 
@@ -30,7 +30,7 @@ impl Default for Options {
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     let server = Server::start("")?;
-    let expected = write_file(&server.files().join("bench.bin"), options.mib << 20)?;
+    let expected = noise::write_file(&server.files().join("bench.bin"), options.mib << 20)?;
     let mut figures = [("udp", vec![], vec![]), ("tcp", vec![], vec![])];
     // One uncounted round: the server hashes the file, the page cache fills.
     download(&server, "udp", &expected)?;
@@ -88,22 +88,4 @@ struct Finished {
     seconds: f64,
     transport: String,
     blake3: String,
-}
-
-/// Writes `bytes` of noise (BLAKE3's output stream) and returns the file's hash as `b3sum` prints it.
-fn write_file(path: &Path, bytes: u64) -> Result<String> {
-    let mut file = BufWriter::new(File::create(path)?);
-    let mut noise = blake3::Hasher::new().finalize_xof();
-    let mut hash = blake3::Hasher::new();
-    let mut block = vec![0; 1 << 20];
-    let mut left = bytes;
-    while left > 0 {
-        block.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        noise.fill(&mut block);
-        hash.update(&block);
-        file.write_all(&block)?;
-        left -= block.len() as u64;
-    }
-    file.into_inner()?.sync_all()?;
-    Ok(hash.finalize().to_hex().to_string())
 }

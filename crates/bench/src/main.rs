@@ -1,17 +1,21 @@
 //! Measures Simple Chat on this machine: real release programs, real TLS, real sockets on loopback.
 //!
-//! `bench all` prints one table with the machine it was measured on. Nothing is asserted about time:
-//! figures are for people to compare. One file a measurement; [`program`] starts and watches the
+//! `bench all` prints one table with the machine it was measured on; `bench transfer` compares the transfer
+//! engine with others and writes docs/BENCHMARKS.md. Nothing is asserted about time: figures are for
+//! people to compare. One file a measurement; [`program`] starts and watches the
 //! programs, [`chat_peer`] is the load's side of a chat connection.
 
+mod ceiling;
 mod chat_peer;
 mod download;
 mod fan_out;
 mod first_frame;
 mod idle_sessions;
 mod machine;
+mod noise;
 mod program;
 mod report;
+mod transfer;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,7 +31,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measurement {
-    /// Everything below, one after the other.
+    /// The next four, one after the other.
     All,
     /// One file over loopback, verified, by UDP and by TCP.
     Download(download::Options),
@@ -37,11 +41,21 @@ enum Measurement {
     IdleSessions(idle_sessions::Options),
     /// From starting the window's program to its first frame.
     FirstFrame(first_frame::Options),
+    /// The transfer engine beside other programs: for docs/BENCHMARKS.md.
+    Transfer(transfer::Options),
+    /// Sealed datagrams without a protocol: what `transfer` compares with.
+    #[command(hide = true)]
+    Ceiling {
+        #[command(subcommand)]
+        end: ceiling::End,
+    },
 }
 
 fn main() -> Result<()> {
     let mut report = Report::new(machine::description());
     match Arguments::parse().what {
+        Measurement::Transfer(options) => return transfer::run(&options),
+        Measurement::Ceiling { end } => return ceiling::run(&end),
         Measurement::All => run_all(&mut report)?,
         Measurement::Download(options) => download::run(&options, &mut report)?,
         Measurement::FanOut(options) => fan_out::run(&options, &mut report)?,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -21,44 +21,32 @@ pub(crate) fn path(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A running chat server with folders of its own; ended when dropped.
-pub(crate) struct Server {
-    child: Child,
-    /// What it printed first.
-    pub(crate) link: InviteLink,
-    folder: TempDir,
+/// A folder in memory: the network path is what is measured, not the disk.
+pub(crate) fn memory_folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("simple-chat-bench").tempdir_in("/dev/shm")?)
 }
 
-impl Server {
-    /// Starts one on free loopback ports; `config` is added to its configuration file.
-    pub(crate) fn start(config: &str) -> Result<Self> {
-        // Memory, not disk: the network path is what is measured.
-        let folder = tempfile::Builder::new().prefix("simple-chat-bench").tempdir_in("/dev/shm")?;
-        let config_path = folder.path().join("chat-server.toml");
-        fs::write(&config_path, config)?;
-        let mut child = Command::new(path("chat-server")?)
-            .arg("--config")
-            .arg(&config_path)
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
-            .arg("--files")
-            .arg(folder.path().join("files"))
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().context("the server's output was not kept")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        let link = line.trim().parse().with_context(|| format!("no invite link: {line:?}"))?;
-        Ok(Self { child, link, folder })
-    }
+/// A program that serves until it is ended: when dropped.
+pub(crate) struct Service {
+    child: Child,
+    /// What it printed first: where it serves.
+    pub(crate) first_line: String,
+}
 
-    pub(crate) fn files(&self) -> PathBuf {
-        self.folder.path().join("files")
-    }
-
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+impl Service {
+    /// Starts it and waits for its first line.
+    ///
+    /// # Errors
+    /// Where it cannot be started or ends without a word.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let child = command.stdout(Stdio::piped()).spawn();
+        let child = child.with_context(|| format!("{command:?}"))?;
+        let mut service = Self { child, first_line: String::new() };
+        let stdout = service.child.stdout.take().context("the server's output was not kept")?;
+        BufReader::new(stdout).read_line(&mut service.first_line)?;
+        service.first_line.truncate(service.first_line.trim_end().len());
+        ensure!(!service.first_line.is_empty(), "{command:?} did not start");
+        Ok(service)
     }
 
     /// CPU seconds used so far.
@@ -75,13 +63,75 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Service {
     fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// Asks a child to end, and waits until it has.
+pub(crate) fn end(child: &mut Child) {
+    if let Some(pid) = Pid::from_raw(child.id().cast_signed()) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let _ = child.wait();
+}
+
+/// A running chat server with folders of its own; ended when dropped.
+pub(crate) struct Server {
+    service: Service,
+    /// What it printed first.
+    pub(crate) link: InviteLink,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts one on free loopback ports; `config` is added to its configuration file.
+    pub(crate) fn start(config: &str) -> Result<Self> {
+        let folder = memory_folder()?;
+        let mut command = Command::new(path("chat-server")?);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let service = Service::start(arguments(&mut command, folder.path(), config)?)?;
+        let line = &service.first_line;
+        let link = line.parse().with_context(|| format!("no invite link: {line:?}"))?;
+        Ok(Self { service, link, folder })
+    }
+
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// CPU seconds used so far.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        self.service.cpu_seconds()
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn memory_bytes(&self) -> Result<u64> {
+        self.service.memory_bytes()
+    }
+}
+
+/// Has a chat server keep everything in `folder`, and read `config` there.
+pub(crate) fn arguments<'a>(
+    command: &'a mut Command,
+    folder: &Path,
+    config: &str,
+) -> Result<&'a mut Command> {
+    let config_path = folder.join("chat-server.toml");
+    fs::write(&config_path, config)?;
+    Ok(command
+        .arg("--config")
+        .arg(config_path)
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--files")
+        .arg(folder.join("files"))
+        .env("RUST_LOG", "warn"))
 }
 
 /// What a finished program printed, and what it cost.
@@ -95,7 +145,8 @@ pub(crate) struct Finished {
 /// # Errors
 /// Also where it does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<Finished> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("{command:?}"))?;
     let stdout = child.stdout.take().context("the program's output was not kept")?;
     let text = std::io::read_to_string(BufReader::new(stdout))?;
     let pid = Pid::from_raw(child.id().cast_signed()).context("no process id")?;

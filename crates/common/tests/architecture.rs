@@ -79,6 +79,7 @@ const DOCUMENTS: &[&str] = &[
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/BENCHMARKS.md",
     "packaging/README.md",
 ];
 /// Where the paths that documents speak of start.

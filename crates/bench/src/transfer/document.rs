@@ -1,0 +1,242 @@
+//! docs/BENCHMARKS.md, made of the records alone: what it says can be no older than they are. Pure.
+
+use std::fmt::Write;
+
+use super::Part;
+use super::goals::{self, Bound, Goal};
+use super::loopback::{CEILING, WITH_GSO, WITHOUT_GSO};
+use super::record::{Metric, Record};
+use super::statistics::Summary;
+
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Simple Chat's downloads beside what else somebody could use, each part in one run on one machine. `make
+bench-transfer` measures again and writes this file from `docs/benchmarks`; nothing here is written by hand.
+Absolute figures move by tens of per cent from machine to machine and hour to hour; the ratios are what counts.
+Medians stand first, the smallest and the largest run behind them.
+";
+
+/// Where each part says what it means.
+const LOOPBACK: &str = "\
+One file from memory disk to memory disk over loopback. Everybody runs in turn, so that a machine that grows busy
+is busy for all; one round before the counted ones warms the caches. AES-128-GCM everywhere but for HTTP; 1452-byte
+datagrams (s2n-quic 1472). Simple Chat is `chat-server` and `simple-chat-cli`, its time runs from the request to the
+file under its final name, checked against its BLAKE3 hash; nobody else checks anything. *CPU* is the processor time
+of both ends. The *ceiling* is sealed datagrams from file to file with no protocol around them.
+";
+
+/// The whole document; parts that were never measured are left out.
+pub(super) fn render(records: &[(Part, Record)]) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let goals: Vec<Goal> = records.iter().flat_map(|(part, it)| goals_of(*part, it)).collect();
+    text += "\n## Goals\n\n";
+    text += &goal_table(&goals);
+    for (part, record) in records {
+        let _ = write!(
+            text,
+            "\n## {}\n\n{}\n{}",
+            part.title(),
+            provenance(record),
+            body(*part, record)
+        );
+    }
+    text
+}
+
+fn goals_of(part: Part, record: &Record) -> Vec<Goal> {
+    match part {
+        Part::Loopback => goals::loopback(record),
+    }
+}
+
+fn body(part: Part, record: &Record) -> String {
+    match part {
+        Part::Loopback => loopback(record),
+    }
+}
+
+/// Where, when and with what.
+fn provenance(record: &Record) -> String {
+    let versions: Vec<String> =
+        record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let mut text = format!(
+        "{}, {}; {}. Took {:.0} minutes.\n",
+        record.date,
+        record.machine,
+        versions.join(", "),
+        record.minutes.ceil()
+    );
+    if record.quick {
+        text += "\n**Preliminary**: a short run that shows the instrument at work, on a machine that was busy with \
+                 other things.\n";
+    }
+    text
+}
+
+fn goal_table(goals: &[Goal]) -> String {
+    let mut text = "| what | must | aim | measured | |\n|---|---|---|---|---|\n".to_owned();
+    for goal in goals {
+        let value = goal.value.map_or_else(|| "–".into(), |value| format!("{value:.2}"));
+        let (must, aim) = (bounds(&goal.must), bounds(&goal.aim));
+        let _ =
+            writeln!(text, "| {} | {must} | {aim} | {value} | {} |", goal.what, goal.standing());
+    }
+    text
+}
+
+fn bounds(bounds: &[Bound]) -> String {
+    bounds.iter().map(Bound::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn loopback(record: &Record) -> String {
+    let mut text = LOOPBACK.to_owned();
+    for (heading, scenario) in
+        [("With segmentation offload", WITH_GSO), ("One datagram a system call", WITHOUT_GSO)]
+    {
+        let _ = write!(text, "\n### {heading}\n\n");
+        text += "| | GB/s | CPU-s per GB | of the ceiling |\n|---|---|---|---|\n";
+        for contender in record.contenders(scenario) {
+            let speed = (scenario, Metric::GigabytesPerSecond);
+            let ratio = goals::ratio(record, speed, contender, &CEILING.to_string());
+            let _ = writeln!(
+                text,
+                "| {contender} | {} | {} | {:.2} |",
+                figure(record.summary(scenario, contender, speed.1), 2),
+                figure(record.summary(scenario, contender, Metric::CpuSecondsPerGigabyte), 2),
+                ratio.unwrap_or(f64::NAN),
+            );
+        }
+    }
+    text
+}
+
+/// The README with its section *Measured* made anew; as it was where it has none.
+pub(super) fn quote_in(readme: &str, records: &[(Part, Record)]) -> String {
+    let Some((before, rest)) = readme.split_once(README_HEADING) else { return readme.to_owned() };
+    let after = rest.find("\n## ").and_then(|at| rest.get(at..)).unwrap_or_default();
+    format!("{before}{README_HEADING}{}{after}", quotation(records))
+}
+
+/// The part of the README that figures stand in.
+const README_HEADING: &str = "\n## Measured\n";
+
+fn quotation(records: &[(Part, Record)]) -> String {
+    let mut text = "\nBeside what else moves a file, in one run on one machine; all of it, and the goals that are \
+                    missed, in [docs/BENCHMARKS.md](docs/BENCHMARKS.md).\n"
+        .to_owned();
+    if records.iter().any(|(_, record)| record.quick) {
+        text += "\nThese are preliminary figures of a machine that was busy with other things.\n";
+    }
+    for (part, record) in records {
+        match part {
+            Part::Loopback => text += &loopback_quotation(record),
+        }
+    }
+    text
+}
+
+fn loopback_quotation(record: &Record) -> String {
+    let mut text =
+        "\n| one file over loopback | GB/s | CPU-s per GB, both ends |\n|---|---|---|\n".to_owned();
+    for contender in record.contenders(WITH_GSO) {
+        let median = |metric| {
+            let summary = record.summary(WITH_GSO, contender, metric);
+            summary.map_or_else(|| "–".into(), |it| format!("{:.2}", it.median))
+        };
+        let speed = median(Metric::GigabytesPerSecond);
+        let cost = median(Metric::CpuSecondsPerGigabyte);
+        let _ = writeln!(text, "| {contender} | {speed} | {cost} |");
+    }
+    text
+}
+
+/// `1.23 (1.20–1.30)`.
+fn figure(summary: Option<Summary>, digits: usize) -> String {
+    summary.map_or_else(
+        || "–".into(),
+        |Summary { median, min, max, .. }| {
+            format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::super::record::tests::record;
+    use super::*;
+
+    fn project() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    #[test]
+    fn a_table_holds_median_spread_and_standing() {
+        let record = record(&[
+            (WITH_GSO, "ceiling", Metric::GigabytesPerSecond, &[2.0]),
+            (WITH_GSO, "Simple Chat", Metric::GigabytesPerSecond, &[1.0, 1.7, 1.8]),
+            (WITH_GSO, "Simple Chat", Metric::CpuSecondsPerGigabyte, &[1.5]),
+            (WITH_GSO, "quinn BBR", Metric::GigabytesPerSecond, &[0.85]),
+        ]);
+        let text = render(&[(Part::Loopback, record)]);
+        assert!(
+            text.contains("| Simple Chat | 1.70 (1.00–1.80) | 1.50 (1.50–1.50) | 0.85 |"),
+            "{text}"
+        );
+        assert!(text.contains("| speed, over quinn's | ≥ 1.6 | ≥ 2 | 2.00 | reached |"), "{text}");
+        assert!(
+            text.contains("| speed, over s2n-quic's | ≥ 1.3 |  | – | not measured |"),
+            "{text}"
+        );
+        assert!(!text.contains("Preliminary"));
+    }
+
+    #[test]
+    fn a_short_run_says_so() {
+        let short = Record { quick: true, ..record(&[]) };
+        assert!(render(&[(Part::Loopback, short)]).contains("Preliminary"));
+    }
+
+    #[test]
+    fn the_document_is_what_the_records_say() {
+        let docs = project().join("docs");
+        let records = super::super::records(&docs.join("benchmarks")).unwrap();
+        assert!(!records.is_empty());
+        let written = fs::read_to_string(docs.join("BENCHMARKS.md")).unwrap();
+        assert!(written == render(&records), "out of date: run `bench transfer --no-measuring`");
+    }
+
+    /// Every number of the README's section on measurements stands in the document: no claim outlives
+    /// its measurement.
+    #[test]
+    fn the_readme_quotes_the_document() {
+        let readme = fs::read_to_string(project().join("README.md")).unwrap();
+        let document = fs::read_to_string(project().join("docs/BENCHMARKS.md")).unwrap();
+        let section = readme.split("\n## ").find_map(|it| it.strip_prefix("Measured\n")).unwrap();
+        let quoted = figures(section);
+        assert!(quoted.len() >= 3, "the README quotes nothing");
+        for figure in quoted {
+            assert!(figures(&document).contains(&figure), "{figure} is not in docs/BENCHMARKS.md");
+        }
+    }
+
+    /// All decimal fractions in a text.
+    fn figures(text: &str) -> Vec<&str> {
+        let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+        words.map(|word| word.trim_matches('.')).filter(|word| word.contains('.')).collect()
+    }
+
+    #[test]
+    fn only_the_measured_section_of_a_readme_is_made_anew() {
+        let record = record(&[(WITH_GSO, "ceiling", Metric::GigabytesPerSecond, &[2.5])]);
+        let readme = "# A\n\n## Measured\n\nold 9.99\n\n## Next\n\nkept\n";
+        let quoted = quote_in(readme, &[(Part::Loopback, record)]);
+        assert!(quoted.starts_with("# A\n\n## Measured\n\nBeside"), "{quoted}");
+        assert!(quoted.contains("| ceiling | 2.50 | – |\n\n## Next\n\nkept\n"), "{quoted}");
+        assert!(!quoted.contains("9.99"));
+        assert_eq!(quote_in("# B\n", &[]), "# B\n");
+    }
+}
