@@ -10,8 +10,9 @@
 //! | 4 + 4 + 4 | packets that came with ECT(0), ECT(1), CE |
 //! | 6 each | gap u24: numbers missing above this range (0 in the first); length u24 ≥ 1 |
 //!
-//! Ranges come newest first. What does not fit is left out: oldest ranges first, and of a range
-//! longer than 2²⁴ − 1 its older part. ACK means received, not stored.
+//! Ranges come newest first. What does not fit is left out, which says nothing about it: where there
+//! are more ranges than fit, half of the places go to the newest and the others to all older ones in
+//! turn; of a range longer than 2²⁴ − 1 the older part. ACK means received, not stored.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -50,12 +51,22 @@ impl AckHeader {
     /// Writes the body of an ACK of `numbers` (which must not be empty); gives its length.
     #[must_use]
     pub fn encode(&self, numbers: &RangeSet, body: &mut [u8]) -> usize {
-        debug_assert!(!numbers.is_empty(), "an ACK acknowledges something");
+        self.encode_ranges(numbers.iter().rev(), body)
+    }
+
+    /// The same of ranges that come newest first and do not touch. Ranges may be missing among them:
+    /// to be left out of one ACK means nothing.
+    #[must_use]
+    pub fn encode_ranges(
+        &self,
+        ranges: impl Iterator<Item = Range<u64>>,
+        body: &mut [u8],
+    ) -> usize {
         let mut writer = FieldWriter::new(body);
         let (mut count, mut largest) = (0, 0);
         writer.put(&[0; 40]);
         let mut lower: Option<u64> = None;
-        for range in numbers.iter().rev().take(ACK_RANGES_MAX) {
+        for range in ranges.take(ACK_RANGES_MAX) {
             let gap = lower.map_or(0, |lower| lower - range.end);
             if gap > U24_MAX {
                 break;
@@ -70,6 +81,7 @@ impl AckHeader {
                 break;
             }
         }
+        debug_assert!(count > 0, "an ACK acknowledges something");
         let written = writer.written();
         let mut head = FieldWriter::new(body);
         head.u8(count);

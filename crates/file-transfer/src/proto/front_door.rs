@@ -55,7 +55,7 @@ pub struct NewSession<A, G> {
     pub file: WelcomeBody,
     /// The largest datagram the client takes.
     pub datagram_bytes_max: usize,
-    /// Round trip from WELCOME to the proof, if WELCOME went out only once.
+    /// Round trip from WELCOME to the proof, if neither was repeated.
     pub rtt: Option<Duration>,
     /// An older session from the same ticket, which this one ends.
     pub replaces: Option<u64>,
@@ -252,8 +252,9 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         if !is_there || !in_time || superseded || !authenticates(pending, &header, datagram) {
             return FrontDoorOutput::Nothing;
         }
-        let rtt =
-            (start.welcomes_sent == 1).then(|| now.saturating_duration_since(start.welcomed_at));
+        // The first packet answers the WELCOME at once; a later one may have waited for a timer.
+        let measures_path = start.welcomes_sent == 1 && header.number == 0;
+        let rtt = measures_path.then(|| now.saturating_duration_since(start.welcomed_at));
         match std::mem::replace(&mut start.state, StartState::Confirmed) {
             StartState::Confirmed => FrontDoorOutput::Nothing,
             StartState::Pending(pending) => FrontDoorOutput::Confirmed(Box::new(NewSession {

@@ -30,7 +30,8 @@ pub struct Established {
     pub keys: SessionKeys,
     /// What the server says the file is; the caller compares it to what it expects.
     pub file: WelcomeBody,
-    /// Round trip of the handshake, if HELLO went out only once.
+    /// Time from the newest HELLO to the WELCOME: the round trip, unless the WELCOME answered an older
+    /// HELLO. Good enough for the first timers; the sender then tells what it measures.
     pub rtt: Option<Duration>,
 }
 
@@ -46,9 +47,9 @@ pub struct ClientHandshake {
     secret: [u8; 32],
     interval: Duration,
     first_sent: Option<Instant>,
+    newest_sent: Option<Instant>,
     /// When the next HELLO is due; `None` before the first.
     next_hello: Option<Instant>,
-    hellos_sent: u32,
     timed_out: bool,
 }
 
@@ -77,8 +78,8 @@ impl ClientHandshake {
             secret,
             interval: HELLO_INTERVAL,
             first_sent: None,
+            newest_sent: None,
             next_hello: None,
-            hellos_sent: 0,
             timed_out: false,
         })
     }
@@ -97,9 +98,9 @@ impl ClientHandshake {
             return None;
         }
         self.first_sent.get_or_insert(now);
+        self.newest_sent = Some(now);
         self.next_hello = Some(now + self.interval);
         self.interval = (self.interval * 3 / 2).min(HELLO_INTERVAL_MAX);
-        self.hellos_sent += 1;
         Some(self.hello.as_slice())
     }
 
@@ -134,10 +135,7 @@ impl ClientHandshake {
             &clear.server_random,
         );
         let file = hello::open_welcome(datagram, &secrets)?;
-        let rtt = (self.hellos_sent == 1)
-            .then_some(self.first_sent)
-            .flatten()
-            .map(|sent| now.saturating_duration_since(sent));
+        let rtt = self.newest_sent.map(|sent| now.saturating_duration_since(sent));
         Some(Established {
             session_id: clear.session_id,
             keys: secrets.client_keys(clear.suite),

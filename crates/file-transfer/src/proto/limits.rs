@@ -21,8 +21,11 @@ pub const DATAGRAM_BYTES_BASE: usize = 1200;
 pub const DATAGRAM_BYTES_ETHERNET: usize = 1452;
 /// Largest datagram this version sends or accepts.
 pub const DATAGRAM_BYTES_MAX: usize = DATAGRAM_BYTES_ETHERNET;
-/// Sizes that path MTU discovery tries, ascending. The first needs no probe.
-pub const DATAGRAM_BYTES_TABLE: [usize; 2] = [DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_ETHERNET];
+/// Sizes that path MTU discovery tries, ascending; the first needs no probe. What is left of an MTU
+/// of 1280 (the least of IPv6), 1400 (many tunnels), 1420 (WireGuard, over IPv6 and IPv4), 1492
+/// (PPPoE) and 1500 (Ethernet).
+pub const DATAGRAM_BYTES_TABLE: [usize; 7] =
+    [DATAGRAM_BYTES_BASE, 1232, 1352, 1372, 1392, 1444, DATAGRAM_BYTES_ETHERNET];
 /// The smallest datagram that can be a packet of a session.
 pub const DATAGRAM_BYTES_MIN: usize = HEADER_BYTES + TAG_BYTES;
 
@@ -51,6 +54,11 @@ pub const FORGERIES_MAX: u64 = 1 << 36;
 
 /// Packets of one GSO send: 45 × 1452 bytes stay below the 65,535 a send may have.
 pub const BATCH_SEGMENTS_MAX: usize = 45;
+/// A lost packet is remembered for some probe timeouts, should it only have been late; among so few
+/// numbers it is for up to [`LOST_MEMORY_MAX`], which costs next to nothing.
+pub const LOST_MEMORY_PACKETS: usize = 1024;
+/// How long a lost packet among few is remembered.
+pub const LOST_MEMORY_MAX: Duration = Duration::from_secs(1);
 /// Numbers a sender keeps track of (in flight, and lost ones it may still hear of): 3 MB of ring.
 pub const TRACKED_NUMBERS_MAX: usize = 1 << 17;
 /// Separate ranges of arrived numbers a receiver keeps. Full: the oldest gap is given up, which the

@@ -1,7 +1,12 @@
 //! Which packet numbers of the other side have arrived: against replays, and for ACK.
 
-use super::limits::NUMBER_RANGES_MAX;
+use std::ops::Range;
+
+use super::limits::{ACK_RANGES_MAX, NUMBER_RANGES_MAX};
 use crate::range_set::RangeSet;
+
+/// Places in an ACK for the newest ranges where not all fit; the others are for the older ones.
+const NEWEST_RANGES: usize = ACK_RANGES_MAX / 2;
 
 /// The numbers that have arrived, above a floor below which everything is settled.
 ///
@@ -11,6 +16,8 @@ use crate::range_set::RangeSet;
 pub struct ReceivedNumbers {
     numbers: RangeSet,
     floor: u64,
+    /// How many of the older ranges were told in ACKs since the newest of them was.
+    told: usize,
 }
 
 impl ReceivedNumbers {
@@ -53,6 +60,18 @@ impl ReceivedNumbers {
         &self.numbers
     }
 
+    /// The ranges that the next ACK tells, newest first. Where not all fit, the newest ones and, ACK by
+    /// ACK, all older ones in turn: heavy reordering fills gaps far behind the newest number, and the
+    /// sender must hear of it before it takes what has arrived for lost.
+    pub fn ranges_for_ack(&mut self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let older = self.numbers.range_count().saturating_sub(NEWEST_RANGES);
+        let all_fit = self.numbers.range_count() <= ACK_RANGES_MAX;
+        let skipped = if all_fit || self.told >= older { 0 } else { self.told };
+        self.told = skipped + (ACK_RANGES_MAX - NEWEST_RANGES);
+        let newest = self.numbers.iter().rev().take(NEWEST_RANGES);
+        newest.chain(self.numbers.iter().rev().skip(NEWEST_RANGES + skipped))
+    }
+
     fn give_up_oldest_gap(&mut self) {
         if let Some(oldest) = self.numbers.first() {
             self.numbers.remove(oldest.clone());
@@ -79,6 +98,20 @@ mod tests {
         received.settle_below(100);
         assert!(received.is_repeat(9) && !received.is_repeat(11));
         assert_eq!(received.largest(), Some(10));
+    }
+
+    #[test]
+    fn every_range_is_told_within_a_few_acks_and_the_newest_in_each() {
+        let mut received = ReceivedNumbers::default();
+        (0..1000).for_each(|number| assert!(received.insert(number * 2)));
+        let mut told = RangeSet::new();
+        for _ in 0..11 {
+            let ranges: Vec<_> = received.ranges_for_ack().take(ACK_RANGES_MAX).collect();
+            assert!(ranges.windows(2).all(|pair| pair[1].end < pair[0].start), "newest first");
+            assert_eq!(ranges[0], 1998..1999);
+            ranges.into_iter().for_each(|range| assert!(told.insert(range) || !told.is_empty()));
+        }
+        assert_eq!(&told, received.numbers());
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl Receiver {
             self.rtt = rtt;
             self.probe_timeout = RttEstimator::new(Some(rtt)).probe_timeout();
         }
-        self.wants.echoed(now, sync.want_version);
+        self.wants.echoed(now, sync.want_version, self.rtt);
     }
 
     fn handle_close(&mut self, body: &[u8]) {
@@ -323,6 +323,8 @@ impl Receiver {
                 return None;
             }
             let frame = closing.frame().clone();
+            // Said for the last time, it is over: no timer will tell.
+            self.settle_closing();
             return self.seal(PacketKind::Close, out, |body| frame.encode(body));
         }
         if self.outcome.is_some() {

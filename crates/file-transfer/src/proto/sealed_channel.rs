@@ -73,9 +73,10 @@ impl SealedChannel {
         out: &mut [u8],
     ) -> Option<usize> {
         // Taken out for the moment, so that keys and numbers can be borrowed at once.
-        let received = std::mem::take(&mut self.received);
-        let length =
-            self.seal(PacketKind::Ack, number, out, |body| header.encode(received.numbers(), body));
+        let mut received = std::mem::take(&mut self.received);
+        let length = self.seal(PacketKind::Ack, number, out, |body| {
+            header.encode_ranges(received.ranges_for_ack(), body)
+        });
         self.received = received;
         length
     }

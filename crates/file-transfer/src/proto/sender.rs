@@ -4,8 +4,8 @@
 //! * `sender/sending.rs`: what goes out next
 //! * `sender/batch.rs`: one send, with places for file bytes
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
-//!   `sent_packets.rs` (the ring), `loss_detection.rs`, `delivery_rate.rs`, `pacer.rs`, `path_mtu.rs`,
-//!   `ecn_validation.rs`, `number_skips.rs`
+//!   `sent_packets.rs` (the ring), `loss_detection.rs` with `reordering.rs`, `delivery_rate.rs`,
+//!   `pacer.rs`, `path_mtu.rs`, `ecn_validation.rs`, `number_skips.rs`
 //! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` and `bbr.rs`
 //!   implement it
 //!
@@ -48,6 +48,7 @@ mod loss_detection;
 mod number_skips;
 mod pacer;
 mod path_mtu;
+mod reordering;
 mod sending;
 mod sent_packets;
 mod split_mix;
@@ -297,6 +298,12 @@ impl Sender {
             self.closing = Some(Closing::new(now, frame));
             self.outcome = Some(SenderOutcome::ClosedHere(code));
         }
+    }
+
+    /// The interface took no datagram of the last send, for they are larger than it carries: the size
+    /// falls, and their bytes are sent again at once. That is no congestion.
+    pub fn datagrams_too_large(&mut self, now: Instant, datagram_bytes: usize) {
+        self.flight.refused(now, datagram_bytes, &mut self.work);
     }
 
     /// How the session ended, once it has.

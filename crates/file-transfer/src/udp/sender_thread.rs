@@ -227,6 +227,7 @@ impl Session {
         };
         if self.io.send(&batch) == Sent::TooLarge {
             tracing::debug!(peer = %self.peer, segment_bytes, "larger than the interface takes");
+            self.sender.datagrams_too_large(Instant::now(), segment_bytes);
         }
     }
 

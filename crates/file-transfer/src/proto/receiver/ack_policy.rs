@@ -1,13 +1,19 @@
-//! When an ACK is due: at once on a gap or when asked, for every second packet of a batch, and at
-//! the latest an eighth of a round trip after the first packet that was not acknowledged.
+//! When an ACK is due: at once on a gap or when asked, and at the latest an eighth of a round trip
+//! after the first packet that was not acknowledged, or when many have come. Eight ACKs a round trip
+//! tell a sender all it can use; more would fill a narrow way back and delay each other there.
 
 use std::time::{Duration, Instant};
 
 use crate::proto::limits::{ACK_DELAY_MAX, ACK_DELAY_MIN};
 use crate::proto::received_numbers::ReceivedNumbers;
 
-/// Packets after which an ACK waits no longer (RFC 9000, section 13.2.2).
-const PACKETS_PER_ACK: u32 = 2;
+/// Packets after which an ACK waits no longer …
+const PACKETS_PER_ACK: u32 = 32;
+/// … and the same where an eighth of a round trip is shorter than a timer (RFC 9000, section 13.2.2).
+const PACKETS_PER_ACK_NEAR: u32 = 2;
+/// With more separate ranges than this, packets out of order are the rule and no news: an ACK for
+/// each, of a kilobyte or more, would outweigh what it acknowledges.
+const RANGES_IN_ORDER_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct AckPolicy {
@@ -24,7 +30,8 @@ impl AckPolicy {
     /// A packet is about to be noted in `received`.
     pub(super) fn arrival(&mut self, now: Instant, number: u64, received: &ReceivedNumbers) {
         let expected = received.largest().map_or(0, |largest| largest + 1);
-        self.out_of_order = number != expected;
+        let is_news = received.numbers().range_count() <= RANGES_IN_ORDER_MAX;
+        self.out_of_order = number != expected && is_news;
         if number >= expected {
             self.largest = Some((number, now));
         }
@@ -38,7 +45,7 @@ impl AckPolicy {
         self.unacknowledged += 1;
         let wait_is_over = at_once
             || std::mem::take(&mut self.out_of_order)
-            || self.unacknowledged >= PACKETS_PER_ACK;
+            || self.unacknowledged >= packets_per_ack(rtt);
         let delay = if wait_is_over { Duration::ZERO } else { delay_of(rtt) };
         let due = now + delay;
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
@@ -65,6 +72,10 @@ impl AckPolicy {
         self.due = None;
         self.largest.map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(at))
     }
+}
+
+fn packets_per_ack(rtt: Duration) -> u32 {
+    if rtt / 8 < ACK_DELAY_MIN { PACKETS_PER_ACK_NEAR } else { PACKETS_PER_ACK }
 }
 
 fn delay_of(rtt: Duration) -> Duration {

@@ -20,6 +20,7 @@ pub(super) struct WantList {
     outstanding: Option<RangeSet>,
     version: u32,
     next_at: Option<Instant>,
+    sent_at: Option<Instant>,
     repeated: u32,
     last_progress: Instant,
 }
@@ -32,6 +33,7 @@ impl WantList {
             outstanding: None,
             version: 0,
             next_at: None,
+            sent_at: None,
             repeated: 0,
             last_progress: now,
         };
@@ -46,12 +48,18 @@ impl WantList {
         self.begin_version_if_free(now);
     }
 
-    /// The sender has shown that it knows `version`.
-    pub(super) fn echoed(&mut self, now: Instant, version: u32) {
-        if self.outstanding.is_some() && version >= self.version {
+    /// The sender has shown that it knows `version`. An older one a round trip after the newest WANT
+    /// went out means that it was lost.
+    pub(super) fn echoed(&mut self, now: Instant, version: u32, round_trip: Duration) {
+        if self.outstanding.is_none() {
+            return;
+        }
+        if version >= self.version {
             self.outstanding = None;
             self.next_at = None;
             self.begin_version_if_free(now);
+        } else if self.sent_at.is_some_and(|sent| now >= sent + round_trip) {
+            self.next_at = Some(now);
         }
     }
 
@@ -95,6 +103,7 @@ impl WantList {
         let backed_off = probe_timeout.saturating_mul(1 << self.repeated.min(16));
         self.next_at = Some(now + backed_off.min(PING_INTERVAL_MAX.max(probe_timeout)));
         self.repeated += 1;
+        self.sent_at = Some(now);
         Some(WantFrame { version: self.version, window, ranges })
     }
 
@@ -135,6 +144,7 @@ impl WantList {
         self.outstanding = Some(ranges);
         self.version += 1;
         self.repeated = 0;
+        self.sent_at = None;
         self.next_at = Some(now);
     }
 }

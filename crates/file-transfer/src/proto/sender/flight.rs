@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use self::tally::{Episode, Losses, Tally};
 use super::congestion::{AckSample, CongestionController, LossSample};
 use super::delivery_rate::{DeliveryRate, MaxRate};
 use super::ecn_validation::EcnValidation;
@@ -18,6 +19,8 @@ use crate::proto::ecn::Ecn;
 use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX};
 use crate::proto::rtt::RttEstimator;
 use crate::range_set::RangeSet;
+
+mod tally;
 
 /// Probe timeouts that must be lost as a whole for persistent congestion (RFC 9002, section 7.6.1).
 const PERSISTENT_CONGESTION_TIMEOUTS: u32 = 3;
@@ -36,6 +39,7 @@ pub(super) struct FlightStats {
     pub(super) spurious_losses: u64,
 }
 
+/// Everything on the way to one receiver.
 #[derive(Debug)]
 pub(super) struct Flight {
     sent: SentPackets,
@@ -51,6 +55,8 @@ pub(super) struct Flight {
     /// Acknowledged numbers that are still tracked.
     acked: RangeSet,
     episode: Episode,
+    /// When the present path began.
+    path_began: Instant,
     /// When something new was acknowledged last.
     acknowledged_at: Instant,
     /// When file bytes were acknowledged last.
@@ -58,37 +64,6 @@ pub(super) struct Flight {
     /// Bytes that may be queued at the receiver.
     window: u64,
     stats: FlightStats,
-}
-
-/// Losses since the last congestion event.
-#[derive(Debug, Default)]
-struct Episode {
-    began: Option<Instant>,
-    lost: u64,
-    spurious: u64,
-}
-
-/// What one ACK newly acknowledges.
-#[derive(Debug, Default)]
-struct Tally {
-    bytes: u64,
-    packets: u64,
-    newest_sent_at: Option<Instant>,
-    /// Largest number, its time and its size.
-    largest: Option<(u64, Instant, u16)>,
-    /// There were packets with file bytes among them.
-    has_data: bool,
-    /// File bytes of neighbouring packets, handed on as one.
-    run: Option<Range<u64>>,
-    mtu_grew: bool,
-}
-
-/// What one pass of loss detection found.
-#[derive(Debug, Default)]
-struct Losses {
-    packets: u64,
-    bytes: u64,
-    span: Option<(Instant, Instant)>,
 }
 
 impl Flight {
@@ -112,6 +87,7 @@ impl Flight {
             ecn: EcnValidation::new(),
             acked: RangeSet::new(),
             episode: Episode::default(),
+            path_began: now,
             acknowledged_at: now,
             progress_at: now,
             window: 0,
@@ -187,6 +163,11 @@ impl Flight {
         if self.is_empty() { room.max(self.mtu.current() as u64) } else { room }
     }
 
+    /// Whether the windows let nothing more out.
+    pub(super) fn is_full(&self) -> bool {
+        self.room() < self.mtu.current() as u64
+    }
+
     /// How many datagrams may go out now.
     pub(super) fn allowance(&mut self, now: Instant) -> u64 {
         let room = self.room();
@@ -196,7 +177,7 @@ impl Flight {
 
     /// When the pacer lets something out, if the windows do.
     pub(super) fn next_send(&self, now: Instant) -> Option<Instant> {
-        (self.room() >= self.mtu.current() as u64).then(|| self.pacer.next_at(now))
+        (!self.is_full()).then(|| self.pacer.next_at(now))
     }
 
     /// Less is to be sent than may be.
@@ -231,8 +212,9 @@ impl Flight {
     }
 
     /// The size to probe the path with, if it is time for that.
-    pub(super) fn size_probe_due(&self, now: Instant) -> Option<usize> {
-        self.mtu.probe_due(now).filter(|size| self.room() >= *size as u64)
+    pub(super) fn size_probe_due(&mut self, now: Instant) -> Option<usize> {
+        let room = self.room();
+        self.mtu.probe_due(now).filter(|size| room >= *size as u64)
     }
 
     pub(super) fn size_probe_sent(&mut self, number: u64, size: usize) {
@@ -259,9 +241,9 @@ impl Flight {
         if is_newest {
             self.window = ack.header.window;
         }
-        let prior_in_flight = self.sent.bytes_in_flight();
+        let (prior_in_flight, size_before) = (self.sent.bytes_in_flight(), self.mtu.current());
         let tally = self.acknowledge_all(now, ack, work)?;
-        if let Some((number, sent_at, _)) = tally.largest {
+        if let Some((number, sent_at)) = tally.largest {
             self.loss.acknowledged(number);
             let measured = (number == ack.largest).then(|| now.saturating_duration_since(sent_at));
             if let Some(sample) = measured {
@@ -270,7 +252,7 @@ impl Flight {
             self.detect_losses(now, work);
             self.undo_if_spurious(now);
             self.report_ack(now, &tally, prior_in_flight, measured.is_some());
-            self.check_path_size(now, &tally);
+            self.follow_path_size(now, size_before);
             self.acknowledged_at = now;
         }
         if tally.has_data {
@@ -328,8 +310,8 @@ impl Flight {
         match packet.state {
             PacketState::Skipped => return Err(NeverSent),
             PacketState::Acknowledged => return Ok(()),
-            PacketState::InFlight => {}
-            PacketState::Lost => self.note_spurious(number),
+            PacketState::InFlight | PacketState::Overtaken => {}
+            PacketState::Lost => self.note_spurious(now, number, batch.sent_at),
         }
         self.rate.acknowledged(now, u64::from(packet.size), &batch.rate, batch.sent_at);
         match packet.content {
@@ -338,17 +320,17 @@ impl Flight {
                 tally.add_run(packet.range(), work);
             }
             PacketContent::Ping => {}
-            PacketContent::SizeProbe => tally.mtu_grew |= self.mtu.probe_acknowledged(number),
+            PacketContent::SizeProbe => self.mtu.probe_acknowledged(now, number),
         }
-        self.mtu.acknowledged(number, usize::from(packet.size));
+        self.mtu.acknowledged(now, number, usize::from(packet.size));
         tally.add(number, &packet, batch.sent_at);
         Ok(())
     }
 
-    fn note_spurious(&mut self, number: u64) {
-        let largest = self.loss.largest_acked().unwrap_or(number);
-        self.loss.spurious(largest.saturating_sub(number));
-        self.episode.spurious += 1;
+    /// A packet that was declared lost has arrived after all.
+    fn note_spurious(&mut self, now: Instant, number: u64, sent_at: Instant) {
+        self.loss.spurious(now.saturating_duration_since(sent_at), &self.rtt);
+        self.episode.spurious += u64::from(number >= self.episode.first_lost);
         self.stats.spurious_losses += 1;
     }
 
@@ -374,7 +356,7 @@ impl Flight {
                 acked_bytes: tally.bytes,
                 prior_in_flight,
                 in_flight: self.sent.bytes_in_flight(),
-                largest_acked: tally.largest.map_or(0, |(number, ..)| number),
+                largest_acked: tally.largest.map_or(0, |(number, _)| number),
                 next_number: self.sent.next_number(),
                 rtt: measured.then(|| self.rtt.latest()),
                 smoothed_rtt: self.rtt.smoothed(),
@@ -385,13 +367,32 @@ impl Flight {
         );
     }
 
-    fn check_path_size(&mut self, now: Instant, tally: &Tally) {
-        let fell = tally.largest.is_some_and(|(number, _, size)| {
-            usize::from(size) <= DATAGRAM_BYTES_BASE && self.mtu.small_arrived(now, number)
-        });
-        if fell || tally.mtu_grew {
-            self.controller.on_datagram_bytes(self.mtu.current());
+    /// Datagrams may have another size than before the ACK in hand. A path that swallows what it used
+    /// to carry is another one, and what it swallowed was not lost to congestion.
+    fn follow_path_size(&mut self, now: Instant, before: usize) {
+        let size = self.mtu.current();
+        if size != before {
+            self.controller.on_datagram_bytes(size);
         }
+        if size < before {
+            self.begin_path(now);
+        }
+    }
+
+    /// Packets go over another path from now on. What the old one loses yet is sent again, and no sign
+    /// of congestion on the new one.
+    fn begin_path(&mut self, now: Instant) {
+        self.episode = Episode { began: Some(now), ..Episode::default() };
+        self.path_began = now;
+        self.controller.on_path_change(now);
+    }
+
+    /// The interface refused the newest batch, whose datagrams have `size` bytes.
+    pub(super) fn refused(&mut self, now: Instant, size: usize, work: &mut WorkList) {
+        self.sent.settle_newest_batch(PacketState::Lost, |packet, _| work.lost(packet.range()));
+        let before = self.mtu.current();
+        self.mtu.refused(now, size);
+        self.follow_path_size(now, before);
     }
 
     fn handle_congestion_mark(&mut self, now: Instant, tally: &Tally) {
@@ -400,7 +401,7 @@ impl Flight {
             _ => true,
         };
         if is_new {
-            self.episode = Episode { began: Some(now), lost: 0, spurious: 0 };
+            self.episode = Episode { began: Some(now), ..Episode::default() };
             self.controller.on_congestion_mark(now);
         }
     }
@@ -416,7 +417,7 @@ impl Flight {
                 PacketContent::Ping => {}
             }
             mtu.lost(number, usize::from(packet.size));
-            losses.add(packet, batch.sent_at);
+            losses.add(number, packet, batch.sent_at);
             let lost = rate.lost(number, u64::from(packet.size), &batch.rate);
             controller.on_packet_lost(now, &lost);
         });
@@ -429,11 +430,12 @@ impl Flight {
         self.stats.packets_lost += losses.packets;
         let is_new_episode = self.episode.began.is_none_or(|began| newest > began);
         if is_new_episode {
-            self.episode = Episode { began: Some(now), lost: 0, spurious: 0 };
+            let (first_lost, began) = (losses.first, Some(now));
+            self.episode = Episode { began, first_lost, lost: 0, spurious: 0 };
             self.loss.episode_began();
         }
         self.episode.lost += losses.packets;
-        let nothing_arrived_between = oldest > self.acknowledged_at;
+        let nothing_arrived_between = oldest > self.acknowledged_at.max(self.path_began);
         let long_enough = newest.saturating_duration_since(oldest)
             >= self.rtt.probe_timeout() * PERSISTENT_CONGESTION_TIMEOUTS;
         self.controller.on_loss(
@@ -449,40 +451,7 @@ impl Flight {
 
     fn retire(&mut self, now: Instant) {
         let memory = self.rtt.probe_timeout() * LOST_MEMORY_TIMEOUTS;
-        self.sent.retire(now.checked_sub(memory), TRACKED_NUMBERS_MAX / 2);
+        self.sent.retire(now, memory.max(self.loss.memory()), TRACKED_NUMBERS_MAX / 2);
         self.acked.remove_below(self.sent.least_unsettled());
-    }
-}
-
-impl Tally {
-    fn add(&mut self, number: u64, packet: &SentPacket, sent_at: Instant) {
-        self.bytes += u64::from(packet.size);
-        self.packets += 1;
-        self.newest_sent_at = self.newest_sent_at.max(Some(sent_at));
-        if self.largest.is_none_or(|(largest, ..)| number > largest) {
-            self.largest = Some((number, sent_at, packet.size));
-        }
-    }
-
-    fn add_run(&mut self, range: Range<u64>, work: &mut WorkList) {
-        match &mut self.run {
-            Some(run) if run.end == range.start => run.end = range.end,
-            other => {
-                if let Some(run) = other.replace(range) {
-                    work.acknowledged(run);
-                }
-            }
-        }
-    }
-}
-
-impl Losses {
-    fn add(&mut self, packet: &SentPacket, sent_at: Instant) {
-        self.packets += 1;
-        self.bytes += u64::from(packet.size);
-        self.span = Some(match self.span {
-            Some((oldest, newest)) => (oldest.min(sent_at), newest.max(sent_at)),
-            None => (sent_at, sent_at),
-        });
     }
 }

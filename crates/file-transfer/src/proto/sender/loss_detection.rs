@@ -1,31 +1,25 @@
 //! Decides when a packet is lost (RFC 9002, section 6.1): a later one was acknowledged, and it is
-//! either many numbers older or sent long enough ago. Reordering that was mistaken for loss widens
-//! both limits for a while (after RFC 8985).
+//! either many numbers older or sent long enough ago. How long is long enough adapts to how far
+//! packets overtake each other on this path: `reordering.rs`.
 
 use std::time::{Duration, Instant};
 
+use super::reordering::Reordering;
 use super::sent_packets::{PacketState, SentBatch, SentPacket, SentPackets};
 use crate::proto::limits::TIMER_GRANULARITY;
 use crate::proto::rtt::RttEstimator;
 
-/// Numbers a packet may be behind (RFC 9002, section 6.1.1).
+/// Numbers a packet may be behind while packets stay in order (RFC 9002, section 6.1.1).
 const PACKET_THRESHOLD: u64 = 3;
-/// The most that reordering may raise it to.
-const PACKET_THRESHOLD_MAX: u64 = 1 << 14;
-/// Steps of a quarter of the minimum RTT that are added to the time threshold.
-const REORDER_STEPS_MAX: u32 = 8;
-/// A widened window stays for so many episodes of loss without a spurious one (RFC 8985: 16).
-const REORDER_PERSISTENCE: u32 = 16;
 
-/// Finds lost packets; looks at each number once.
+/// Finds lost packets; looks at each number once, so numbers are found lost in ascending order.
 #[derive(Debug)]
 pub(super) struct LossDetection {
-    packet_threshold: u64,
-    reorder_steps: u32,
-    /// Episodes until the window is narrowed again.
-    persistence: u32,
+    reordering: Reordering,
     /// Every number below is acknowledged, lost or skipped.
     scan_from: u64,
+    /// None below is in flight any more: settled, or at least overtaken.
+    overtaken_from: u64,
     largest_acked: Option<u64>,
     /// When the oldest packet that may be lost will be.
     loss_time: Option<Instant>,
@@ -34,10 +28,9 @@ pub(super) struct LossDetection {
 impl LossDetection {
     pub(super) fn new() -> Self {
         Self {
-            packet_threshold: PACKET_THRESHOLD,
-            reorder_steps: 0,
-            persistence: 0,
+            reordering: Reordering::default(),
             scan_from: 0,
+            overtaken_from: 0,
             largest_acked: None,
             loss_time: None,
         }
@@ -45,10 +38,6 @@ impl LossDetection {
 
     pub(super) fn acknowledged(&mut self, number: u64) {
         self.largest_acked = Some(self.largest_acked.map_or(number, |largest| largest.max(number)));
-    }
-
-    pub(super) fn largest_acked(&self) -> Option<u64> {
-        self.largest_acked
     }
 
     /// When to call [`detect`](Self::detect) again although no ACK came.
@@ -66,48 +55,88 @@ impl LossDetection {
     ) {
         self.loss_time = None;
         let Some(largest_acked) = self.largest_acked else { return };
-        let delay = self.delay(rtt);
-        let mut number = self.scan_from.max(sent.least_unsettled());
-        while number < largest_acked {
-            let Some(packet) = sent.get(number).copied() else { break };
-            if packet.state == PacketState::InFlight
-                && let Some(batch) = sent.batch_of(&packet).copied()
-            {
-                let too_old = now >= batch.sent_at + delay;
-                let too_far_behind = largest_acked - number >= self.packet_threshold;
-                if !too_old && !too_far_behind {
-                    // Whatever follows is younger and nearer.
-                    self.loss_time = Some(batch.sent_at + delay);
-                    break;
-                }
-                sent.settle(number, PacketState::Lost);
-                on_lost(&packet, number, &batch);
-            }
-            number += 1;
+        let limit = Limit::in_order(largest_acked, rtt);
+        let reorders = !self.reordering.window().is_zero();
+        if reorders {
+            let from = self.overtaken_from.max(self.scan_from);
+            self.overtaken_from = limit
+                .pass(now, from, sent, |sent, _, number, _| {
+                    sent.settle(number, PacketState::Overtaken);
+                })
+                .0;
         }
-        self.scan_from = number;
+        let limit = if reorders { limit.widened(self.reordering.window()) } else { limit };
+        (self.scan_from, self.loss_time) =
+            limit.pass(now, self.scan_from, sent, |sent, packet, number, batch| {
+                sent.settle(number, PacketState::Lost);
+                on_lost(packet, number, batch);
+            });
     }
 
-    /// A packet that was declared lost has arrived, `distance` numbers behind the largest.
-    pub(super) fn spurious(&mut self, distance: u64) {
-        self.packet_threshold = self.packet_threshold.max((distance + 1).min(PACKET_THRESHOLD_MAX));
-        self.reorder_steps = (self.reorder_steps + 1).min(REORDER_STEPS_MAX);
-        self.persistence = REORDER_PERSISTENCE;
+    /// A packet that was declared lost has arrived after all, `age` after it was sent.
+    pub(super) fn spurious(&mut self, age: Duration, rtt: &RttEstimator) {
+        self.reordering.seen(age, rtt);
     }
 
     /// A new episode of loss began.
     pub(super) fn episode_began(&mut self) {
-        self.persistence = self.persistence.saturating_sub(1);
-        if self.persistence == 0 {
-            self.packet_threshold = PACKET_THRESHOLD;
-            self.reorder_steps = 0;
-        }
+        self.reordering.episode_began();
     }
 
-    /// Age at which a packet is lost once a later one was acknowledged.
-    fn delay(&self, rtt: &RttEstimator) -> Duration {
+    /// How long a lost packet is to be remembered, should it only have been late.
+    pub(super) fn memory(&self) -> Duration {
+        self.reordering.window() * 2
+    }
+}
+
+/// When a packet is too far behind what was acknowledged.
+struct Limit {
+    largest_acked: u64,
+    /// Numbers it may be behind.
+    numbers: u64,
+    /// Time since it was sent.
+    age: Duration,
+}
+
+impl Limit {
+    /// On a path that keeps packets in order.
+    fn in_order(largest_acked: u64, rtt: &RttEstimator) -> Self {
         let round_trip = rtt.smoothed().max(rtt.latest());
-        let window = rtt.minimum() / 4 * self.reorder_steps;
-        (round_trip + (round_trip / 8).max(window.min(rtt.smoothed()))).max(TIMER_GRANULARITY)
+        let age = (round_trip + round_trip / 8).max(TIMER_GRANULARITY);
+        Self { largest_acked, numbers: PACKET_THRESHOLD, age }
+    }
+
+    /// Once packets were seen to overtake each other only their age counts (RFC 8985, section 6.2,
+    /// step 4).
+    fn widened(self, window: Duration) -> Self {
+        Self { numbers: u64::MAX, age: self.age + window, ..self }
+    }
+
+    /// Gives every unsettled packet from number `from` on that is beyond the limit to `each`. Gives
+    /// the first number that is not, and when it will be.
+    fn pass(
+        &self,
+        now: Instant,
+        from: u64,
+        sent: &mut SentPackets,
+        mut each: impl FnMut(&mut SentPackets, &SentPacket, u64, &SentBatch),
+    ) -> (u64, Option<Instant>) {
+        let mut number = from.max(sent.least_unsettled());
+        while number < self.largest_acked {
+            let Some(packet) = sent.get(number).copied() else { break };
+            if matches!(packet.state, PacketState::InFlight | PacketState::Overtaken)
+                && let Some(batch) = sent.batch_of(&packet).copied()
+            {
+                let too_old = now >= batch.sent_at + self.age;
+                let too_far_behind = self.largest_acked - number >= self.numbers;
+                if !too_old && !too_far_behind {
+                    // Whatever follows is younger and nearer.
+                    return (number, Some(batch.sent_at + self.age));
+                }
+                each(sent, &packet, number, &batch);
+            }
+            number += 1;
+        }
+        (number, None)
     }
 }

@@ -111,7 +111,7 @@ impl Sender {
                 break;
             }
         }
-        let is_last_of_flight = self.work.is_empty() || self.flight.allowance(now) == 0;
+        let is_last_of_flight = self.work.is_empty() || self.flight.is_full();
         if is_last_of_flight {
             batch.ask_for_ack();
         }

@@ -4,9 +4,13 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::delivery_rate::RateSnapshot;
+use crate::proto::limits::{LOST_MEMORY_MAX, LOST_MEMORY_PACKETS};
+
+/// The ring grows by at least so many packets at a time.
+const RING_GROWTH_MIN: usize = 256;
 
 /// What became of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,9 @@ pub(super) enum PacketState {
     /// Never sent: whoever acknowledges it lies.
     Skipped,
     InFlight,
+    /// Overtaken by later ones, and not given up yet on a path that reorders: it no longer counts as
+    /// in flight, or waiting for it would hold back what comes after it.
+    Overtaken,
     Acknowledged,
     /// Declared lost; may still turn out to have been late.
     Lost,
@@ -103,6 +110,7 @@ impl SentPackets {
     pub(super) fn push(&mut self, content: PacketContent, range: Range<u64>, size: usize) -> u64 {
         let number = self.next_number();
         let size = u16::try_from(size).unwrap_or(u16::MAX);
+        self.make_room();
         self.packets.push_back(SentPacket {
             offset: range.start,
             batch: self.newest_batch(),
@@ -118,6 +126,7 @@ impl SentPackets {
 
     /// A number is left out.
     pub(super) fn skip(&mut self) {
+        self.make_room();
         self.packets.push_back(SentPacket {
             offset: 0,
             batch: self.newest_batch(),
@@ -146,28 +155,48 @@ impl SentPackets {
         if before.state != PacketState::Skipped {
             packet.state = state;
         }
-        if before.state == PacketState::InFlight {
+        let leaves_flight = state != PacketState::InFlight;
+        if before.state == PacketState::InFlight && leaves_flight {
             self.bytes_in_flight -= u64::from(before.size);
             self.packets_in_flight -= 1;
         }
         Some(before)
     }
 
-    /// The oldest packet in flight that carries file bytes.
-    pub(super) fn oldest_data_in_flight(&self) -> Option<&SentPacket> {
-        self.packets.iter().find(|packet| {
-            packet.state == PacketState::InFlight && packet.content == PacketContent::Data
-        })
+    /// Settles what is in flight of the newest batch; gives each packet, with its number, to `each`.
+    pub(super) fn settle_newest_batch(
+        &mut self,
+        state: PacketState,
+        mut each: impl FnMut(&SentPacket, u64),
+    ) {
+        let batch = self.newest_batch();
+        let of_batch = self.packets.iter().rev().take_while(|packet| packet.batch == batch).count();
+        let first = self.next_number() - of_batch as u64;
+        for number in first..self.next_number() {
+            if self.get(number).is_some_and(|packet| packet.state == PacketState::InFlight)
+                && let Some(packet) = self.settle(number, state)
+            {
+                each(&packet, number);
+            }
+        }
     }
 
-    /// Forgets settled packets at the old end; lost ones only if they were sent before `lost_before`
-    /// or more than `tracked_max` numbers would be kept.
-    pub(super) fn retire(&mut self, lost_before: Option<Instant>, tracked_max: usize) {
+    /// The oldest packet on its way that carries file bytes.
+    pub(super) fn oldest_data_in_flight(&self) -> Option<&SentPacket> {
+        let is_on_its_way = |state| matches!(state, PacketState::InFlight | PacketState::Overtaken);
+        self.packets
+            .iter()
+            .find(|packet| is_on_its_way(packet.state) && packet.content == PacketContent::Data)
+    }
+
+    /// Forgets settled packets at the old end. Lost ones stay as long as `memory` says and no more
+    /// than `kept_max` numbers would be kept for them.
+    pub(super) fn retire(&mut self, now: Instant, memory: Duration, kept_max: usize) {
         while let Some(packet) = self.packets.front() {
             // A number that was left out goes with the next one, or a lie about it would not be noticed.
             let is_skipped = packet.state == PacketState::Skipped;
             let decisive = if is_skipped { self.packets.get(1) } else { Some(packet) };
-            if !decisive.is_some_and(|packet| self.is_over(packet, lost_before, tracked_max)) {
+            if !decisive.is_some_and(|packet| self.is_over(packet, now, memory, kept_max)) {
                 break;
             }
             self.packets.pop_front();
@@ -176,14 +205,26 @@ impl SentPackets {
         self.retire_batches();
     }
 
-    fn is_over(&self, packet: &SentPacket, lost_before: Option<Instant>, kept_max: usize) -> bool {
-        match packet.state {
-            PacketState::InFlight | PacketState::Skipped => false,
+    fn is_over(&self, lost: &SentPacket, now: Instant, memory: Duration, kept_max: usize) -> bool {
+        match lost.state {
+            PacketState::InFlight | PacketState::Overtaken | PacketState::Skipped => false,
             PacketState::Acknowledged => true,
             PacketState::Lost => {
-                let is_old = |batch: &SentBatch| lost_before.is_some_and(|t| batch.sent_at < t);
-                self.packets.len() > kept_max || self.batch_of(packet).is_none_or(is_old)
+                let kept = self.packets.len();
+                let are_few = kept <= LOST_MEMORY_PACKETS;
+                let memory = if are_few { memory.max(LOST_MEMORY_MAX) } else { memory };
+                let is_old = |batch: &SentBatch| now >= batch.sent_at + memory;
+                kept > kept_max || self.batch_of(lost).is_none_or(is_old)
             }
+        }
+    }
+
+    /// Grows by an eighth where the ring would double by itself: what is allocated is to stay
+    /// proportional to what is in flight.
+    fn make_room(&mut self) {
+        let length = self.packets.len();
+        if length == self.packets.capacity() {
+            self.packets.reserve_exact((length / 8).max(RING_GROWTH_MIN));
         }
     }
 
@@ -211,15 +252,61 @@ impl SentPackets {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use super::super::delivery_rate::DeliveryRate;
     use super::*;
-    use crate::proto::sender::delivery_rate::DeliveryRate;
+    use crate::proto::limits::TRACKED_NUMBERS_MAX;
+
+    /// Sends in batches of `per_batch` and gives the bytes that tracking takes for each packet.
+    fn bytes_per_packet(packets: usize, per_batch: usize) -> usize {
+        let now = Instant::now();
+        let rate = DeliveryRate::new(now).snapshot(now, 0);
+        let mut sent = SentPackets::default();
+        for number in 0..packets as u64 {
+            if number % per_batch as u64 == 0 {
+                sent.begin_batch(SentBatch { sent_at: now, rate });
+            }
+            sent.push(PacketContent::Data, number * 1412..(number + 1) * 1412, 1452);
+        }
+        let ring = sent.packets.capacity() * size_of::<SentPacket>();
+        (ring + sent.batches.capacity() * size_of::<SentBatch>()) / packets
+    }
+
+    #[test]
+    fn a_packet_in_flight_takes_no_more_than_32_bytes() {
+        for packets in [10_000, 33_000, 66_000, 131_000] {
+            let bytes = bytes_per_packet(packets, 45);
+            assert!(bytes <= 32, "{bytes} bytes for each of {packets} packets");
+        }
+    }
+
+    #[test]
+    fn what_is_tracked_at_most_fits_four_megabytes() {
+        let bytes = bytes_per_packet(TRACKED_NUMBERS_MAX, 45) * TRACKED_NUMBERS_MAX;
+        assert!(bytes <= 4 << 20, "{bytes} bytes");
+    }
+
+    #[test]
+    fn only_what_is_in_flight_of_the_newest_batch_is_settled() {
+        let now = Instant::now();
+        let rate = DeliveryRate::new(now).snapshot(now, 0);
+        let mut sent = SentPackets::default();
+        for _ in 0..2 {
+            sent.begin_batch(SentBatch { sent_at: now, rate });
+            (0..3).for_each(|_| {
+                sent.push(PacketContent::Data, 0..1000, 1040);
+            });
+        }
+        sent.settle(4, PacketState::Acknowledged);
+        let mut settled = Vec::new();
+        sent.settle_newest_batch(PacketState::Lost, |_, number| settled.push(number));
+        assert_eq!((settled, sent.packets_in_flight()), (vec![3, 5], 3));
+    }
 
     /// Packets sent at one time, one letter each: `s`kipped, in `f`light, `a`cknowledged, `l`ost; how
-    /// many numbers stay once those lost before the given second are forgotten.
+    /// many numbers stay at the given second; all were sent at the first, and lost ones are remembered
+    /// for one.
     #[track_caller]
-    fn check(states: &str, lost_before: u64, tracked_max: usize, kept: usize) {
+    fn check(states: &str, at: u64, tracked_max: usize, kept: usize) {
         let start = Instant::now();
         let mut sent = SentPackets::default();
         let rate = DeliveryRate::new(start).snapshot(start, 0);
@@ -236,7 +323,7 @@ mod tests {
             };
             became.map(|state| sent.settle(number, state));
         }
-        sent.retire(Some(start + Duration::from_secs(lost_before)), tracked_max);
+        sent.retire(start + Duration::from_secs(at), Duration::ZERO, tracked_max);
         assert_eq!(sent.tracked(), kept, "{states}");
         assert_eq!(sent.next_number(), states.len() as u64);
     }
