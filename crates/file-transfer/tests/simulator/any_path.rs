@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use file_transfer::proto::receiver::ReceiverOutcome;
+use file_transfer::proto::sender::CongestionChoice;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
 
 use crate::link::LinkConfig;
 use crate::world::{Report, Scenario, World};
 
-const TRANSFERS: u64 = 3000;
+const TRANSFERS: u64 = 10_000;
 /// Sizes around everything that is counted in: bytes, chunks at both datagram sizes, pieces.
 const ODD_SIZES: [u64; 18] = [
     0, 1, 27, 1143, 1144, 1159, 1160, 1161, 1395, 1396, 1411, 1412, 1413, 4096, 65_535, 65_536,
@@ -59,7 +60,8 @@ impl Dice {
             duplicate: self.probability(0.3),
             corrupt: self.probability(0.1),
             datagram_bytes_max: (self.below(4) == 0).then_some(1400),
-            outages: Vec::new(),
+            mark_above: (self.below(4) == 0).then(|| self.below(20_000)),
+            ..LinkConfig::default()
         }
     }
 }
@@ -71,6 +73,7 @@ fn scenario(seed: u64) -> Scenario {
     Scenario {
         aes: dice.below(2) == 0,
         segments_max: [1, 16, 45][dice.below(3) as usize],
+        congestion: [CongestionChoice::Bbr, CongestionChoice::Cubic][dice.below(2) as usize],
         window: [20_000, 200_000, 2 << 20][dice.below(3) as usize],
         down,
         up,

@@ -11,6 +11,8 @@
 )]
 
 mod any_path;
+mod catalogue;
+mod flow;
 mod link;
 mod named_paths;
 mod world;
