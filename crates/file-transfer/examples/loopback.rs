@@ -77,6 +77,7 @@ fn serve() -> anyhow::Result<UdpServer> {
         on_session_end: Some(Box::new(|ended: &SessionReport| {
             let _ = writeln!(io::stderr(), "{ended:?}");
         })),
+        uploads: None,
     };
     Ok(UdpServer::start(vec![bind_listener("127.0.0.1:0".parse()?)?], config)?)
 }

@@ -19,10 +19,11 @@ use rustix::io::Errno;
 
 use crate::file_path::FilePath;
 use crate::file_version::{FILE_BYTES_MAX, FileVersion};
+use crate::uploads::PartId;
 
-mod beneath;
+pub(crate) mod beneath;
 mod hashes;
-mod scan;
+pub(crate) mod scan;
 mod settling;
 mod watch;
 
@@ -201,6 +202,9 @@ impl Shared {
 
     /// The version of what could be offered under that name now.
     fn look_at(&self, path: &FilePath) -> Result<FileVersion, CatalogueError> {
+        if PartId::is_part_of(path) {
+            return Err(CatalogueError::NotFound);
+        }
         let fd = self.beneath.open_at(path.as_str(), OFlags::PATH | OFlags::NOFOLLOW)?;
         let stat = fstat(&fd).map_err(|errno| CatalogueError::Io(errno.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

@@ -25,6 +25,9 @@ pub mod node;
 pub mod download;
 
 pub mod part_file;
+
+pub mod uploads;
+
 pub mod sink;
 
 mod secret_file;

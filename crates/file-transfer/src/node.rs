@@ -21,7 +21,10 @@ use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
 use crate::tcp::{CloseCode, TcpServeError};
 use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
-use crate::udp::{OpenError, SendOptions, SessionReport, UdpServer, UdpServerConfig};
+use crate::udp::{
+    OpenError, SendOptions, SessionReport, UdpServer, UdpServerConfig, UploadReport, UploadService,
+};
+use crate::uploads::UploadStore;
 
 pub use crate::sessions::SessionLimits as NodeLimits;
 
@@ -50,6 +53,21 @@ impl TransferNode {
         limits: NodeLimits,
         sending: SendOptions,
     ) -> io::Result<TransferNode> {
+        Self::start_with_uploads(udp, key, catalogue, limits, sending, None)
+    }
+
+    /// The same, and takes uploads to `uploads`, over UDP.
+    ///
+    /// # Errors
+    /// If a socket cannot be prepared or a thread not be started.
+    pub fn start_with_uploads(
+        udp: Vec<UdpSocket>,
+        key: TicketKey,
+        catalogue: Arc<Catalogue>,
+        limits: NodeLimits,
+        sending: SendOptions,
+        uploads: Option<Arc<UploadStore>>,
+    ) -> io::Result<TransferNode> {
         let files = Arc::clone(&catalogue);
         let config = UdpServerConfig {
             key: key.clone(),
@@ -62,6 +80,8 @@ impl TransferNode {
             limits,
             sending,
             on_session_end: Some(Box::new(log_session)),
+            uploads: uploads
+                .map(|store| UploadService { store, on_session_end: Some(Box::new(log_upload)) }),
         };
         let udp = UdpServer::start(udp, config)?;
         Ok(TransferNode { key, catalogue, udp, tcp: TaskTracker::new() })
@@ -185,6 +205,12 @@ fn log_session(report: &SessionReport) {
     let SessionReport { user, file, peer, end, duration, stats, .. } = report;
     let (file, duration_ms) = (file.as_str(), duration.as_millis());
     tracing::info!(?user, ?file, %peer, ?end, duration_ms, ?stats, "a transfer over UDP ended");
+}
+
+fn log_upload(report: &UploadReport) {
+    let UploadReport { user, file, peer, end, duration, stats, .. } = report;
+    let (file, duration_ms) = (file.as_str(), duration.as_millis());
+    tracing::info!(?user, ?file, %peer, ?end, duration_ms, ?stats, "an upload over UDP ended");
 }
 
 /// Waits until a transfer is to end.

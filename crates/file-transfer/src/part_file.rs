@@ -38,9 +38,9 @@ use crate::sink::Sink;
 pub mod resume_state;
 
 mod error;
-mod folder;
+pub(crate) mod folder;
 mod mark;
-mod names;
+pub(crate) mod names;
 mod piece_checker;
 mod state_file;
 

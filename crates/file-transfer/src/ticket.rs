@@ -16,6 +16,10 @@
 //! secret 32 │ login u64 │ size u64 │ modified_ns i64 │ bytes_max u64 │ expires_at u64 │
 //! user length u8 │ user │ path length u16 │ path │ zeros up to 720
 //! ```
+//!
+//! Version 1 lets the node send the file, version 2 lets the client send it: the same fields under a
+//! key of its own ("simplechat ticket 2"), so a node that knows downloads only refuses it, and no
+//! ticket can be taken for one of the other direction.
 
 use std::fmt;
 use std::io;
@@ -34,7 +38,9 @@ pub const TICKET_BYTES: usize = HEADER_BYTES + SEALED_BYTES + TAG_BYTES;
 /// Longest name of a user in a ticket. It is there for the node's log.
 pub const USER_BYTES_MAX: usize = 128;
 
-const VERSION: u8 = 1;
+/// Versions: one for each direction.
+const VERSION_DOWNLOAD: u8 = 1;
+const VERSION_UPLOAD: u8 = 2;
 const KEY_ID_BYTES: usize = 8;
 const SALT_BYTES: usize = 32;
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + SALT_BYTES;
@@ -57,18 +63,27 @@ pub struct TicketKey {
     id: [u8; KEY_ID_BYTES],
 }
 
+/// Which way the bytes of a ticket's file go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// From the node to the client.
+    Download,
+    /// From the client to the node.
+    Upload,
+}
+
 /// What a ticket permits.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Grant {
     /// What sender and receiver derive their keys from.
     pub secret: [u8; 32],
-    /// Who downloads, for the log. At most [`USER_BYTES_MAX`] bytes.
+    /// Who downloads or uploads, for the log. At most [`USER_BYTES_MAX`] bytes.
     pub user: String,
     /// The login it belongs to: when that ends, so does the transfer.
     pub login: u64,
-    /// Which file.
+    /// Which file; of an upload, which part file.
     pub file: FilePath,
-    /// In which state.
+    /// In which state; of an upload, that of the client's file.
     pub version: FileVersion,
     /// Bytes that may be sent for it in all, repeats included.
     pub bytes_max: u64,
@@ -105,8 +120,8 @@ pub enum TicketError {
     /// For another node.
     #[error("the ticket is for another node")]
     OtherKey,
-    /// From a newer chat server.
-    #[error("the ticket has version {found}, known is {VERSION}")]
+    /// From a newer chat server, or for the other direction.
+    #[error("the ticket has version {found}, which is not good here")]
     Version {
         /// Its version.
         found: u8,
@@ -183,14 +198,24 @@ impl TicketKey {
         TicketKey::load(path)
     }
 
-    /// Makes a ticket. `salt` must be random and used once: the sealing key and nonce come from it.
+    /// Makes a ticket for a download. `salt` must be random and used once: the sealing key and nonce
+    /// come from it.
     pub fn mint(&self, grant: &Grant, salt: [u8; 32]) -> Result<Ticket, MintError> {
+        self.seal(VERSION_DOWNLOAD, grant, salt)
+    }
+
+    /// Makes a ticket for an upload. `salt` as in [`mint`](Self::mint).
+    pub fn mint_upload(&self, grant: &Grant, salt: [u8; 32]) -> Result<Ticket, MintError> {
+        self.seal(VERSION_UPLOAD, grant, salt)
+    }
+
+    fn seal(&self, version: u8, grant: &Grant, salt: [u8; 32]) -> Result<Ticket, MintError> {
         let mut bytes = Vec::with_capacity(TICKET_BYTES);
-        bytes.push(VERSION);
+        bytes.push(version);
         bytes.extend_from_slice(&self.id);
         bytes.extend_from_slice(&salt);
         let mut sealed = encode(grant)?;
-        let (key, nonce) = self.cipher(&salt).map_err(|_| MintError::Cipher)?;
+        let (key, nonce) = self.cipher(version, &salt).map_err(|_| MintError::Cipher)?;
         let tag = key
             .seal_in_place_separate_tag(nonce, Aad::from(bytes.as_slice()), &mut sealed)
             .map_err(|_| MintError::Cipher)?;
@@ -199,8 +224,21 @@ impl TicketKey {
         bytes.try_into().map(Ticket).map_err(|_| MintError::Cipher)
     }
 
-    /// Opens a ticket; `now_unix` in seconds since 1970-01-01 UTC.
+    /// Opens a ticket for a download, and none for an upload; `now_unix` in seconds since 1970-01-01
+    /// UTC.
     pub fn open(&self, ticket: &[u8], now_unix: u64) -> Result<Grant, TicketError> {
+        match self.open_either(ticket, now_unix)? {
+            (Direction::Download, grant) => Ok(grant),
+            (Direction::Upload, _) => Err(TicketError::Version { found: VERSION_UPLOAD }),
+        }
+    }
+
+    /// Opens a ticket of either direction; `now_unix` in seconds since 1970-01-01 UTC.
+    pub fn open_either(
+        &self,
+        ticket: &[u8],
+        now_unix: u64,
+    ) -> Result<(Direction, Grant), TicketError> {
         let length = TicketError::Length { found: ticket.len() };
         let ticket: &[u8; TICKET_BYTES] = ticket.try_into().map_err(|_| length)?;
         let (header, sealed) = ticket.split_at(HEADER_BYTES);
@@ -208,27 +246,32 @@ impl TicketKey {
         let [version] = fields.array().ok_or(length)?;
         let id: [u8; KEY_ID_BYTES] = fields.array().ok_or(length)?;
         let salt: [u8; SALT_BYTES] = fields.array().ok_or(length)?;
-        if version != VERSION {
-            return Err(TicketError::Version { found: version });
-        }
+        let direction = match version {
+            VERSION_DOWNLOAD => Direction::Download,
+            VERSION_UPLOAD => Direction::Upload,
+            found => return Err(TicketError::Version { found }),
+        };
         if id != self.id {
             return Err(TicketError::OtherKey);
         }
-        let (key, nonce) = self.cipher(&salt).map_err(|_| TicketError::Forged)?;
+        let (key, nonce) = self.cipher(version, &salt).map_err(|_| TicketError::Forged)?;
         let mut sealed = sealed.to_vec();
         let plain = key
             .open_in_place(nonce, Aad::from(header), &mut sealed)
             .map_err(|_| TicketError::Forged)?;
         let grant = decode(plain).ok_or(TicketError::Forged)?;
         match now_unix.checked_sub(grant.expires_at) {
-            None | Some(0) => Ok(grant),
+            None | Some(0) => Ok((direction, grant)),
             Some(seconds) => Err(TicketError::Expired { seconds }),
         }
     }
 
-    fn cipher(&self, salt: &[u8]) -> Result<(LessSafeKey, Nonce), Unspecified> {
-        let derived: [u8; SECRET_BYTES + NONCE_BYTES] =
-            derive(&self.bytes, salt, b"simplechat ticket 1")?;
+    fn cipher(&self, version: u8, salt: &[u8]) -> Result<(LessSafeKey, Nonce), Unspecified> {
+        let label: &[u8] = match version {
+            VERSION_UPLOAD => b"simplechat ticket 2",
+            _ => b"simplechat ticket 1",
+        };
+        let derived: [u8; SECRET_BYTES + NONCE_BYTES] = derive(&self.bytes, salt, label)?;
         let (key, nonce) = derived.split_at(SECRET_BYTES);
         let key = LessSafeKey::new(UnboundKey::new(&aead::AES_256_GCM, key)?);
         Ok((key, Nonce::try_assume_unique_for_key(nonce)?))
@@ -243,6 +286,12 @@ impl Ticket {
 }
 
 impl TicketId {
+    /// The same for all tickets of one upload: a newer start of it ends the older one, whichever ticket
+    /// it came by.
+    pub(crate) fn of_upload(grant: &Grant) -> TicketId {
+        TicketId(*blake3::hash(grant.file.as_str().as_bytes()).as_bytes())
+    }
+
     /// The id of something that has the length of a ticket.
     pub fn of(ticket: &[u8]) -> Option<TicketId> {
         let ticket: &[u8; TICKET_BYTES] = ticket.try_into().ok()?;

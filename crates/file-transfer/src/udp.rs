@@ -1,27 +1,35 @@
 //! UDP around the protocol's state machines: sockets, threads, the disk on the sender's side.
+//! Either end may be the client: it receives a download, and sends an upload.
 //!
 //! Nothing is decided here; what to send, when and to whom is the business of [`proto`](crate::proto).
 //!
 //! * the sending end: `server` (all of it) → `front_door` (one thread for each listen address) →
 //!   `sender_thread` (one for each session), with `source_file` (the disk)
 //! * the receiving end: `client` (a whole transfer) → `receive_loop` (the flow) → `run_buffer`
+//! * uploads: `send` (a client, on the sending end above) and `receiver_thread` (a node's session, on
+//!   the receiving end above); who may end either from outside is its `supervisor`
 //! * under both: `socket`, `datagram_io` (segmentation offload and its fallbacks), `wakeup`
 
 mod client;
 mod datagram_io;
 mod front_door;
 mod receive_loop;
+mod receiver_thread;
 mod run_buffer;
+mod send;
 mod send_options;
 mod sender_thread;
 mod server;
 mod socket;
 mod source_file;
+mod supervisor;
 pub(crate) mod wakeup;
 
 pub use client::{
     ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX, receive,
 };
+pub use receiver_thread::{OnUploadEnd, UploadReport, UploadService};
+pub use send::{SendConfig, SendError, SendResult, send};
 pub use send_options::{CongestionChoice, SendOptions};
 pub use sender_thread::SessionReport;
 pub use server::{OnSessionEnd, OpenError, OpenFile, UdpServer, UdpServerConfig};

@@ -8,7 +8,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, openat, openat2};
+use rustix::fs::{
+    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, mkdirat, openat, openat2,
+};
 use rustix::io::Errno;
 
 /// How often a lookup is repeated that lost a race against a rename.
@@ -19,7 +21,7 @@ const RESOLVE: ResolveFlags =
 
 /// A folder, held open: moving or replacing it by name changes nothing here.
 #[derive(Debug)]
-pub(super) struct Beneath {
+pub(crate) struct Beneath {
     root: OwnedFd,
     way: Way,
 }
@@ -32,7 +34,7 @@ enum Way {
 
 impl Beneath {
     /// Opens the folder; links in the way *to* it are the administrator's and are followed.
-    pub(super) fn open(folder: &Path) -> io::Result<Beneath> {
+    pub(crate) fn open(folder: &Path) -> io::Result<Beneath> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, folder, flags, Mode::empty())?;
         let way = match openat2(&root, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), RESOLVE)
@@ -46,12 +48,35 @@ impl Beneath {
     }
 
     /// Opens `path`, relative to the folder; empty or `.` is the folder itself.
-    pub(super) fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
         match self.way {
             Way::OneStep => self.open_in_one_step(path, flags),
             Way::PartByPart => self.open_part_by_part(path, flags),
         }
+    }
+
+    /// Opens the folder `path` below, and makes what is missing of it (mode 0755 less umask). What is
+    /// there and is no folder, a link to one too, is refused.
+    pub(crate) fn make_folder(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let mut folder = self.open_at(".", flags)?;
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        for end in ends.filter(|end| *end > 0) {
+            let way = path.get(..end).unwrap_or_default();
+            let name = way.rsplit('/').next().unwrap_or(way);
+            folder = match self.open_at(way, flags) {
+                Err(Errno::NOENT) => {
+                    // Made in the folder that is held open; whoever is quicker is as good.
+                    match mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
+                        Ok(()) | Err(Errno::EXIST) => self.open_at(way, flags)?,
+                        Err(errno) => return Err(errno),
+                    }
+                }
+                result => result?,
+            };
+        }
+        Ok(folder)
     }
 
     fn open_in_one_step(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -143,6 +168,26 @@ mod tests {
         assert_eq!(beneath.open_at("parent/secret", READ).map(drop), Err(Errno::LOOP));
         beneath.way = Way::PartByPart;
         assert_eq!(beneath.open_at("parent/secret", READ).map(drop), Err(Errno::NOTDIR));
+    }
+
+    #[test]
+    fn folders_are_made_where_they_are_missing_and_never_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::create_dir(dir.path().join("outside")).unwrap();
+        fs::write(root.join("file"), "f").unwrap();
+        symlink("../outside", root.join("link")).unwrap();
+        let mut beneath = Beneath::open(&root).unwrap();
+        for (way, made) in [(beneath.way, "one"), (Way::PartByPart, "two")] {
+            beneath.way = way;
+            assert!(beneath.make_folder("").is_ok(), "{way:?}");
+            assert!(beneath.make_folder(&format!("sub/{made}/deep")).is_ok(), "{way:?}");
+            assert!(root.join("sub").join(made).join("deep").is_dir());
+            assert!(beneath.make_folder("link/x").is_err(), "{way:?}");
+            assert!(beneath.make_folder("file").is_err(), "{way:?}");
+        }
+        assert_eq!(fs::read_dir(dir.path().join("outside")).unwrap().count(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::FILES_MAX;
 use super::beneath::Beneath;
 use crate::file_path::FilePath;
 use crate::file_version::{FILE_BYTES_MAX, FileVersion};
+use crate::uploads::PartId;
 
 /// Most folders that are looked into. Each costs a watch of the kernel.
 const FOLDERS_MAX: usize = 20_000;
@@ -40,9 +41,9 @@ pub(super) fn scan(
     Ok(scan.files)
 }
 
-/// Whether a path may be in the list, whatever is there.
-pub(super) fn is_offered(path: &FilePath) -> bool {
-    path.base_name() != PLACEHOLDER
+/// Whether a path may be in the list, whatever is there. The part of an upload never is.
+pub(crate) fn is_offered(path: &FilePath) -> bool {
+    path.base_name() != PLACEHOLDER && !PartId::is_part_of(path)
 }
 
 /// The version that a file has according to `stat`.

@@ -87,7 +87,9 @@ fn udp_failure(node: SocketAddr, part: &PartFile, error: ReceiveError) -> Failur
             Failure::Retry(DownloadError::Unreachable { node, error })
         }
         ReceiveError::Socket(error) => Failure::Retry(DownloadError::Unreachable { node, error }),
-        ReceiveError::Ticket(_) | ReceiveError::Forged => Failure::Retry(protocol(&error)),
+        ReceiveError::Ticket(_) | ReceiveError::Forged | ReceiveError::GivenUp(_) => {
+            Failure::Retry(protocol(&error))
+        }
     }
 }
 

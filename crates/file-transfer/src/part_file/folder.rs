@@ -131,7 +131,7 @@ pub(super) fn is_plain_file_of_ours(file: &File) -> bool {
 }
 
 /// Whether the name in the folder is that of the open file.
-pub(super) fn is_named(folder: &OwnedFd, name: &OsStr, file: &File) -> bool {
+pub(crate) fn is_named(folder: &OwnedFd, name: &OsStr, file: &File) -> bool {
     let named = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
     let open = file.metadata();
     matches!((named, open), (Ok(named), Ok(open)) if (named.st_dev, named.st_ino) == (open.dev(), open.ino()))
@@ -154,7 +154,7 @@ pub(super) fn rename_to_first_free(
 }
 
 /// Renames, and fails with `EXIST` if there is anything of the new name.
-fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+pub(crate) fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
     match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         // File systems without such a rename can usually make a second name.
         Err(Errno::INVAL | Errno::NOSYS) => {

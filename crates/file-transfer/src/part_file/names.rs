@@ -18,7 +18,7 @@ pub(super) fn file_name(save_as: &Path) -> Option<&OsStr> {
 }
 
 /// `NAME.EXT`, `NAME (1).EXT`, `NAME (2).EXT` …
-pub(super) fn numbered(name: &OsStr, number: u32) -> OsString {
+pub(crate) fn numbered(name: &OsStr, number: u32) -> OsString {
     if number == 0 {
         return name.to_owned();
     }

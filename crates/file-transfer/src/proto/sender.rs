@@ -291,6 +291,24 @@ impl Sender {
         }
     }
 
+    /// A client that sends speaks first: the next packet is a PING, repeated until it is answered,
+    /// which proves the client's address and starts the flow.
+    pub fn speak_first(&mut self) {
+        self.ping_due = true;
+    }
+
+    /// How long nothing authentic has come.
+    #[must_use]
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.liveness.last_heard())
+    }
+
+    /// Distinct file bytes the receiver says it has from this session.
+    #[must_use]
+    pub fn file_bytes_received(&self) -> u64 {
+        self.stats.file_bytes_received
+    }
+
     /// Ends the session. The outcome stands at once.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
         if self.outcome.is_none() {

@@ -37,6 +37,28 @@ fn the_golden_ticket_stays() {
 }
 
 #[test]
+fn the_golden_ticket_for_an_upload_stays() {
+    let golden = include_str!("../../tests/golden/upload_ticket.hex");
+    let digits: String = golden.lines().filter(|line| !line.starts_with('#')).collect();
+    let minted = key().mint_upload(&grant(), [9; 32]).unwrap();
+    assert_eq!(to_hex_line(minted.as_bytes()).trim_end(), digits);
+}
+
+#[test]
+fn a_ticket_is_good_for_its_direction_only() {
+    let upload = key().mint_upload(&grant(), [9; 32]).unwrap();
+    let either = |ticket: &Ticket| key().open_either(ticket.as_bytes(), NOW);
+    assert_eq!(either(&ticket()), Ok((Direction::Download, grant())));
+    assert_eq!(either(&upload), Ok((Direction::Upload, grant())));
+    assert_eq!(key().open(upload.as_bytes(), NOW), Err(TicketError::Version { found: 2 }));
+    for (ticket, version) in [(ticket(), 2), (upload, 1)] {
+        let mut relabelled = ticket.as_bytes().to_vec();
+        relabelled[0] = version;
+        assert_eq!(key().open_either(&relabelled, NOW), Err(TicketError::Forged));
+    }
+}
+
+#[test]
 fn the_longest_grant_fits_and_has_the_same_length() {
     let path = format!("{}/{}/x", "p".repeat(255), "q".repeat(254));
     let longest = Grant { user: "u".repeat(128), file: FilePath::parse(&path).unwrap(), ..grant() };

@@ -7,18 +7,16 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
-use super::receive_loop::ReceiveLoop;
+use super::receive_loop::{Bounds, ReceiveLoop};
 use super::socket::open_client_socket;
-use super::wakeup::{Wakeup, wait_readable};
+use super::supervisor::{Caller, Supervisor};
+use super::wakeup::wait_readable;
 use crate::file_version::FileVersion;
 use crate::proto::close_frame::CloseCode;
 use crate::proto::ecn::Ecn;
@@ -82,6 +80,9 @@ pub enum ReceiveError {
     /// The node has another version of the file than was asked for.
     #[error("the file has changed on the node")]
     FileChanged,
+    /// This end gave up by a rule of the protocol; the peer was told.
+    #[error("given up: {0:?}")]
+    GivenUp(CloseCode),
     /// Nothing gets through, or no longer: UDP is blocked, or the node is down. The rest may come
     /// another way.
     #[error("no answer over UDP")]
@@ -111,49 +112,61 @@ pub fn receive(
         end: Err(error),
         stats: ReceiverStats::default(),
     };
-    let wakeup = match Wakeup::new() {
-        Ok(wakeup) => wakeup,
-        Err(error) => return nothing(ReceiveError::Socket(error)),
+    let introduction = Introduction {
+        node: config.node,
+        ticket: &config.ticket,
+        secret: config.secret,
+        version: config.version,
     };
-    // Registers the wakeup with the token, so that cancelling ends a wait.
-    let mut cancelled = pin!(cancel.cancelled());
-    let waker = Waker::from(wakeup.clone());
-    let _ = cancelled.as_mut().poll(&mut Context::from_waker(&waker));
-
-    match Link::open(config.node, wakeup, cancel).and_then(|link| link.shake_hands(config)) {
-        Ok((link, session)) => ReceiveLoop::new(link, session, config, progress).run(sink),
+    Caller::supervise(cancel, |caller| match Link::establish(&introduction, caller) {
+        Ok((link, session)) => {
+            ReceiveLoop::new(link, session, &config.missing, progress, Bounds::OF_CLIENT).run(sink)
+        }
         Err(error) => nothing(error),
-    }
+    })
+    .unwrap_or_else(|error| nothing(ReceiveError::Socket(error)))
 }
 
-/// The client's socket, and what may interrupt a wait for it.
-pub(crate) struct Link<'a> {
+/// What a client shows a node, and what it expects to hear.
+pub(crate) struct Introduction<'a> {
+    pub(crate) node: SocketAddr,
+    pub(crate) ticket: &'a [u8],
+    pub(crate) secret: [u8; 32],
+    pub(crate) version: FileVersion,
+}
+
+/// One end's socket, and who may interrupt a wait for it.
+pub(crate) struct Link<S> {
     pub(crate) io: DatagramIo,
-    node: SocketAddr,
-    wakeup: Arc<Wakeup>,
-    cancel: &'a CancellationToken,
+    pub(crate) peer: SocketAddr,
+    pub(crate) supervisor: S,
 }
 
-impl<'a> Link<'a> {
-    fn open(
-        node: SocketAddr,
-        wakeup: Arc<Wakeup>,
-        cancel: &'a CancellationToken,
-    ) -> Result<Self, ReceiveError> {
-        let io = open_client_socket(node).and_then(DatagramIo::new);
-        Ok(Self { io: io.map_err(ReceiveError::Socket)?, node, wakeup, cancel })
+impl<'a> Link<&'a Caller<'a>> {
+    /// Opens a socket and shows the ticket until the node answers.
+    pub(crate) fn establish(
+        introduction: &Introduction<'_>,
+        caller: &'a Caller<'a>,
+    ) -> Result<(Self, Established), ReceiveError> {
+        let io = open_client_socket(introduction.node).and_then(DatagramIo::new);
+        let io = io.map_err(ReceiveError::Socket)?;
+        let link = Self { io, peer: introduction.node, supervisor: caller };
+        link.shake_hands(introduction)
     }
 
-    /// Shows the ticket until the node answers.
-    fn shake_hands(mut self, config: &ReceiveConfig) -> Result<(Self, Established), ReceiveError> {
+    fn shake_hands(
+        mut self,
+        introduction: &Introduction<'_>,
+    ) -> Result<(Self, Established), ReceiveError> {
         let random = random_bytes().map_err(ReceiveError::Socket)?;
         let suites = CipherSuites::of_this_machine();
-        let mut handshake = ClientHandshake::new(&config.ticket, config.secret, random, suites)?;
+        let Introduction { ticket, secret, .. } = introduction;
+        let mut handshake = ClientHandshake::new(ticket, *secret, random, suites)?;
         let give_up = Instant::now() + SILENCE_AT_START_MAX;
         let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
         loop {
             let now = Instant::now();
-            if self.is_cancelled() {
+            if self.supervisor.end().is_some() {
                 return Err(ReceiveError::Cancelled);
             }
             if now >= give_up {
@@ -172,40 +185,38 @@ impl<'a> Link<'a> {
             let mut datagrams = arrived.chunks_mut(received.stride);
             let established = datagrams.find_map(|one| handshake.handle_datagram(now, one));
             if let Some(session) = established {
-                return Ok((self, checked(session, config)?));
+                return Ok((self, checked(session, introduction.version)?));
             }
         }
     }
+}
 
+impl<S: Supervisor> Link<S> {
     /// Sends one datagram; a failure is loss.
     pub(crate) fn send(&mut self, datagram: &[u8]) {
         let outgoing = Outgoing {
-            to: self.node,
+            to: self.peer,
             from_ip: None,
             contents: datagram,
             segment_bytes: datagram.len(),
             ecn: Ecn::NotEct,
         };
         if self.io.send(&outgoing) != Sent::All {
-            tracing::trace!(node = %self.node, "a datagram was not sent");
+            tracing::trace!(peer = %self.peer, "a datagram was not sent");
         }
     }
 
-    /// Waits for a datagram, for cancellation, or until `until`.
+    /// Waits for a datagram, for the end from outside, or until `until`.
     pub(crate) fn wait(&self, until: Instant) -> io::Result<()> {
         let timeout = until.saturating_duration_since(Instant::now());
-        wait_readable(self.io.as_fd(), &self.wakeup, Some(timeout)).map(drop)
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        wait_readable(self.io.as_fd(), self.supervisor.wakeup(), Some(timeout)).map(drop)
     }
 }
 
 /// A session for the very file that was asked for.
-fn checked(session: Established, config: &ReceiveConfig) -> Result<Established, ReceiveError> {
+fn checked(session: Established, version: FileVersion) -> Result<Established, ReceiveError> {
     let WelcomeBody { file_bytes: size, modified_ns } = session.file;
-    if (FileVersion { size, modified_ns }) == config.version {
+    if (FileVersion { size, modified_ns }) == version {
         Ok(session)
     } else {
         Err(ReceiveError::FileChanged)

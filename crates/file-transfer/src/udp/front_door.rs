@@ -14,10 +14,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
+use super::receiver_thread;
 use super::sender_thread::{self, SessionStart};
 use super::server::Service;
 use super::socket::{open_session_socket, prepare_listener};
 use super::wakeup::{Wakeup, wait_readable};
+use crate::proto::close_frame::CloseCode;
 use crate::proto::ecn::Ecn;
 use crate::proto::front_door::{
     DoorRandomness, FrontDoor, FrontDoorOutput, NewSession, OpenedTicket,
@@ -25,7 +27,7 @@ use crate::proto::front_door::{
 use crate::proto::hello::WelcomeBody;
 use crate::proto::keys::CipherSuites;
 use crate::sessions::Refusal;
-use crate::ticket::{Grant, TicketId};
+use crate::ticket::{Direction, Grant, TicketId};
 
 /// Receives in a row before the thread looks whether it is to end.
 const RECEIVES_PER_TURN: usize = 64;
@@ -63,6 +65,7 @@ pub(crate) fn spawn(
 pub(crate) struct Admitted {
     pub(crate) grant: Grant,
     pub(crate) ticket: TicketId,
+    pub(crate) direction: Direction,
 }
 
 struct Door {
@@ -169,7 +172,8 @@ impl Door {
     }
 
     fn let_in(&mut self, origin: Origin, session: NewSession<SocketAddr, Admitted>, first: &[u8]) {
-        let Admitted { grant, ticket } = &session.grant;
+        let Admitted { grant, ticket, direction } = &session.grant;
+        let direction = *direction;
         let place = match self.service.sessions.admit(*ticket, &grant.user, grant.login) {
             Ok(place) => Some(place),
             Err(Refusal::Full) => None,
@@ -187,8 +191,11 @@ impl Door {
         self.sort_early(&mut io, origin.from, &mut early);
         let start = SessionStart { session, io, early };
         match place {
-            Some(place) => sender_thread::spawn(start, place, &self.service),
-            None => sender_thread::refuse(start),
+            Some(place) => match direction {
+                Direction::Download => sender_thread::spawn(start, place, &self.service),
+                Direction::Upload => receiver_thread::spawn(start, place, &self.service),
+            },
+            None => sender_thread::refuse(start, CloseCode::Busy, "all places are taken"),
         }
     }
 
@@ -221,8 +228,8 @@ impl Now {
 /// Opens a ticket that a HELLO shows, unless its login has ended meanwhile.
 fn open_ticket(service: &Service, now: Now, ticket: &[u8]) -> Option<OpenedTicket<Admitted>> {
     let id = TicketId::of(ticket)?;
-    let grant = match service.key.open(ticket, now.unix) {
-        Ok(grant) => grant,
+    let (direction, grant) = match service.key.open_either(ticket, now.unix) {
+        Ok(opened) => opened,
         Err(error) => {
             tracing::debug!(%error, "a HELLO shows a bad ticket");
             return None;
@@ -231,12 +238,21 @@ fn open_ticket(service: &Service, now: Now, ticket: &[u8]) -> Option<OpenedTicke
     if service.sessions.has_ended(grant.login) {
         return None;
     }
+    let takes_it = direction == Direction::Download || service.uploads.is_some();
+    if !takes_it {
+        tracing::debug!("a HELLO shows a ticket for an upload, which this node does not take");
+        return None;
+    }
+    let id = match direction {
+        Direction::Download => id,
+        Direction::Upload => TicketId::of_upload(&grant),
+    };
     let version = grant.version;
     Some(OpenedTicket {
         secret: grant.secret,
         file: WelcomeBody { file_bytes: version.size, modified_ns: version.modified_ns },
         expires_at_unix: grant.expires_at,
-        grant: Admitted { grant, ticket: id },
+        grant: Admitted { grant, ticket: id, direction },
     })
 }
 

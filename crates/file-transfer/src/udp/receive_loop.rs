@@ -8,15 +8,15 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::client::{
-    Link, ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX,
-};
+use super::client::{Link, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX};
 use super::datagram_io::RECEIVE_BUFFER_BYTES;
 use super::run_buffer::RunBuffer;
 use super::socket::receive_window;
+use super::supervisor::Supervisor;
 use crate::proto::close_frame::{CloseCode, CloseFrame};
+use crate::proto::ecn::Ecn;
 use crate::proto::handshake::Established;
-use crate::proto::limits::DATAGRAM_BYTES_BASE;
+use crate::proto::limits::{self, DATAGRAM_BYTES_BASE};
 use crate::proto::receiver::{Receiver, ReceiverOutcome};
 use crate::range_set::RangeSet;
 use crate::sink::Sink;
@@ -28,12 +28,48 @@ const RECEIVES_PER_TURN: usize = 4;
 /// for the result is not kept waiting for the other end's answer.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
 
+/// How patient a receiving end is, and how much it takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Without a packet for so long at the start …
+    pub(crate) silence_at_start_max: Duration,
+    /// … or later nothing gets through.
+    pub(crate) silence_max: Duration,
+    /// A peer that answers and sends no byte that is missing for so long is closed as stalled.
+    pub(crate) stall_max: Duration,
+    /// File bytes taken in all, repeats included.
+    pub(crate) bytes_max: u64,
+}
+
+impl Bounds {
+    /// There is another way to try, and a node keeps to what the ticket allows by itself.
+    pub(crate) const OF_CLIENT: Self = Self {
+        silence_at_start_max: SILENCE_AT_START_MAX,
+        silence_max: SILENCE_MAX,
+        stall_max: Duration::MAX,
+        bytes_max: u64::MAX,
+    };
+
+    /// A node waits as long as the protocol does, and takes what the ticket allows.
+    pub(crate) fn of_node(bytes_max: u64) -> Self {
+        Self {
+            silence_at_start_max: limits::SILENCE_MAX,
+            silence_max: limits::SILENCE_MAX,
+            stall_max: limits::STALL_MAX,
+            bytes_max,
+        }
+    }
+}
+
 /// One session's receiving end.
-pub(crate) struct ReceiveLoop<'a> {
-    link: Link<'a>,
+pub(crate) struct ReceiveLoop<'a, S> {
+    link: Link<S>,
     receiver: Receiver,
     asked: &'a RangeSet,
     progress: &'a AtomicU64,
+    bounds: Bounds,
+    /// Since when no missing byte has come, and how many had.
+    progressed: (Instant, u64),
     runs: RunBuffer,
     /// What came after the sink had failed.
     dropped: RangeSet,
@@ -41,20 +77,23 @@ pub(crate) struct ReceiveLoop<'a> {
     started: Instant,
 }
 
-impl<'a> ReceiveLoop<'a> {
+impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
     pub(crate) fn new(
-        link: Link<'a>,
+        link: Link<S>,
         session: Established,
-        config: &'a ReceiveConfig,
+        missing: &'a RangeSet,
         progress: &'a AtomicU64,
+        bounds: Bounds,
     ) -> Self {
         let started = Instant::now();
         let window = receive_window(link.io.socket());
         Self {
             link,
-            receiver: Receiver::new(started, session, config.missing.clone(), window),
-            asked: &config.missing,
+            receiver: Receiver::new(started, session, missing.clone(), window),
+            asked: missing,
             progress,
+            bounds,
+            progressed: (started, 0),
             runs: RunBuffer::new(),
             dropped: RangeSet::new(),
             buffer: vec![0; RECEIVE_BUFFER_BYTES],
@@ -71,9 +110,10 @@ impl<'a> ReceiveLoop<'a> {
         {
             end = Err(ReceiveError::Disk(error));
         }
-        if let Some((code, reason)) = last_words(&end) {
+        if let Some((code, reason)) = self.last_words(&end) {
             self.receiver.close(Instant::now(), code, &reason);
         }
+        self.link.supervisor.over();
         self.say_farewell();
         let mut present = self.asked.clone();
         present.remove_all(self.receiver.missing());
@@ -82,11 +122,25 @@ impl<'a> ReceiveLoop<'a> {
         Received { present, end, stats: self.receiver.stats() }
     }
 
+    /// Takes datagrams of the peer that arrived before this loop began.
+    pub(crate) fn take_early(&mut self, early: &mut [Vec<u8>], sink: &mut impl Sink) {
+        let now = Instant::now();
+        let (runs, dropped) = (&mut self.runs, &mut self.dropped);
+        for datagram in early {
+            self.receiver.handle_datagram(now, Ecn::NotEct, datagram, |offset, chunk| {
+                if runs.add(offset, chunk, sink).is_err() {
+                    // The sink says so again at the next write.
+                    dropped.insert(offset..offset + chunk.len() as u64);
+                }
+            });
+        }
+    }
+
     /// Until everything is written to the sink and the sender is about to be told.
     fn receive_all(&mut self, sink: &mut impl Sink) -> Result<(), ReceiveError> {
         loop {
             let now = Instant::now();
-            if self.link.is_cancelled() {
+            if self.link.supervisor.end().is_some() {
                 return Err(ReceiveError::Cancelled);
             }
             self.receiver.handle_timeout(now);
@@ -96,6 +150,7 @@ impl<'a> ReceiveLoop<'a> {
                 self.receiver.finish(now);
                 return Ok(());
             }
+            self.check_bounds(now)?;
             self.transmit(now);
             let give_up = self.give_up_at(now);
             if now >= give_up {
@@ -143,10 +198,39 @@ impl<'a> ReceiveLoop<'a> {
     /// not answer, so the time runs from the start.
     fn give_up_at(&self, now: Instant) -> Instant {
         if self.receiver.stats().packets == 0 {
-            return self.started + SILENCE_AT_START_MAX;
+            return self.started + self.bounds.silence_at_start_max;
         }
         let heard = now.checked_sub(self.receiver.silent_for(now)).unwrap_or(now);
-        heard + SILENCE_MAX
+        heard + self.bounds.silence_max
+    }
+
+    /// Gives up on a peer that sends more than it may, or nothing that is missing.
+    fn check_bounds(&mut self, now: Instant) -> Result<(), ReceiveError> {
+        let (new, repeated) = (self.receiver.file_bytes(), self.receiver.stats().redundant_bytes);
+        if new.saturating_add(repeated) > self.bounds.bytes_max {
+            return Err(ReceiveError::GivenUp(CloseCode::LimitReached));
+        }
+        if new != self.progressed.1 {
+            self.progressed = (now, new);
+        }
+        if now.saturating_duration_since(self.progressed.0) >= self.bounds.stall_max {
+            return Err(ReceiveError::GivenUp(CloseCode::Stalled));
+        }
+        Ok(())
+    }
+
+    /// What the sender is told when this end gives up. Nothing if it knows.
+    fn last_words(&self, end: &Result<(), ReceiveError>) -> Option<(CloseCode, String)> {
+        match end {
+            Err(ReceiveError::Disk(error)) => {
+                Some((CloseCode::DiskFailed, error.kind().to_string()))
+            }
+            Err(ReceiveError::GivenUp(code)) => Some((*code, String::new())),
+            Err(ReceiveError::Cancelled) => {
+                self.link.supervisor.end().map(|(code, reason)| (code, reason.to_owned()))
+            }
+            Ok(()) | Err(_) => None,
+        }
     }
 
     /// Tells the sender that it is over, until it has answered or [`FAREWELL_MAX`] has passed.
@@ -186,15 +270,6 @@ fn end_of(receiver: &Receiver) -> Option<Result<(), ReceiveError>> {
         return Some(Ok(()));
     }
     receiver.outcome().map(|outcome| Err(error_of(outcome)))
-}
-
-/// What the sender is told when this end gives up. Nothing if it knows.
-fn last_words(end: &Result<(), ReceiveError>) -> Option<(CloseCode, String)> {
-    match end {
-        Err(ReceiveError::Disk(error)) => Some((CloseCode::DiskFailed, error.kind().to_string())),
-        Err(ReceiveError::Cancelled) => Some((CloseCode::Cancelled, String::new())),
-        Ok(()) | Err(_) => None,
-    }
 }
 
 fn error_of(outcome: &ReceiverOutcome) -> ReceiveError {

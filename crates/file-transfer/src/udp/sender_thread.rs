@@ -13,6 +13,7 @@ use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, SEGMENTS_MA
 use super::front_door::Admitted;
 use super::server::{OpenError, Service};
 use super::source_file::{SourceError, SourceFile};
+use super::supervisor::Supervisor;
 use super::wakeup::wait_readable;
 use crate::file_path::FilePath;
 use crate::proto::close_frame::CloseCode;
@@ -21,7 +22,7 @@ use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX};
 use crate::proto::sender::{
     Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats,
 };
-use crate::sessions::{EndReason, Place, SessionControl};
+use crate::sessions::Place;
 use crate::ticket::Grant;
 
 /// Batches sent in a row before ACKs are looked for.
@@ -80,11 +81,11 @@ pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
     }
 }
 
-/// Tells a peer that there is no place for it. Said once: if it is lost, the peer hears nothing.
-pub(crate) fn refuse(start: SessionStart) {
+/// Tells a peer why there is nothing for it. Said once: if it is lost, the peer hears nothing.
+pub(crate) fn refuse(start: SessionStart, code: CloseCode, reason: &str) {
     let now = Instant::now();
-    let mut session = Session::new(now, start, CongestionChoice::default());
-    session.sender.close(now, CloseCode::Busy, "all places are taken");
+    let mut session = Session::of_node(now, start, CongestionChoice::default());
+    session.sender.close(now, code, reason);
     session.transmit(now);
 }
 
@@ -93,8 +94,8 @@ fn run(start: SessionStart, place: &Place, service: &Service) -> SessionReport {
     let peer = start.session.peer;
     let Grant { user, login, file, .. } = start.session.grant.grant.clone();
     let source = open_source(&start.session.grant.grant, service);
-    let mut session = Session::new(began, start, service.sending.congestion);
-    let end = session.run(place, source);
+    let mut session = Session::of_node(began, start, service.sending.congestion);
+    let end = session.run(&place, source, |_| {});
     SessionReport {
         user,
         login,
@@ -116,17 +117,32 @@ fn open_source(grant: &Grant, service: &Service) -> Result<SourceFile, SourceErr
     }
 }
 
-struct Session {
+/// How patient a client's sending end is: there is another way to try. A node waits as long as the
+/// protocol does.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// Without a packet for so long at the start …
+    pub(crate) at_start: Duration,
+    /// … or later nothing gets through.
+    pub(crate) later: Duration,
+}
+
+/// A sending end with its socket and its buffers.
+pub(crate) struct Session {
     io: DatagramIo,
     peer: SocketAddr,
     sender: Sender,
     batch: Batch,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
+    patience: Option<Patience>,
+    started: Instant,
+    /// Why the file cannot be sent any further.
+    problem: Option<SourceError>,
 }
 
 impl Session {
-    fn new(now: Instant, start: SessionStart, congestion: CongestionChoice) -> Self {
+    fn of_node(now: Instant, start: SessionStart, congestion: CongestionChoice) -> Self {
         let SessionStart { session, io, mut early } = start;
         let seed = rand::random();
         let config = SenderConfig {
@@ -141,36 +157,65 @@ impl Session {
         };
         let mut sender = Sender::new(now, config);
         early.iter_mut().for_each(|datagram| sender.handle_datagram(now, datagram));
+        Self::new(now, io, session.peer, sender, None)
+    }
+
+    pub(crate) fn new(
+        now: Instant,
+        io: DatagramIo,
+        peer: SocketAddr,
+        sender: Sender,
+        patience: Option<Patience>,
+    ) -> Self {
         Self {
             io,
-            peer: session.peer,
+            peer,
             sender,
             batch: Batch::new(),
             outgoing: vec![0; BATCH_BYTES_MAX],
             incoming: vec![0; RECEIVE_BUFFER_BYTES],
+            patience,
+            started: now,
+            problem: None,
         }
     }
 
+    /// The state machine, for its counters.
+    pub(crate) fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Why the file could not be sent to the end, where that was it.
+    pub(crate) fn into_problem(self) -> Option<SourceError> {
+        self.problem
+    }
+
     /// Sends what is asked for until the session has ended and its end was told.
-    fn run(&mut self, place: &Place, source: Result<SourceFile, SourceError>) -> SenderOutcome {
+    pub(crate) fn run(
+        &mut self,
+        supervisor: &impl Supervisor,
+        source: Result<SourceFile, SourceError>,
+        mut received: impl FnMut(u64),
+    ) -> SenderOutcome {
         let source = match source {
             Ok(source) => Some(source),
             Err(error) => {
-                self.give_up(&error);
+                self.give_up(error);
                 None
             }
         };
         let mut farewell_ends = None;
         loop {
             let now = Instant::now();
-            if let Some(reason) = place.control().end() {
-                let (code, reason) = last_words(reason);
+            if let Some((code, reason)) = supervisor.end() {
                 self.sender.close(now, code, reason);
+            }
+            if self.silent_at(now).is_some_and(|at| now >= at) {
+                return SenderOutcome::Silent;
             }
             self.sender.handle_timeout(now);
             if self.sender.outcome().is_some() && farewell_ends.is_none() {
-                // Before the peer hears of the end: it may start the next transfer at once.
-                place.vacate();
+                supervisor.over();
                 farewell_ends = Some(now + FAREWELL_MAX);
             }
             self.transmit(now);
@@ -181,10 +226,22 @@ impl Session {
                 return outcome.clone();
             }
             let heard = self.receive_turn();
+            received(self.sender.file_bytes_received());
             if !sends_more && !heard {
-                self.wait(place.control(), farewell_ends);
+                self.wait(supervisor, farewell_ends);
             }
         }
+    }
+
+    /// When a silence that has lasted until `now` will have lasted too long for this end.
+    fn silent_at(&self, now: Instant) -> Option<Instant> {
+        let Patience { at_start, later } = self.patience?;
+        if self.sender.outcome().is_some() {
+            return None;
+        }
+        let heard = now.checked_sub(self.sender.silent_for(now)).unwrap_or(now);
+        // Until the first packet, the silence began with the session.
+        Some(if heard <= self.started { self.started + at_start } else { heard + later })
     }
 
     /// Sends the datagrams without file bytes that are due.
@@ -203,7 +260,7 @@ impl Session {
             }
             let places = self.batch.slots().iter().map(|slot| (slot.offset(), slot.payload()));
             if let Err(error) = source.fill(&mut self.outgoing, places) {
-                self.give_up(&error);
+                self.give_up(error);
                 return false;
             }
             for slot in self.batch.slots() {
@@ -253,16 +310,17 @@ impl Session {
     }
 
     /// Waits for a datagram, for the end, or until something is due.
-    fn wait(&self, control: &SessionControl, farewell_ends: Option<Instant>) {
+    fn wait(&self, supervisor: &impl Supervisor, farewell_ends: Option<Instant>) {
         let now = Instant::now();
-        let due = [self.sender.poll_timeout(now), farewell_ends].into_iter().flatten().min();
+        let times = [self.sender.poll_timeout(now), farewell_ends, self.silent_at(now)];
+        let due = times.into_iter().flatten().min();
         let timeout = due.map(|due| due.saturating_duration_since(now));
-        if let Err(error) = wait_readable(self.io.as_fd(), control.wakeup(), timeout) {
+        if let Err(error) = wait_readable(self.io.as_fd(), supervisor.wakeup(), timeout) {
             tracing::warn!(%error, "a session cannot wait");
         }
     }
 
-    fn give_up(&mut self, error: &SourceError) {
+    fn give_up(&mut self, error: SourceError) {
         let code = match error {
             SourceError::Changed => CloseCode::FileChanged,
             SourceError::Unreadable(_) => CloseCode::FileUnreadable,
@@ -270,14 +328,6 @@ impl Session {
         tracing::info!(%error, peer = %self.peer, "a transfer is given up");
         // What the disk said is the operator's business.
         self.sender.close(Instant::now(), code, "");
-    }
-}
-
-/// What the receiver is told when the session is ended from outside.
-fn last_words(reason: EndReason) -> (CloseCode, &'static str) {
-    match reason {
-        EndReason::LoginEnded => (CloseCode::LoginEnded, "the login has ended"),
-        EndReason::ShuttingDown => (CloseCode::ShuttingDown, "the node is being shut down"),
-        EndReason::Superseded => (CloseCode::Replaced, "the transfer was started anew"),
+        self.problem = Some(error);
     }
 }

@@ -1,4 +1,5 @@
-//! The sending service over UDP: one front door for each listen address, one thread for each
+//! The service over UDP, sending and, where uploads are taken, receiving: one front door for each
+//! listen address, one thread for each
 //! confirmed session, the sessions' limits and end common to all.
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use super::datagram_io::{ReceiveFault, SendFault};
 use super::front_door;
+use super::receiver_thread::UploadService;
 use super::send_options::SendOptions;
 use super::sender_thread::SessionReport;
 use super::wakeup::Wakeup;
@@ -48,6 +50,8 @@ pub struct UdpServerConfig {
     pub sending: SendOptions,
     /// Told of ended sessions.
     pub on_session_end: Option<OnSessionEnd>,
+    /// Where uploads go. `None`: tickets for uploads get no answer.
+    pub uploads: Option<UploadService>,
 }
 
 /// What all front doors and sessions of a server share.
@@ -55,6 +59,7 @@ pub(crate) struct Service {
     pub(crate) key: TicketKey,
     pub(crate) open_file: OpenFile,
     pub(crate) on_session_end: Option<OnSessionEnd>,
+    pub(crate) uploads: Option<UploadService>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) sending: SendOptions,
     /// Makes the faults of each session's socket; tests only.
@@ -63,7 +68,7 @@ pub(crate) struct Service {
     pub(crate) receive_fault: Option<Box<dyn Fn() -> ReceiveFault + Send + Sync>>,
 }
 
-/// A running sending service. Dropping it shuts it down.
+/// A running service. Dropping it shuts it down.
 pub struct UdpServer {
     service: Arc<Service>,
     addresses: Vec<SocketAddr>,
@@ -78,12 +83,13 @@ impl UdpServer {
     /// # Errors
     /// If a socket cannot be prepared or a thread not be started.
     pub fn start(sockets: Vec<UdpSocket>, config: UdpServerConfig) -> io::Result<Self> {
-        let UdpServerConfig { key, open_file, limits, sending, on_session_end } = config;
+        let UdpServerConfig { key, open_file, limits, sending, on_session_end, uploads } = config;
         let sessions = Sessions::new(limits);
         let service = Service {
             key,
             open_file,
             on_session_end,
+            uploads,
             sessions,
             sending,
             send_fault: None,

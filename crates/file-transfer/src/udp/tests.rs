@@ -61,6 +61,7 @@ fn check_with(
         key: key.clone(),
         open_file: Box::new(move |_| File::open(&path).map_err(|_| OpenError::Gone)),
         on_session_end: Some(Box::new(move |ended| report.send(ended.clone()).unwrap())),
+        uploads: None,
         sessions: Sessions::new(SessionLimits::default()),
         sending: SendOptions::default(),
         send_fault: Some(Box::new(move || fault(counted.clone(), fails.clone()))),

@@ -1,4 +1,4 @@
-//! The UDP transfer by real sockets on loopback: what arrives, what strangers get, and bad paths.
+//! The UDP transfer, both ways, by real sockets on loopback: what arrives, what strangers get, and bad paths.
 
 #[cfg(test)]
 mod lossy_proxy;
@@ -11,3 +11,5 @@ mod hostile;
 mod lossy_path;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod upload;

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::{Mutex, mpsc};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
@@ -12,8 +12,9 @@ use file_transfer::range_set::RangeSet;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::udp::{
     OpenError, ReceiveConfig, SendOptions, SessionLimits, SessionReport, UdpServer,
-    UdpServerConfig, bind_listener,
+    UdpServerConfig, UploadReport, UploadService, bind_listener,
 };
+use file_transfer::uploads::{UploadRules, UploadStore};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
 use tempfile::TempDir;
@@ -21,12 +22,24 @@ use tempfile::TempDir;
 /// The user of all tickets.
 pub(crate) const USER: &str = "ann";
 
+/// What may be uploaded to the node.
+pub(crate) const UPLOAD_RULES: UploadRules = UploadRules {
+    folder: None,
+    quota_bytes_per_user: 1 << 30,
+    file_bytes_max: 1 << 30,
+    parts_kept: Duration::from_secs(3600),
+};
+
 /// A node, its folder, and the reports of its ended sessions.
 pub(crate) struct UdpNode {
     pub(crate) server: UdpServer,
     /// Locked while a test waits for the next one.
     reports: Mutex<mpsc::Receiver<SessionReport>>,
-    folder: TempDir,
+    /// How ended uploads ended, as text.
+    upload_reports: Mutex<mpsc::Receiver<String>>,
+    pub(crate) store: Arc<UploadStore>,
+    pub(crate) folder: TempDir,
+    _data: TempDir,
     pub(crate) key: TicketKey,
 }
 
@@ -56,6 +69,10 @@ impl UdpNode {
         let root = folder.path().to_owned();
         let key = TicketKey::from_bytes([7; 32]).unwrap();
         let (report, reports) = mpsc::channel();
+        let (upload_report, upload_reports) = mpsc::channel();
+        let data = TempDir::new().unwrap();
+        let store = UploadStore::open(folder.path(), data.path(), UPLOAD_RULES).unwrap();
+        let store = Arc::new(store);
         let config = UdpServerConfig {
             sending: SendOptions::default(),
             key: key.clone(),
@@ -67,14 +84,33 @@ impl UdpNode {
                 // A test that does not look has dropped the other end.
                 let _ = report.send(ended.clone());
             })),
+            uploads: Some(UploadService {
+                store: Arc::clone(&store),
+                on_session_end: Some(Box::new(move |ended: &UploadReport| {
+                    let _ = upload_report.send(format!("{:?}", ended.end));
+                })),
+            }),
         };
         let server = UdpServer::start(sockets, config).unwrap();
-        Self { server, reports: Mutex::new(reports), folder, key }
+        Self {
+            server,
+            store,
+            reports: Mutex::new(reports),
+            upload_reports: Mutex::new(upload_reports),
+            folder,
+            _data: data,
+            key,
+        }
     }
 
     /// Waits for the next session to end.
     pub(crate) fn next_report(&self) -> SessionReport {
         self.reports.lock().unwrap().recv().unwrap()
+    }
+
+    /// Waits for the next upload's session to end; `Ok(())` if every byte came.
+    pub(crate) fn next_upload_report(&self) -> String {
+        self.upload_reports.lock().unwrap().recv().unwrap()
     }
 
     /// Where the first front door listens.
@@ -132,8 +168,8 @@ pub(crate) fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn random_bytes() -> [u8; 32] {
-    let mut bytes = [0; 32];
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();
     bytes
 }

@@ -1,0 +1,102 @@
+//! From part to file: checked, safely on disk, and then there for everybody in one step.
+
+use std::ffi::OsStr;
+
+use rustix::fs::{AtFlags, fsync, statat};
+use rustix::io::Errno;
+
+use super::record::{Record, Stored};
+use super::{Settled, StoredUpload, UploadError, UploadHandle, UploadStore, folder_of};
+use crate::file_path::FilePath;
+use crate::part_file::{names, rename_to_new};
+
+/// How many names are tried, `NAME`, `NAME (1)` and so on.
+const NAMES_MAX: u32 = 10_000;
+
+impl UploadStore {
+    /// The client has sent everything, and this is the hash of it: checks what is on disk, and gives it
+    /// its name if it is the same. Blocks for the hashing and for the disk. Asked again, it says the
+    /// same again.
+    ///
+    /// # Errors
+    /// If the disk fails; the part stays then, and it may be tried again.
+    pub fn settle(&self, upload: &UploadHandle, root: &[u8; 32]) -> Result<Settled, UploadError> {
+        let part = &upload.part;
+        let _turn = part.settling();
+        if let Some(Stored { path, root: stored }) = part.stored() {
+            let is_same = stored == *root;
+            return is_same
+                .then_some(Settled::Stored(StoredUpload { path, root: stored }))
+                .ok_or(UploadError::Gone);
+        }
+        let missing = part.end_sessions();
+        if missing > 0 {
+            return Ok(Settled::Incomplete { missing });
+        }
+        if part.hash().map_err(UploadError::disk)? != Some(*root) {
+            return Ok(Settled::Differs);
+        }
+        part.sync().map_err(UploadError::disk)?;
+        let stored = self.land(upload, root)?;
+        part.set_stored(stored.clone());
+        self.records.remove_marks(upload.id);
+        Ok(Settled::Stored(StoredUpload { path: stored.path, root: stored.root }))
+    }
+
+    fn land(&self, upload: &UploadHandle, root: &[u8; 32]) -> Result<Stored, UploadError> {
+        let record = self.state().ledger.record(upload.id).cloned().ok_or(UploadError::Gone)?;
+        if !upload.part.is_named() {
+            // Somebody moved or replaced it: what has that name is not what was checked.
+            return Err(UploadError::Gone);
+        }
+        for number in 0..NAMES_MAX {
+            let path = numbered_path(&record.path, number)?;
+            let stored = Stored { path, root: *root };
+            if self.try_name(upload, &record, &stored)? {
+                return Ok(stored);
+            }
+        }
+        Err(UploadError::Disk(Errno::EXIST.into()))
+    }
+
+    /// Gives the part this name, if nothing has it; says whether.
+    fn try_name(
+        &self,
+        upload: &UploadHandle,
+        record: &Record,
+        stored: &Stored,
+    ) -> Result<bool, UploadError> {
+        let (folder, name) = (upload.part.folder(), stored.path.base_name());
+        if statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Ok(false);
+        }
+        // The record first: after a crash the file's inode tells whether the rename was reached.
+        let landed = Record { stored: Some(stored.clone()), ..record.clone() };
+        self.records.save(upload.id, &landed).map_err(UploadError::disk)?;
+        let part_name: &OsStr = upload.part.name().as_ref();
+        let renamed = rename_to_new(folder, part_name, name.as_ref());
+        if renamed.is_err() {
+            self.records.save(upload.id, record).map_err(UploadError::disk)?;
+        }
+        match renamed {
+            Ok(()) => {
+                fsync(folder).map_err(|errno| UploadError::disk(errno.into()))?;
+                self.state().ledger.insert(upload.id, landed);
+                Ok(true)
+            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(UploadError::disk(errno.into())),
+        }
+    }
+}
+
+/// `folder/NAME.EXT`, `folder/NAME (1).EXT` …
+fn numbered_path(path: &FilePath, number: u32) -> Result<FilePath, UploadError> {
+    let name = names::numbered(path.base_name().as_ref(), number);
+    // A path in Unicode is cut between characters only.
+    let name = name.to_str().ok_or(UploadError::Hidden)?;
+    Ok(match folder_of(path) {
+        "" => FilePath::parse(name)?,
+        folder => FilePath::parse(&format!("{folder}/{name}"))?,
+    })
+}
