@@ -26,6 +26,8 @@ pub mod download;
 
 pub mod part_file;
 
+pub mod upload;
+
 pub mod uploads;
 
 pub mod sink;

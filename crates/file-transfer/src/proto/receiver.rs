@@ -140,7 +140,8 @@ impl Receiver {
         self.take(now, ecn, &header);
         match header.kind {
             // A receiver's own kinds are authentic, but mean nothing here.
-            PacketKind::Data | PacketKind::Ack | PacketKind::Want | PacketKind::PathResponse => {}
+            PacketKind::Data | PacketKind::Ack | PacketKind::PathResponse => {}
+            PacketKind::Want => self.close(now, CloseCode::Violation, "both ends want to receive"),
             PacketKind::Probe => self.acks.eliciting(now, header.number, true, self.rtt),
             PacketKind::Ping => self.handle_ping(now, &header, body),
             PacketKind::PathChallenge => self.path_response = body.first_chunk().copied(),

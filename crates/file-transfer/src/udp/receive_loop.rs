@@ -110,6 +110,10 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         {
             end = Err(ReceiveError::Disk(error));
         }
+        // A sink that is taken away fails, too: then it is the end from outside that counts.
+        if matches!(end, Err(ReceiveError::Disk(_))) && self.link.supervisor.end().is_some() {
+            end = Err(ReceiveError::Cancelled);
+        }
         if let Some((code, reason)) = self.last_words(&end) {
             self.receiver.close(Instant::now(), code, &reason);
         }

@@ -7,7 +7,6 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -86,13 +85,14 @@ pub enum SendError {
     Forged,
 }
 
-/// Sends what the node asks for of `file`; `progress` counts the bytes that it says it got.
+/// Sends what the node asks for of `file`; `received` is told how many bytes the node says it got, each
+/// time that it may have said so.
 ///
 /// Cancelling ends it at once, from any thread.
 pub fn send(
     config: &SendConfig,
     file: File,
-    progress: &AtomicU64,
+    received: impl FnMut(u64),
     cancel: &CancellationToken,
 ) -> SendResult {
     let nothing = |error| SendResult { end: Err(error), stats: SenderStats::default() };
@@ -107,7 +107,7 @@ pub fn send(
         version: config.version,
     };
     Caller::supervise(cancel, |caller| match Link::establish(&introduction, caller) {
-        Ok((link, established)) => send_all(link, established, source, progress),
+        Ok((link, established)) => send_all(link, established, source, received),
         Err(error) => nothing(error.into()),
     })
     .unwrap_or_else(|error| nothing(SendError::Socket(error)))
@@ -117,7 +117,7 @@ fn send_all(
     link: Link<&Caller<'_>>,
     established: Established,
     source: SourceFile,
-    progress: &AtomicU64,
+    received: impl FnMut(u64),
 ) -> SendResult {
     let now = Instant::now();
     let file_bytes = established.file.file_bytes;
@@ -136,9 +136,7 @@ fn send_all(
     sender.speak_first();
     let patience = Patience { at_start: SILENCE_AT_START_MAX, later: SILENCE_MAX };
     let mut session = Session::new(now, link.io, link.peer, sender, Some(patience));
-    let outcome = session.run(&link.supervisor, Ok(source), |received| {
-        progress.store(received, Ordering::Relaxed);
-    });
+    let outcome = session.run(&link.supervisor, Ok(source), received);
     let stats = session.sender().stats();
     let end = match (outcome, session.into_problem()) {
         (_, Some(problem)) => Err(problem.into()),
