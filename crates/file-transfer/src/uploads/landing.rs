@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use super::record::{Record, Stored};
 use super::{Settled, StoredUpload, UploadError, UploadHandle, UploadStore, folder_of};
 use crate::file_path::FilePath;
-use crate::part_file::{names, rename_to_new};
+use crate::part_file::folder::rename_to_new;
+use crate::part_file::names;
 
 /// How many names are tried, `NAME`, `NAME (1)` and so on.
 const NAMES_MAX: u32 = 10_000;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::piece_marks::PieceMarks;
 use super::record::Stored;
-use crate::part_file::is_named;
+use crate::part_file::folder::is_named;
 use crate::piece_hashes::{PIECE_BYTES, PieceHash, PieceHasher, piece_range};
 use crate::range_set::RangeSet;
 use crate::sink::Sink;

@@ -10,6 +10,7 @@ use super::record::Stored;
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::piece_hashes::{PIECE_BYTES, hash_piece, piece_count, piece_range};
+use crate::range_set::RangeSet;
 use crate::sink::Sink;
 
 const QUOTA: u64 = 10 * PIECE_BYTES;
@@ -191,10 +192,7 @@ fn other_bytes_than_the_client_has_do_not_become_a_file_and_only_those_come_agai
     assert_eq!(bench.store.compare(&upload, 0, &hashes[..1]).unwrap(), 0);
     assert_eq!(bench.store.compare(&upload, 1, &hashes[1..]).unwrap(), 1);
     assert_eq!(bench.store.compare(&upload, 9, &hashes).unwrap(), 0, "there is no such piece");
-    assert_eq!(
-        upload.part.writer().missing().iter().collect::<Vec<_>>(),
-        [PIECE_BYTES..2 * PIECE_BYTES]
-    );
+    assert_eq!(upload.part.writer().missing(), RangeSet::of(PIECE_BYTES..2 * PIECE_BYTES));
     write(&upload, 0, &good).unwrap();
     assert_eq!(bench.store.settle(&upload, &root(&good)).unwrap(), stored("a", &good));
     assert_eq!(bench.store.settle(&upload, &root(&good)).unwrap(), stored("a", &good), "again");
@@ -215,10 +213,7 @@ fn after_a_restart_whole_pieces_are_kept() {
     let again = UploadWish { attempt: [9; 16], ..wish };
     let upload = bench.begin(&again);
     assert_eq!(upload.kept(), 2 * PIECE_BYTES + 5);
-    assert_eq!(
-        upload.part.writer().missing().iter().collect::<Vec<_>>(),
-        [2 * PIECE_BYTES..4 * PIECE_BYTES]
-    );
+    assert_eq!(upload.part.writer().missing(), RangeSet::of(2 * PIECE_BYTES..4 * PIECE_BYTES));
     write(&upload, 2 * PIECE_BYTES, &bytes[half..2 * half]).unwrap();
     assert_eq!(bench.store.settle(&upload, &root(&bytes)).unwrap(), stored("sub/a", &bytes));
     assert_eq!(bench.names(), ["sub/a"]);
