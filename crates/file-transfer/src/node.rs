@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -152,8 +152,9 @@ impl TransferNode {
 
     fn admit(&self, proven: &ProvenHello) -> Result<Place, CloseCode> {
         let ticket = TicketId::of(&proven.hello.ticket).ok_or(CloseCode::BadTicket)?;
-        let Grant { user, login, .. } = &proven.grant;
-        self.udp.sessions().admit(ticket, user, *login).map_err(|refusal| match refusal {
+        let Grant { user, login, file, .. } = &proven.grant;
+        let admitted = self.udp.sessions().admit(Instant::now(), ticket, user, *login, file);
+        admitted.map_err(|refusal| match refusal {
             Refusal::Ended => CloseCode::LoginEnded,
             Refusal::Full => CloseCode::Busy,
         })

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::file_path::FilePath;
 use crate::ticket::TicketId;
 use crate::udp::wakeup::Wakeup;
 
@@ -21,8 +22,12 @@ const ENDED_LOGIN_MEMORY: Duration = Duration::from_secs(120);
 /// Ended logins remembered at most. Full: those of the longest ago are forgotten first.
 const ENDED_LOGINS_MAX: usize = 65_536;
 
+/// A session that has heard nothing for so long, while its peer should acknowledge or ask four times
+/// in that time, is taken for one that crashed if its user starts the same file again.
+const CRASHED_AFTER: Duration = Duration::from_secs(2);
+
 /// How many transfers may run at once. When full, a newcomer is told so and may try again; nobody
-/// who is served already is pushed out.
+/// who is served already is pushed out. Only who comes back after a crash takes over their own place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
     /// In all. As many again may be saying goodbye: each is a thread or a connection still.
@@ -67,20 +72,38 @@ pub(crate) struct SessionControl {
     wakeup: Arc<Wakeup>,
     /// … and for one that is a future.
     ended: CancellationToken,
+    started: Instant,
+    /// When the peer was heard last, in ms since the start; `u64::MAX` for a session that does not
+    /// tell, because its connection ends with its peer.
+    heard_ms: AtomicU64,
 }
 
 impl SessionControl {
-    fn new() -> io::Result<Arc<Self>> {
+    fn new(now: Instant) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             end: AtomicU8::new(0),
             wakeup: Wakeup::new()?,
             ended: CancellationToken::new(),
+            started: now,
+            heard_ms: AtomicU64::new(u64::MAX),
         }))
     }
 
     /// What ends the thread's wait when the session is to end.
     pub(crate) fn wakeup(&self) -> &Wakeup {
         &self.wakeup
+    }
+
+    /// The peer said something.
+    pub(crate) fn heard(&self, now: Instant) {
+        let since_start = now.saturating_duration_since(self.started).as_millis();
+        self.heard_ms.store(u64::try_from(since_start).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Whether the peer seems to be gone.
+    fn is_silent(&self, now: Instant) -> bool {
+        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.started) >= heard.saturating_add(CRASHED_AFTER)
     }
 
     /// Completes when the session is to end.
@@ -127,6 +150,7 @@ struct Running {
     ticket: TicketId,
     user: String,
     login: u64,
+    file: FilePath,
     control: Arc<SessionControl>,
     /// Set right after the thread was started.
     thread: Option<JoinHandle<()>>,
@@ -164,14 +188,16 @@ impl Sessions {
         self.lock().closed
     }
 
-    /// Takes a place for a confirmed session. An older session of the same ticket ends.
+    /// Takes a place for a confirmed session of this file. An older session of the same ticket ends.
     pub(crate) fn admit(
         self: &Arc<Self>,
+        now: Instant,
         ticket: TicketId,
         user: &str,
         login: u64,
+        file: &FilePath,
     ) -> Result<Place, Refusal> {
-        let control = SessionControl::new().map_err(|_| Refusal::Full)?;
+        let control = SessionControl::new(now).map_err(|_| Refusal::Full)?;
         let mut state = self.lock();
         if state.closed || state.ended_logins.contains_key(&login) {
             return Err(Refusal::Ended);
@@ -187,13 +213,14 @@ impl Sessions {
             .for_each(Running::supersede);
         let counts = |running: &&Running| running.ticket != ticket && !running.is_over;
         let of_others = || state.running.values().filter(counts);
-        if of_others().count() >= self.limits.sessions_max {
-            return Err(Refusal::Full);
-        }
-        if of_others().filter(|running| running.user == user).count()
-            >= self.limits.sessions_per_user_max
-        {
-            return Err(Refusal::Full);
+        let of_user = || of_others().filter(|running| running.user == user);
+        let is_user_full = of_user().count() >= self.limits.sessions_per_user_max;
+        if is_user_full || of_others().count() >= self.limits.sessions_max {
+            let crashed = state.running.values_mut().find(|running| {
+                let is_same = running.user == user && running.file == *file && !running.is_over;
+                is_same && running.ticket != ticket && running.control.is_silent(now)
+            });
+            crashed.ok_or(Refusal::Full)?.give_way();
         }
         state.last_key += 1;
         let key = state.last_key;
@@ -201,6 +228,7 @@ impl Sessions {
             ticket,
             user: user.to_owned(),
             login,
+            file: file.clone(),
             control: control.clone(),
             thread: None,
             is_over: false,
@@ -272,6 +300,11 @@ impl State {
 impl Running {
     fn supersede(&self) {
         self.control.end_for(EndReason::Superseded);
+    }
+
+    fn give_way(&mut self) {
+        self.supersede();
+        self.is_over = true;
     }
 }
 

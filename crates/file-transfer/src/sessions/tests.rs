@@ -12,14 +12,43 @@ fn ticket(number: u8) -> TicketId {
     TicketId::of(&[number; TICKET_BYTES]).unwrap()
 }
 
+/// What is transferred where it makes no difference.
+fn file() -> FilePath {
+    FilePath::parse("file").unwrap()
+}
+
 #[test]
 fn a_user_gets_as_many_places_as_allowed() {
     let sessions = sessions();
-    let _first = sessions.admit(ticket(1), "ann", 1).unwrap();
-    let second = sessions.admit(ticket(2), "ann", 1).unwrap();
-    assert_eq!(sessions.admit(ticket(3), "ann", 2).unwrap_err(), Refusal::Full);
+    let other = FilePath::parse("other").unwrap();
+    let _first = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let second = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
+    assert_eq!(
+        sessions.admit(Instant::now(), ticket(3), "ann", 2, &other).unwrap_err(),
+        Refusal::Full
+    );
     drop(second);
-    assert!(sessions.admit(ticket(3), "ann", 2).is_ok());
+    assert!(sessions.admit(Instant::now(), ticket(3), "ann", 2, &other).is_ok());
+}
+
+#[test]
+fn who_comes_back_after_a_crash_takes_the_place_over() {
+    let (sessions, now) = (sessions(), Instant::now());
+    let later = now + CRASHED_AFTER;
+    let crashed = sessions.admit(now, ticket(1), "ann", 1, &file()).unwrap();
+    let living = sessions.admit(now, ticket(2), "ann", 1, &file()).unwrap();
+    let start = |at| sessions.admit(at, ticket(3), "ann", 2, &file());
+    assert_eq!(start(later).unwrap_err(), Refusal::Full, "who never tells is never silent");
+    crashed.control().heard(now);
+    living.control().heard(later);
+    assert_eq!(start(later - Duration::from_millis(1)).unwrap_err(), Refusal::Full);
+    let other = FilePath::parse("other").unwrap();
+    let unrelated = sessions.admit(later, ticket(3), "ann", 2, &other);
+    assert_eq!(unrelated.unwrap_err(), Refusal::Full);
+    let again = start(later).unwrap();
+    assert_eq!(crashed.control().end(), Some(EndReason::Superseded));
+    assert_eq!((living.control().end(), again.control().end()), (None, None));
+    assert_eq!(sessions.count(), 2);
 }
 
 #[test]
@@ -28,18 +57,23 @@ fn a_full_node_refuses_the_newcomer_and_keeps_the_others() {
     let places = ["ann", "bob", "cleo"]
         .iter()
         .zip(1..)
-        .map(|(user, number)| sessions.admit(ticket(number), user, 0).unwrap())
+        .map(|(user, number)| {
+            sessions.admit(Instant::now(), ticket(number), user, 0, &file()).unwrap()
+        })
         .collect::<Vec<_>>();
-    assert_eq!(sessions.admit(ticket(9), "dora", 0).unwrap_err(), Refusal::Full);
+    assert_eq!(
+        sessions.admit(Instant::now(), ticket(9), "dora", 0, &file()).unwrap_err(),
+        Refusal::Full
+    );
     assert!(places.iter().all(|place| place.control().end().is_none()));
 }
 
 #[test]
 fn the_same_ticket_again_ends_the_older_session_even_when_full() {
     let sessions = sessions();
-    let older = sessions.admit(ticket(1), "ann", 1).unwrap();
-    let _other = sessions.admit(ticket(2), "ann", 1).unwrap();
-    let newer = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let older = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let _other = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
+    let newer = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
     assert_eq!(older.control().end(), Some(EndReason::Superseded));
     assert_eq!(newer.control().end(), None);
 }
@@ -47,13 +81,16 @@ fn the_same_ticket_again_ends_the_older_session_even_when_full() {
 #[test]
 fn an_ended_login_loses_its_sessions_and_starts_no_more() {
     let sessions = sessions();
-    let ended = sessions.admit(ticket(1), "ann", 1).unwrap();
-    let other = sessions.admit(ticket(2), "ann", 2).unwrap();
+    let ended = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let other = sessions.admit(Instant::now(), ticket(2), "ann", 2, &file()).unwrap();
     sessions.end_login(Instant::now(), 1);
     assert_eq!(ended.control().end(), Some(EndReason::LoginEnded));
     assert_eq!(other.control().end(), None);
     assert!(sessions.has_ended(1) && !sessions.has_ended(2));
-    assert_eq!(sessions.admit(ticket(3), "ann", 1).unwrap_err(), Refusal::Ended);
+    assert_eq!(
+        sessions.admit(Instant::now(), ticket(3), "ann", 1, &file()).unwrap_err(),
+        Refusal::Ended
+    );
 }
 
 #[test]
@@ -67,7 +104,7 @@ fn ended_logins_are_forgotten_after_their_tickets_have_expired() {
 #[test]
 fn shutdown_waits_for_every_session_and_starts_none() {
     let sessions = sessions();
-    let place = sessions.admit(ticket(1), "ann", 1).unwrap();
+    let place = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
     let key = place.key();
     let waiting = std::thread::spawn(move || {
         let unused = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -79,23 +116,26 @@ fn shutdown_waits_for_every_session_and_starts_none() {
     sessions.attach(key, waiting);
     sessions.shut_down();
     assert_eq!(sessions.count(), 0);
-    assert_eq!(sessions.admit(ticket(2), "bob", 2).unwrap_err(), Refusal::Ended);
+    assert_eq!(
+        sessions.admit(Instant::now(), ticket(2), "bob", 2, &file()).unwrap_err(),
+        Refusal::Ended
+    );
 }
 
 #[test]
 fn a_session_that_says_goodbye_takes_no_place() {
     let sessions = sessions();
-    let _running = sessions.admit(ticket(1), "ann", 1).unwrap();
-    let ending = sessions.admit(ticket(2), "ann", 1).unwrap();
+    let _running = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let ending = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
     ending.vacate();
     assert_eq!(sessions.count(), 1);
-    assert!(sessions.admit(ticket(3), "ann", 1).is_ok());
+    assert!(sessions.admit(Instant::now(), ticket(3), "ann", 1, &file()).is_ok());
 }
 
 #[test]
 fn sessions_that_say_goodbye_are_bounded_too() {
     let sessions = sessions();
-    let start = || sessions.admit(ticket(1), "ann", 1);
+    let start = || sessions.admit(Instant::now(), ticket(1), "ann", 1, &file());
     let mut places: Vec<Place> = (0..6).map(|_| start().unwrap()).collect();
     assert_eq!(start().unwrap_err(), Refusal::Full);
     let newest = places.last().unwrap();
@@ -109,13 +149,16 @@ fn a_farewell_counts_although_it_takes_no_place() {
     let sessions = sessions();
     let leaving: Vec<Place> = (0..6)
         .map(|number| {
-            let place = sessions.admit(ticket(number), "ann", 1).unwrap();
+            let place = sessions.admit(Instant::now(), ticket(number), "ann", 1, &file()).unwrap();
             place.vacate();
             place
         })
         .collect();
     assert_eq!(sessions.count(), 0);
-    assert_eq!(sessions.admit(ticket(9), "bob", 2).unwrap_err(), Refusal::Full);
+    assert_eq!(
+        sessions.admit(Instant::now(), ticket(9), "bob", 2, &file()).unwrap_err(),
+        Refusal::Full
+    );
     drop(leaving);
-    assert!(sessions.admit(ticket(9), "bob", 2).is_ok());
+    assert!(sessions.admit(Instant::now(), ticket(9), "bob", 2, &file()).is_ok());
 }

@@ -174,7 +174,8 @@ impl Door {
     fn let_in(&mut self, origin: Origin, session: NewSession<SocketAddr, Admitted>, first: &[u8]) {
         let Admitted { grant, ticket, direction } = &session.grant;
         let direction = *direction;
-        let place = match self.service.sessions.admit(*ticket, &grant.user, grant.login) {
+        let (user, login, file) = (&grant.user, grant.login, &grant.file);
+        let place = match self.service.sessions.admit(Instant::now(), *ticket, user, login, file) {
             Ok(place) => Some(place),
             Err(Refusal::Full) => None,
             Err(Refusal::Ended) => return,

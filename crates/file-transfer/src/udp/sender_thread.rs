@@ -227,6 +227,9 @@ impl Session {
             }
             let heard = self.receive_turn();
             received(self.sender.file_bytes_received());
+            if heard {
+                supervisor.heard(Instant::now());
+            }
             if !sends_more && !heard {
                 self.wait(supervisor, farewell_ends);
             }

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,9 @@ pub(crate) trait Supervisor {
 
     /// What ends the thread's wait when the session is to end.
     fn wakeup(&self) -> &Wakeup;
+
+    /// The peer said something.
+    fn heard(&self, now: Instant);
 
     /// The session only says goodbye any more.
     fn over(&self);
@@ -57,6 +61,8 @@ impl Supervisor for &Caller<'_> {
         &self.wakeup
     }
 
+    fn heard(&self, _: Instant) {}
+
     fn over(&self) {}
 }
 
@@ -71,6 +77,10 @@ impl Supervisor for &Place {
 
     fn wakeup(&self) -> &Wakeup {
         self.control().wakeup()
+    }
+
+    fn heard(&self, now: Instant) {
+        self.control().heard(now);
     }
 
     /// Before the peer hears of the end: it may start the next transfer at once.
