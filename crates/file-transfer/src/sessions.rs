@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::file_path::FilePath;
 use crate::ticket::TicketId;
+use crate::udp::mailboxes::Mailboxes;
 use crate::udp::wakeup::Wakeup;
 
 /// How long an ended login is remembered: longer than the 60 s for which its tickets can start.
@@ -90,7 +91,7 @@ impl SessionControl {
     }
 
     /// What ends the thread's wait when the session is to end.
-    pub(crate) fn wakeup(&self) -> &Wakeup {
+    pub(crate) fn wakeup(&self) -> &Arc<Wakeup> {
         &self.wakeup
     }
 
@@ -135,6 +136,7 @@ pub(crate) struct Sessions {
     limits: SessionLimits,
     /// Held for a few lookups only, never while a thread is waited for.
     state: Mutex<State>,
+    mailboxes: Arc<Mailboxes>,
 }
 
 #[derive(Debug, Default)]
@@ -169,7 +171,12 @@ pub(crate) struct Place {
 impl Sessions {
     /// None yet.
     pub(crate) fn new(limits: SessionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+        Arc::new(Self { limits, state: Mutex::default(), mailboxes: Arc::default() })
+    }
+
+    /// Where datagrams for running sessions go that come from other addresses than theirs.
+    pub(crate) fn mailboxes(&self) -> &Arc<Mailboxes> {
+        &self.mailboxes
     }
 
     /// Whether nothing of this login may start any more.

@@ -8,11 +8,13 @@
 //! * the receiving end: `client` (a whole transfer) → `receive_loop` (the flow) → `run_buffer`
 //! * uploads: `send` (a client, on the sending end above) and `receiver_thread` (a node's session, on
 //!   the receiving end above); who may end either from outside is its `supervisor`
+//! * between the two: `mailboxes`, for a client whose address has changed
 //! * under both: `socket`, `datagram_io` (segmentation offload and its fallbacks), `wakeup`
 
 mod client;
 mod datagram_io;
 mod front_door;
+pub(crate) mod mailboxes;
 mod receive_loop;
 mod receiver_thread;
 mod run_buffer;

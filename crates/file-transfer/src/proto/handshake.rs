@@ -30,9 +30,11 @@ pub struct Established {
     pub keys: SessionKeys,
     /// What the server says the file is; the caller compares it to what it expects.
     pub file: WelcomeBody,
-    /// Time from the newest HELLO to the WELCOME: the round trip, unless the WELCOME answered an older
-    /// HELLO. Good enough for the first timers; the sender then tells what it measures.
+    /// Round trip of the handshake, if HELLO went out only once.
     pub rtt: Option<Duration>,
+    /// Time from the newest HELLO to the WELCOME: the round trip, unless the WELCOME answered an older
+    /// HELLO. Good enough for a receiver's first timers; its sender then tells what it measures.
+    pub round_trip_hint: Option<Duration>,
 }
 
 /// Sends one and the same HELLO until a WELCOME authenticates, or the handshake times out.
@@ -135,12 +137,13 @@ impl ClientHandshake {
             &clear.server_random,
         );
         let file = hello::open_welcome(datagram, &secrets)?;
-        let rtt = self.newest_sent.map(|sent| now.saturating_duration_since(sent));
+        let hint = self.newest_sent.map(|sent| now.saturating_duration_since(sent));
         Some(Established {
             session_id: clear.session_id,
             keys: secrets.client_keys(clear.suite),
             file,
-            rtt,
+            rtt: hint.filter(|_| self.newest_sent == self.first_sent),
+            round_trip_hint: hint,
         })
     }
 }

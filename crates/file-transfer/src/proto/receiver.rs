@@ -94,7 +94,7 @@ impl Receiver {
     /// queued at this end.
     #[must_use]
     pub fn new(now: Instant, established: Established, missing: RangeSet, window: u64) -> Self {
-        let estimate = RttEstimator::new(established.rtt);
+        let estimate = RttEstimator::new(established.round_trip_hint);
         Self {
             channel: SealedChannel::of(established),
             next_number: 0,
@@ -263,6 +263,12 @@ impl Receiver {
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
+    }
+
+    /// This end has another address from now on: says so at once by asking.
+    pub fn readdressed(&mut self, now: Instant) {
+        self.ping_due = true;
+        self.acks.send_now(now);
     }
 
     /// How long nothing authentic has come.

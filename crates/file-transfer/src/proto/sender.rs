@@ -3,6 +3,7 @@
 //! * `sender/work_list.rs`: which file bytes are to be sent, lost ones first
 //! * `sender/sending.rs`: what goes out next
 //! * `sender/batch.rs`: one send, with places for file bytes
+//! * `sender/address_change.rs`: where the receiver is, and when another address is proven
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
 //!   `sent_packets.rs` (the ring), `loss_detection.rs` with `reordering.rs`, `delivery_rate.rs`,
 //!   `pacer.rs`, `path_mtu.rs`, `ecn_validation.rs`, `number_skips.rs`
@@ -21,6 +22,7 @@ pub use self::congestion::{
 pub use self::cubic::Cubic;
 pub use self::delivery_rate::RateSample;
 
+use self::address_change::AddressChange;
 use self::flight::{Flight, NeverSent};
 use self::work_list::WorkList;
 use super::ack_frame::AckFrame;
@@ -36,6 +38,7 @@ use super::rtt::RttEstimator;
 use super::sealed_channel::SealedChannel;
 use super::want_frame::WantFrame;
 
+mod address_change;
 mod batch;
 mod bbr;
 mod congestion;
@@ -74,9 +77,14 @@ pub enum SenderOutcome {
 
 /// What a sender needs to know.
 #[derive(Debug)]
-pub struct SenderConfig {
+pub struct SenderConfig<A> {
     /// The session's name.
     pub session_id: u64,
+    /// Where the receiver is: the address that the handshake proved.
+    pub peer: A,
+    /// Whether two addresses differ in their port alone: the path to both is the same (RFC 9000,
+    /// section 9.4).
+    pub same_host: fn(&A, &A) -> bool,
     /// Traffic keys of this end.
     pub keys: SessionKeys,
     /// Size of the file; a WANT beyond it ends the session.
@@ -87,7 +95,7 @@ pub struct SenderConfig {
     pub datagram_bytes_max: usize,
     /// Round trip of the handshake, if it was measured.
     pub rtt: Option<Duration>,
-    /// Secret randomness: which packet numbers are left out.
+    /// Secret randomness: which packet numbers are left out, and what challenges say.
     pub seed: u64,
     /// Who decides how much may be in flight.
     pub controller: Box<dyn CongestionController>,
@@ -122,6 +130,8 @@ pub struct SenderStats {
     pub forgeries: u64,
     /// Packets whose number was seen before.
     pub repeats: u64,
+    /// How often the receiver proved another address.
+    pub address_changes: u64,
 }
 
 /// Sends what the receiver asks for.
@@ -131,12 +141,18 @@ pub struct SenderStats {
 /// after either, drain [`poll_transmit`](Self::poll_transmit) and then
 /// [`poll_batch`](Self::poll_batch): for each [`Slot`] read its file bytes into its payload's place,
 /// [`seal`](Self::seal) the datagram, and send the whole batch. What a batch carries counts as sent
-/// from `poll_batch` on; a batch that the system refuses is lost like any other.
+/// from `poll_batch` on; a batch that the system refuses is lost like any other. All of it goes to
+/// [`peer`](Self::peer), which may be another after each `handle_datagram`; only what
+/// [`poll_challenge`](Self::poll_challenge) gives goes where it says.
 /// [`outcome`](Self::outcome) ends the session; go on until [`is_drained`](Self::is_drained), so that
 /// a repeated CLOSE is answered.
+///
+/// `A` is the address type.
 #[derive(Debug)]
-pub struct Sender {
+pub struct Sender<A> {
     channel: SealedChannel,
+    address: AddressChange<A>,
+    same_host: fn(&A, &A) -> bool,
     work: WorkList,
     flight: Flight,
     liveness: Liveness,
@@ -162,14 +178,16 @@ pub struct Sender {
     stats: SenderStats,
 }
 
-impl Sender {
+impl<A: Copy + Eq> Sender<A> {
     /// A session whose first packet, which proved the address, comes next.
     #[must_use]
-    pub fn new(now: Instant, config: SenderConfig) -> Self {
+    pub fn new(now: Instant, config: SenderConfig<A>) -> Self {
         let rtt = RttEstimator::new(config.rtt);
         let datagram_bytes_max = config.datagram_bytes_max;
         Self {
             channel: SealedChannel::new(config.session_id, config.keys),
+            address: AddressChange::new(config.peer, config.seed),
+            same_host: config.same_host,
             work: WorkList::default(),
             flight: Flight::new(now, rtt, datagram_bytes_max, config.seed, config.controller),
             liveness: Liveness::new(now),
@@ -191,20 +209,25 @@ impl Sender {
         }
     }
 
-    /// Takes a datagram, opening it in place. Repeated, reordered, forged or foreign ones do no harm.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8]) {
+    /// Takes a datagram that came from `from`, opening it in place. Repeated, reordered, forged or
+    /// foreign ones do no harm.
+    pub fn handle_datagram(&mut self, now: Instant, from: A, datagram: &mut [u8]) {
+        let bytes = datagram.len();
         let Some((header, body)) = self.channel.open(datagram) else {
             if self.channel.worn_out() && self.outcome.is_none() {
                 self.outcome = Some(SenderOutcome::Forged);
             }
             return;
         };
+        let newest = self.channel.received().largest();
+        let is_newest = newest.is_none_or(|newest| header.number > newest);
         self.channel.note(header.number);
         self.liveness.heard(now);
+        self.address.heard(now, from, bytes, is_newest);
         match header.kind {
             // A sender's own kinds are authentic, but mean nothing here.
             PacketKind::Data | PacketKind::Probe | PacketKind::PathChallenge => {}
-            PacketKind::PathResponse => {}
+            PacketKind::PathResponse => self.handle_path_response(now, from, body),
             PacketKind::Ack => self.handle_ack(now, &header, body),
             PacketKind::Want => self.handle_want(now, &header, body),
             PacketKind::Ping => {
@@ -232,6 +255,23 @@ impl Sender {
             }
         }
         self.note_completeness(now);
+    }
+
+    fn handle_path_response(&mut self, now: Instant, from: A, body: &[u8]) {
+        let Some((left, round_trip)) = self.address.answered(now, from, body) else { return };
+        self.stats.address_changes += 1;
+        self.probes_due = 0;
+        if (self.same_host)(&left, &from) {
+            self.flight.readdressed(now, &mut self.work);
+        } else {
+            self.flight.rerouted(now, round_trip, &mut self.work);
+        }
+    }
+
+    /// Where the receiver is.
+    #[must_use]
+    pub fn peer(&self) -> A {
+        self.address.current()
     }
 
     fn handle_want(&mut self, now: Instant, header: &Header, body: &[u8]) {
@@ -380,6 +420,7 @@ impl Sender {
             Some(self.give_up_at()),
             self.flight.loss_time(),
             self.probe_at(),
+            self.challenge_at(),
             pace,
         ];
         times.into_iter().flatten().min()

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
 use super::receive_loop::{Bounds, ReceiveLoop};
-use super::socket::open_client_socket;
+use super::socket::{local_address_towards, open_client_socket};
 use super::supervisor::{Caller, Supervisor};
 use super::wakeup::wait_readable;
 use crate::file_version::FileVersion;
@@ -204,6 +204,20 @@ impl<S: Supervisor> Link<S> {
         if self.io.send(&outgoing) != Sent::All {
             tracing::trace!(peer = %self.peer, "a datagram was not sent");
         }
+    }
+
+    /// Whether the way to the node leaves this machine from another address than the socket's: it has
+    /// moved to another network. Not while it has none at all.
+    pub(crate) fn has_moved(&self) -> bool {
+        let here = self.io.socket().local_addr().map(|address| address.ip());
+        let now = local_address_towards(self.peer).map(|address| address.ip());
+        matches!((here, now), (Ok(here), Ok(now)) if here != now)
+    }
+
+    /// Goes on from a new socket.
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
+        self.io = open_client_socket(self.peer).and_then(DatagramIo::new)?;
+        Ok(())
     }
 
     /// Waits for a datagram, for the end from outside, or until `until`.

@@ -26,6 +26,7 @@ use crate::proto::front_door::{
 };
 use crate::proto::hello::WelcomeBody;
 use crate::proto::keys::CipherSuites;
+use crate::proto::packet::Header;
 use crate::sessions::Refusal;
 use crate::ticket::{Direction, Grant, TicketId};
 
@@ -145,11 +146,19 @@ impl Door {
             |ticket| open_ticket(service, now, ticket),
         );
         match output {
-            // A session's datagram that came here while its socket was being made, or after its
-            // end: what matters is repeated by its sender.
-            FrontDoorOutput::Nothing | FrontDoorOutput::BelongsTo(_) => {}
+            FrontDoorOutput::Nothing | FrontDoorOutput::BelongsTo(_) => {
+                self.pass_on(origin.from, datagram);
+            }
             FrontDoorOutput::Reply(welcome) => self.reply(origin, &welcome),
             FrontDoorOutput::Confirmed(session) => self.let_in(origin, *session, datagram),
+        }
+    }
+
+    /// What names a running session missed its socket: it came while the socket was being made, or
+    /// from another address. What is to be made of it, only the session can tell.
+    fn pass_on(&self, from: SocketAddr, datagram: &[u8]) {
+        if let Some(header) = Header::decode(datagram) {
+            self.service.sessions.mailboxes().deliver(header.session_id, from, datagram);
         }
     }
 

@@ -24,6 +24,13 @@ use crate::sink::Sink;
 /// Receives in a row before what they brought is acknowledged.
 const RECEIVES_PER_TURN: usize = 4;
 
+/// Silence after which the client looks whether it has moved to another network, and so on as often.
+const LOOK_AFTER: Duration = Duration::from_millis(300);
+
+/// Silence after which it tries a new socket in any case, once: a NAT on the way may have forgotten
+/// the old one. Longer than most outages, and well before UDP is given up.
+const REOPEN_AFTER: Duration = Duration::from_millis(2500);
+
 /// How long an ended session may repeat its CLOSE. The bytes are there, or given up: whoever waits
 /// for the result is not kept waiting for the other end's answer.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
@@ -39,6 +46,8 @@ pub(crate) struct Bounds {
     pub(crate) stall_max: Duration,
     /// File bytes taken in all, repeats included.
     pub(crate) bytes_max: u64,
+    /// It may go on from a new socket.
+    pub(crate) moves: bool,
 }
 
 impl Bounds {
@@ -48,6 +57,7 @@ impl Bounds {
         silence_max: SILENCE_MAX,
         stall_max: Duration::MAX,
         bytes_max: u64::MAX,
+        moves: true,
     };
 
     /// A node waits as long as the protocol does, and takes what the ticket allows.
@@ -57,6 +67,7 @@ impl Bounds {
             silence_max: limits::SILENCE_MAX,
             stall_max: limits::STALL_MAX,
             bytes_max,
+            moves: false,
         }
     }
 }
@@ -75,6 +86,10 @@ pub(crate) struct ReceiveLoop<'a, S> {
     dropped: RangeSet,
     buffer: Vec<u8>,
     started: Instant,
+    /// When the client last looked whether it has moved.
+    looked_at: Instant,
+    /// It has tried a new socket in the present silence.
+    reopened: bool,
 }
 
 impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
@@ -98,6 +113,8 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
             dropped: RangeSet::new(),
             buffer: vec![0; RECEIVE_BUFFER_BYTES],
             started,
+            looked_at: started,
+            reopened: false,
         }
     }
 
@@ -161,10 +178,35 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
                 return Err(ReceiveError::Silent);
             }
             if self.receive_turn(sink)? == 0 {
+                if self.follow_network(now) {
+                    continue;
+                }
                 let due = self.receiver.poll_timeout().unwrap_or(give_up);
                 self.link.wait(due.min(give_up)).map_err(ReceiveError::Socket)?;
             }
         }
+    }
+
+    /// In a silence, goes on from a new socket where the old one may be of no more use; the session
+    /// stays the same. Says whether it did.
+    fn follow_network(&mut self, now: Instant) -> bool {
+        let silence = self.receiver.silent_for(now);
+        self.reopened &= silence >= LOOK_AFTER;
+        let too_soon = silence < LOOK_AFTER || now < self.looked_at + LOOK_AFTER;
+        if !self.bounds.moves || too_soon || self.receiver.stats().packets == 0 {
+            return false;
+        }
+        self.looked_at = now;
+        let is_last_resort = silence >= REOPEN_AFTER && !self.reopened;
+        if !is_last_resort && !self.link.has_moved() {
+            return false;
+        }
+        self.reopened |= is_last_resort;
+        match self.link.reopen() {
+            Ok(()) => self.receiver.readdressed(now),
+            Err(error) => tracing::debug!(%error, "no new socket: the old one stays"),
+        }
+        true
     }
 
     /// One turn; gives how many receives brought something.

@@ -81,6 +81,7 @@ fn run(start: SessionStart, place: &Place, store: &UploadStore) -> Option<Upload
         keys: session.keys,
         file: session.file,
         rtt: session.rtt,
+        round_trip_hint: session.rtt,
     };
     let link = Link { io, peer: session.peer, supervisor: place };
     let (missing, progress) = (part.missing(), AtomicU64::new(0));

@@ -124,6 +124,8 @@ fn send_all(
     let seed = rand::random();
     let config = SenderConfig {
         session_id: established.session_id,
+        peer: link.peer,
+        same_host: |one, other| one.ip() == other.ip(),
         keys: established.keys,
         file_bytes,
         bytes_max: Grant::bytes_max_for(file_bytes),

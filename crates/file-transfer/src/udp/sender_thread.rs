@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, SEGMENTS_MAX, Sent};
 use super::front_door::Admitted;
+use super::mailboxes::MailboxKey;
 use super::server::{OpenError, Service};
 use super::source_file::{SourceError, SourceFile};
 use super::supervisor::Supervisor;
@@ -94,7 +95,9 @@ fn run(start: SessionStart, place: &Place, service: &Service) -> SessionReport {
     let peer = start.session.peer;
     let Grant { user, login, file, .. } = start.session.grant.grant.clone();
     let source = open_source(&start.session.grant.grant, service);
+    let (session_id, wakeup) = (start.session.session_id, place.control().wakeup().clone());
     let mut session = Session::of_node(began, start, service.sending.congestion);
+    session.mailbox = Some(service.sessions.mailboxes().open(session_id, wakeup));
     let end = session.run(&place, source, |_| {});
     SessionReport {
         user,
@@ -131,7 +134,7 @@ pub(crate) struct Patience {
 pub(crate) struct Session {
     io: DatagramIo,
     peer: SocketAddr,
-    sender: Sender,
+    sender: Sender<SocketAddr>,
     batch: Batch,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
@@ -139,6 +142,8 @@ pub(crate) struct Session {
     started: Instant,
     /// Why the file cannot be sent any further.
     problem: Option<SourceError>,
+    /// For what comes from other addresses than the peer's; only a node's clients may change theirs.
+    mailbox: Option<MailboxKey>,
 }
 
 impl Session {
@@ -147,6 +152,8 @@ impl Session {
         let seed = rand::random();
         let config = SenderConfig {
             session_id: session.session_id,
+            peer: session.peer,
+            same_host: |one, other| one.ip() == other.ip(),
             keys: session.keys,
             file_bytes: session.file.file_bytes,
             bytes_max: session.grant.grant.bytes_max,
@@ -156,7 +163,7 @@ impl Session {
             controller: congestion.controller(DATAGRAM_BYTES_BASE, seed),
         };
         let mut sender = Sender::new(now, config);
-        early.iter_mut().for_each(|datagram| sender.handle_datagram(now, datagram));
+        early.iter_mut().for_each(|datagram| sender.handle_datagram(now, session.peer, datagram));
         Self::new(now, io, session.peer, sender, None)
     }
 
@@ -164,7 +171,7 @@ impl Session {
         now: Instant,
         io: DatagramIo,
         peer: SocketAddr,
-        sender: Sender,
+        sender: Sender<SocketAddr>,
         patience: Option<Patience>,
     ) -> Self {
         Self {
@@ -177,11 +184,12 @@ impl Session {
             patience,
             started: now,
             problem: None,
+            mailbox: None,
         }
     }
 
     /// The state machine, for its counters.
-    pub(crate) fn sender(&self) -> &Sender {
+    pub(crate) fn sender(&self) -> &Sender<SocketAddr> {
         &self.sender
     }
 
@@ -213,6 +221,7 @@ impl Session {
             if self.silent_at(now).is_some_and(|at| now >= at) {
                 return SenderOutcome::Silent;
             }
+            self.receive_from_elsewhere(now);
             self.sender.handle_timeout(now);
             if self.sender.outcome().is_some() && farewell_ends.is_none() {
                 supervisor.over();
@@ -249,6 +258,9 @@ impl Session {
 
     /// Sends the datagrams without file bytes that are due.
     fn transmit(&mut self, now: Instant) {
+        while let Some((to, bytes)) = self.sender.poll_challenge(now, &mut self.outgoing) {
+            self.send_to(to, bytes, bytes);
+        }
         while let Some(bytes) = self.sender.poll_transmit(now, &mut self.outgoing) {
             self.send(bytes, bytes);
         }
@@ -278,8 +290,12 @@ impl Session {
 
     /// Sends the first `bytes` of the outgoing buffer. What does not go out is lost, and found so.
     fn send(&mut self, bytes: usize, segment_bytes: usize) {
+        self.send_to(self.peer, bytes, segment_bytes);
+    }
+
+    fn send_to(&mut self, to: SocketAddr, bytes: usize, segment_bytes: usize) {
         let batch = Outgoing {
-            to: self.peer,
+            to,
             from_ip: None,
             contents: self.outgoing.get(..bytes).unwrap_or_default(),
             segment_bytes,
@@ -306,10 +322,32 @@ impl Session {
             let now = Instant::now();
             let arrived = self.incoming.get_mut(..received.bytes).unwrap_or_default();
             for datagram in arrived.chunks_mut(received.stride) {
-                self.sender.handle_datagram(now, datagram);
+                self.sender.handle_datagram(now, received.from, datagram);
             }
         }
         true
+    }
+
+    /// Takes in what the front door got for this session from other addresses.
+    fn receive_from_elsewhere(&mut self, now: Instant) {
+        let Some(mailbox) = &self.mailbox else { return };
+        for (from, mut datagram) in mailbox.empty() {
+            self.sender.handle_datagram(now, from, &mut datagram);
+        }
+        if self.sender.peer() != self.peer {
+            self.follow_peer();
+        }
+    }
+
+    /// The peer has proven another address: the socket takes its datagrams from there alone.
+    fn follow_peer(&mut self) {
+        let (before, peer) = (self.peer, self.sender.peer());
+        tracing::info!(%before, %peer, "a client goes on from another address");
+        if let Err(error) = self.io.socket().connect(peer) {
+            // Its datagrams come by way of the front door then.
+            tracing::warn!(%error, %peer, "a session's socket does not follow its client");
+        }
+        self.peer = peer;
     }
 
     /// Waits for a datagram, for the end, or until something is due.

@@ -80,6 +80,13 @@ pub(crate) fn open_client_socket(node: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// The address from which this machine reaches `node` now. Sends nothing.
+pub(crate) fn local_address_towards(node: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = Socket::new(Domain::for_address(node), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.connect(&node.into())?;
+    UdpSocket::from(socket).local_addr()
+}
+
 /// Bytes that may wait in this socket's receive buffer without loss, by what the kernel granted.
 pub(crate) fn receive_window(socket: &UdpSocket) -> u64 {
     let granted = SockRef::from(socket).recv_buffer_size().unwrap_or(0);
@@ -155,6 +162,15 @@ mod tests {
         session.send(b"x").unwrap();
         let (_, from) = ours.recv_from(&mut [0; 16]).unwrap();
         assert_eq!(from.ip(), written_to);
+    }
+
+    #[test]
+    fn the_way_to_a_node_leaves_from_one_address() {
+        let (_node, node) = peer();
+        let client = open_client_socket(node).unwrap();
+        let (here, now) = (client.local_addr().unwrap(), local_address_towards(node).unwrap());
+        assert_eq!(here.ip(), now.ip());
+        assert_ne!(here.port(), now.port());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Thousands of transfers over paths drawn from a seed: loss up to 30 %, bursts, reordering,
-//! duplication and corruption together.
+//! duplication and corruption together, and clients that move.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use file_transfer::proto::sender::CongestionChoice;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
 
-use crate::link::LinkConfig;
+use crate::link::{Address, LinkConfig};
 use crate::world::{Report, Scenario, World};
 
 const TRANSFERS: u64 = 10_000;
@@ -86,6 +86,10 @@ fn run(seed: u64) -> Result<Report, String> {
     let scenario = scenario(seed);
     let outcome = std::panic::catch_unwind(|| {
         let mut world = World::new(&scenario);
+        if seed % 4 == 3 {
+            world.run_until(Duration::from_micros(seed.wrapping_mul(7919) % 1_000_000));
+            world.flow().move_if_confirmed((seed % 8) as Address);
+        }
         let report = world.run();
         if report.client == Some(ReceiverOutcome::Done) {
             world.assert_equal();
@@ -129,10 +133,11 @@ fn assert_exercised(reports: &[Report]) {
     let timeouts = sum(|report| report.sender.probe_timeouts);
     let large = sum(|report| u64::from(report.sender.datagram_bytes > 1200));
     let restarts = sum(|report| u64::from(report.starts > 1));
+    let moves = sum(|report| report.sender.address_changes);
     println!(
-        "lost {lost}, of these late {spurious}; repeats {repeats}, forgeries {forgeries}, probe \
+        "{moves} moves, lost {lost}, of these late {spurious}; repeats {repeats}, forgeries {forgeries}, probe \
          timeouts {timeouts}, {large} with large datagrams, {restarts} started again"
     );
     assert!(lost > 5_000 && spurious > 500 && repeats > 5_000 && forgeries > 1_000);
-    assert!(timeouts > 500 && large > 500);
+    assert!(timeouts > 500 && large > 500 && moves > 500);
 }

@@ -38,7 +38,7 @@ pub(crate) struct Flow {
     handshake: ClientHandshake,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) door: FrontDoor<Address, ()>,
-    pub(crate) sender: Option<Sender>,
+    pub(crate) sender: Option<Sender<Address>>,
     batch: Batch,
     outgoing: Vec<u8>,
     starts: u32,
@@ -122,6 +122,13 @@ impl Flow {
         timers.chain(start).min()
     }
 
+    /// The client goes on from another address, unless its session is only about to begin.
+    pub(crate) fn move_if_confirmed(&mut self, address: Address) {
+        if self.sender.is_some() {
+            self.address = address;
+        }
+    }
+
     pub(crate) fn serve_client(&mut self, network: &mut Network) {
         if network.now < self.scenario.starts_at {
             return;
@@ -179,8 +186,12 @@ impl Flow {
         let now = network.instant();
         let Some(sender) = &mut self.sender else { return };
         sender.handle_timeout(now);
+        while let Some((to, length)) = sender.poll_challenge(now, &mut self.outgoing) {
+            network.send_down(to, Ecn::NotEct, &self.outgoing[..length]);
+        }
+        let peer = sender.peer();
         while let Some(length) = sender.poll_transmit(now, &mut self.outgoing) {
-            network.send_down(self.address, Ecn::NotEct, &self.outgoing[..length]);
+            network.send_down(peer, Ecn::NotEct, &self.outgoing[..length]);
         }
         while sender.poll_batch(now, self.scenario.segments_max, &mut self.batch) {
             let last = self.batch.slots().len() - 1;
@@ -192,7 +203,7 @@ impl Flow {
                 let size = slot.datagram().len();
                 let segment = self.batch.segment_bytes();
                 assert!(size == segment || (index == last && size < segment));
-                network.send_down(self.address, sender.ecn(), &self.outgoing[slot.datagram()]);
+                network.send_down(peer, sender.ecn(), &self.outgoing[slot.datagram()]);
             }
         }
         assert!(sender.stats().tracked_numbers <= TRACKED_NUMBERS_MAX + 64);
@@ -205,7 +216,7 @@ impl Flow {
             && datagram.first() != Some(&0x01)
         {
             // The session's own socket takes what its peer sends.
-            return sender.handle_datagram(now, datagram);
+            return sender.handle_datagram(now, parcel.client, datagram);
         }
         let randomness = DoorRandomness {
             session_id: self.random.next_u64(),
@@ -238,7 +249,7 @@ impl Flow {
             FrontDoorOutput::Confirmed(session) => self.let_in(now, *session, datagram),
             FrontDoorOutput::BelongsTo(_) => {
                 if let Some(sender) = &mut self.sender {
-                    sender.handle_datagram(now, datagram);
+                    sender.handle_datagram(now, parcel.client, datagram);
                 }
             }
         }
@@ -250,6 +261,8 @@ impl Flow {
         let seed = self.random.next_u64();
         let config = SenderConfig {
             session_id: session.session_id,
+            peer: session.peer,
+            same_host: |one, other| one >> 2 == other >> 2,
             keys: session.keys,
             file_bytes: session.file.file_bytes,
             bytes_max: self.scenario.size * 100 + (64 << 20),
@@ -259,7 +272,7 @@ impl Flow {
             controller: self.scenario.congestion.controller(1200, seed),
         };
         let mut sender = Sender::new(now, config);
-        sender.handle_datagram(now, first);
+        sender.handle_datagram(now, session.peer, first);
         self.sender = Some(sender);
     }
 }

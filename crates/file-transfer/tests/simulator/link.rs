@@ -143,6 +143,11 @@ impl Link {
         self.arrive(now, parcel);
     }
 
+    /// Takes the datagram off the path that arrives next, as somebody on the way could.
+    pub(crate) fn take_next(&mut self) -> Option<Parcel> {
+        self.under_way.pop().map(|next| next.parcel)
+    }
+
     fn arrive(&mut self, arrives: Duration, parcel: Parcel) {
         self.order += 1;
         self.under_way.push(InTransit { arrives, order: self.order, parcel });

@@ -10,6 +10,7 @@
     reason = "a test that panics has failed, as it should; its sizes are small"
 )]
 
+mod address_change;
 mod any_path;
 mod catalogue;
 mod flow;

@@ -2,10 +2,12 @@
 
 #[cfg(test)]
 mod lossy_proxy;
+mod nat;
 #[cfg(test)]
 mod udp_node;
 
 #[cfg(test)]
+mod address_change;
 mod hostile;
 #[cfg(test)]
 mod lossy_path;

@@ -20,6 +20,7 @@ use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX};
 use crate::proto::rtt::RttEstimator;
 use crate::range_set::RangeSet;
 
+mod path_change;
 mod tally;
 
 /// Probe timeouts that must be lost as a whole for persistent congestion (RFC 9002, section 7.6.1).
@@ -48,6 +49,8 @@ pub(super) struct Flight {
     max_rate: MaxRate,
     rtt: RttEstimator,
     mtu: PathMtu,
+    /// The most that both ends and the interface take.
+    datagram_bytes_max: usize,
     controller: Box<dyn CongestionController>,
     pacer: Pacer,
     skips: NumberSkips,
@@ -81,6 +84,7 @@ impl Flight {
             max_rate: MaxRate::default(),
             rtt,
             mtu: PathMtu::new(datagram_bytes_max),
+            datagram_bytes_max,
             controller,
             pacer: Pacer::new(now, DATAGRAM_BYTES_BASE),
             skips: NumberSkips::new(seed),
@@ -207,6 +211,16 @@ impl Flight {
         self.pacer.sent(size as u64);
         self.ecn.sent();
         self.controller.on_sent(now, number, size as u64, self.sent.bytes_in_flight());
+        self.stats.packets_sent += 1;
+        number
+    }
+
+    /// A packet goes out, to an address that is not proven, that says nothing about the path; gives its
+    /// number.
+    pub(super) fn record_untracked(&mut self, now: Instant, size: usize) -> u64 {
+        self.begin_batch(now);
+        let number = self.sent.push(PacketContent::Ping, 0..0, size);
+        self.sent.settle(number, PacketState::Acknowledged);
         self.stats.packets_sent += 1;
         number
     }
@@ -365,34 +379,6 @@ impl Flight {
                 rate,
             },
         );
-    }
-
-    /// Datagrams may have another size than before the ACK in hand. A path that swallows what it used
-    /// to carry is another one, and what it swallowed was not lost to congestion.
-    fn follow_path_size(&mut self, now: Instant, before: usize) {
-        let size = self.mtu.current();
-        if size != before {
-            self.controller.on_datagram_bytes(size);
-        }
-        if size < before {
-            self.begin_path(now);
-        }
-    }
-
-    /// Packets go over another path from now on. What the old one loses yet is sent again, and no sign
-    /// of congestion on the new one.
-    fn begin_path(&mut self, now: Instant) {
-        self.episode = Episode { began: Some(now), ..Episode::default() };
-        self.path_began = now;
-        self.controller.on_path_change(now);
-    }
-
-    /// The interface refused the newest batch, whose datagrams have `size` bytes.
-    pub(super) fn refused(&mut self, now: Instant, size: usize, work: &mut WorkList) {
-        self.sent.settle_newest_batch(PacketState::Lost, |packet, _| work.lost(packet.range()));
-        let before = self.mtu.current();
-        self.mtu.refused(now, size);
-        self.follow_path_size(now, before);
     }
 
     fn handle_congestion_mark(&mut self, now: Instant, tally: &Tally) {

@@ -124,7 +124,7 @@ impl Limit {
         let mut number = from.max(sent.least_unsettled());
         while number < self.largest_acked {
             let Some(packet) = sent.get(number).copied() else { break };
-            if matches!(packet.state, PacketState::InFlight | PacketState::Overtaken)
+            if packet.is_on_its_way()
                 && let Some(batch) = sent.batch_of(&packet).copied()
             {
                 let too_old = now >= batch.sent_at + self.age;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::Sender;
+use super::address_change::Token;
 use super::batch::{self, Batch, Slot};
 use super::sent_packets::PacketContent;
 use crate::proto::close_frame::{CloseCode, CloseFrame};
@@ -15,10 +16,13 @@ use crate::proto::limits::{
 use crate::proto::packet::PacketKind;
 use crate::proto::ping_frame::{PING_BODY_BYTES, PingFrame};
 
+/// A PATH_CHALLENGE as a datagram.
+const CHALLENGE_BYTES: usize = HEADER_BYTES + size_of::<Token>() + TAG_BYTES;
+
 /// A sync block goes out at least this much apart, however short the round trip.
 const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-impl Sender {
+impl<A: Copy + Eq> Sender<A> {
     /// Writes the next datagram without file bytes that is due into `out` (at least 1452 bytes) and
     /// gives its length. Call until it gives `None`.
     #[must_use]
@@ -52,6 +56,28 @@ impl Sender {
                 padding
             })
         })
+    }
+
+    /// Writes the next PATH_CHALLENGE that is due into `out` and gives its length, and the address to
+    /// send it to, which is not proven yet. Call until it gives `None`.
+    #[must_use]
+    pub fn poll_challenge(&mut self, now: Instant, out: &mut [u8]) -> Option<(A, usize)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let (to, token) = self.address.take_due(now, CHALLENGE_BYTES, self.probe_timeout())?;
+        let number = self.flight.record_untracked(now, CHALLENGE_BYTES);
+        let length = self.channel.seal(PacketKind::PathChallenge, number, out, |body| {
+            body.first_chunk_mut().map_or(0, |start: &mut Token| {
+                *start = token;
+                token.len()
+            })
+        })?;
+        Some((to, length))
+    }
+
+    pub(super) fn challenge_at(&self) -> Option<Instant> {
+        self.address.next_at(CHALLENGE_BYTES)
     }
 
     fn transmit_close(

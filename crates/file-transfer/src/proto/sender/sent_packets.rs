@@ -51,6 +51,11 @@ pub(super) struct SentPacket {
 }
 
 impl SentPacket {
+    /// Whether it was neither acknowledged nor given up.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        matches!(self.state, PacketState::InFlight | PacketState::Overtaken)
+    }
+
     /// The file bytes it carried.
     pub(super) fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.file_bytes)
@@ -181,12 +186,22 @@ impl SentPackets {
         }
     }
 
+    /// Settles everything on its way as lost; gives each packet, with its number, to `each`.
+    pub(super) fn give_up_flight(&mut self, mut each: impl FnMut(&SentPacket, u64)) {
+        for number in self.base..self.next_number() {
+            if self.get(number).is_some_and(SentPacket::is_on_its_way)
+                && let Some(packet) = self.settle(number, PacketState::Lost)
+            {
+                each(&packet, number);
+            }
+        }
+    }
+
     /// The oldest packet on its way that carries file bytes.
     pub(super) fn oldest_data_in_flight(&self) -> Option<&SentPacket> {
-        let is_on_its_way = |state| matches!(state, PacketState::InFlight | PacketState::Overtaken);
         self.packets
             .iter()
-            .find(|packet| is_on_its_way(packet.state) && packet.content == PacketContent::Data)
+            .find(|packet| packet.is_on_its_way() && packet.content == PacketContent::Data)
     }
 
     /// Forgets settled packets at the old end. Lost ones stay as long as `memory` says and no more

@@ -10,7 +10,7 @@ use crate::range_set::RangeSet;
 
 /// A sender of a file of 10 MB and the keys of its peer.
 struct Bench {
-    sender: Sender,
+    sender: Sender<u8>,
     peer: SealedChannel,
     next_number: u64,
     /// Every number the sender has sent.
@@ -28,6 +28,8 @@ impl Bench {
             now,
             SenderConfig {
                 session_id: 7,
+                peer: 0,
+                same_host: |_, _| true,
                 keys: secrets.server_keys(CipherSuite::ChaCha20Poly1305),
                 file_bytes: 10_000_000,
                 bytes_max: 15_000_000,
@@ -45,7 +47,7 @@ impl Bench {
         let mut datagram = [0; 1200];
         let length = self.peer.seal(kind, self.next_number, &mut datagram, write).expect("it fits");
         self.next_number += 1;
-        self.sender.handle_datagram(self.now, &mut datagram[..length]);
+        self.sender.handle_datagram(self.now, 0, &mut datagram[..length]);
     }
 
     fn want(&mut self, version: u32, window: u64, ranges: RangeSet) {
@@ -206,14 +208,14 @@ fn a_flood_of_repeated_and_forged_packets_changes_nothing() {
         .seal(PacketKind::Ping, 9, &mut datagram, |body| ping.encode(body))
         .expect("it fits");
     let original = datagram[..length].to_vec();
-    bench.sender.handle_datagram(bench.now, &mut original.clone());
+    bench.sender.handle_datagram(bench.now, 0, &mut original.clone());
     assert_eq!(bench.drain().0, 1, "the first one is answered");
     for round in 0..1000 {
-        bench.sender.handle_datagram(bench.now, &mut original.clone());
+        bench.sender.handle_datagram(bench.now, 0, &mut original.clone());
         let mut forged = original.clone();
         forged[15] = 10;
         forged[16 + round % 8] ^= 1;
-        bench.sender.handle_datagram(bench.now, &mut forged);
+        bench.sender.handle_datagram(bench.now, 0, &mut forged);
     }
     assert_eq!(bench.drain().0, 0);
     assert_eq!((bench.sender.stats().repeats, bench.sender.stats().forgeries), (1000, 1000));

@@ -19,6 +19,7 @@ fn end_after(bytes: usize) -> Option<Result<(), ReceiveError>> {
         keys: secrets.client_keys(suite),
         file: WelcomeBody { file_bytes: SIZE, modified_ns: 1 },
         rtt: None,
+        round_trip_hint: None,
     };
     let mut sender = SealedChannel::new(7, secrets.server_keys(suite));
     let now = Instant::now();
