@@ -16,6 +16,10 @@ pub struct MessageId(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DownloadId(pub u64);
 
+/// Names one upload of this client. Chosen by the user interface.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct UploadId(pub u64);
+
 /// Where a server is, as a person gave it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ServerAddress {
@@ -82,7 +86,21 @@ pub enum Command {
         /// Which one.
         id: DownloadId,
     },
-    /// Say goodbye to the server, end all downloads and close.
+    /// Upload a file to the server.
+    Upload {
+        /// Names it in [`crate::event::Event::Upload`].
+        id: UploadId,
+        /// The file here.
+        file: PathBuf,
+        /// What it shall be called on the server, folders included. Nothing is overwritten there.
+        path: String,
+    },
+    /// Give an upload up and remove what the server has of it.
+    CancelUpload {
+        /// Which one.
+        id: UploadId,
+    },
+    /// Say goodbye to the server, end all transfers and close.
     LogOut,
 }
 

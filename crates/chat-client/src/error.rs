@@ -84,6 +84,20 @@ pub enum DownloadFailure {
     Transfer(Arc<DownloadError>),
 }
 
+/// Why an upload ended without a file on the server.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum UploadFailure {
+    /// The chat server refused it.
+    #[error("refused")]
+    Refused(Refusal),
+    /// The session ended before the file was stored.
+    #[error("no connection to the server")]
+    NotConnected,
+    /// The transfer itself.
+    #[error(transparent)]
+    Transfer(Arc<file_transfer::upload::UploadFailure>),
+}
+
 /// Why a session is over.
 #[derive(Clone, Debug)]
 pub enum EndReason {

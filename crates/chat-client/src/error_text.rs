@@ -10,8 +10,9 @@ use common::invite_link::InviteLinkError;
 use common::spki_pin::SpkiPin;
 use common::wire::{GoodbyeReason, NameProblem, RefusalCode};
 use file_transfer::download::DownloadError;
+use file_transfer::upload::UploadFailure as Upload;
 
-use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};
+use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
 
 /// For a request that the server did not carry out.
 #[must_use]
@@ -63,6 +64,38 @@ pub fn refusal(refusal: &Refusal) -> String {
         RefusalCode::UnknownFile => format!(
             "File does not exist: “{subject}”. Look at the list of server files for its name."
         ),
+        RefusalCode::UploadsOff => {
+            "This server takes no uploads. Ask its administrator to allow them.".into()
+        }
+        RefusalCode::UploadName => {
+            format!("A file cannot be called “{subject}” there. Choose another name or folder.")
+        }
+        RefusalCode::UploadFolder => format!(
+            "The folder of “{subject}” cannot be used on the server. Choose another folder."
+        ),
+        RefusalCode::UploadTooLarge => format!(
+            "The file is too large: at most {} bytes are allowed. Ask the server's administrator.",
+            refused.allowed
+        ),
+        RefusalCode::QuotaExceeded => format!(
+            "Your uploads would take more room than you have: {} bytes are left. Ask the server's \
+             administrator to make room.",
+            refused.allowed
+        ),
+        RefusalCode::TooManyUploads => format!(
+            "Too many uploads: {} are allowed. Wait until one has finished, or ask the server's \
+             administrator.",
+            refused.allowed
+        ),
+        RefusalCode::UnknownUpload => {
+            "The server does not know of this upload any more. Start it again.".into()
+        }
+        RefusalCode::ServerDiskFull => {
+            "The disk of the server is full. Tell its administrator.".into()
+        }
+        RefusalCode::ServerDiskFailed => {
+            "The server cannot store the file. Tell its administrator.".into()
+        }
         RefusalCode::TooManyDownloads => format!(
             "Too many downloads at once: {} are allowed. Wait until one has finished.",
             refused.allowed
@@ -166,6 +199,61 @@ pub fn download_failure(failure: &DownloadFailure) -> String {
             "The file on the server changed or went away meanwhile. Start the download again.".into()
         }
         DownloadFailure::Transfer(error) => transfer(error),
+    }
+}
+
+/// For an upload that ended without a file on the server.
+#[must_use]
+pub fn upload_failure(failure: &UploadFailure) -> String {
+    match failure {
+        UploadFailure::Refused(refused) => refusal(refused),
+        UploadFailure::NotConnected => {
+            "The connection to the server ended before the file was stored. Connect and start the \
+             upload again: it goes on where it was."
+                .into()
+        }
+        UploadFailure::Transfer(error) => upload(error),
+    }
+}
+
+fn upload(error: &Upload) -> String {
+    match error {
+        Upload::Cancelled => "The upload was cancelled.".into(),
+        Upload::Declined => "The server did not take the upload. Try again.".into(),
+        Upload::Local { path, error } => format!(
+            "{} cannot be read: {}. Check the name and the permissions.",
+            path.display(),
+            reason(error)
+        ),
+        Upload::NotAFile { path } => {
+            format!("“{}” is no file. Only single files can be uploaded.", path.display())
+        }
+        Upload::FileChanged => {
+            "The file changed again and again while it was sent. Close the program that writes to \
+             it, and start the upload again."
+                .into()
+        }
+        Upload::Ended => "The server ended the upload. Log in and try again.".into(),
+        Upload::Busy => "The file server has too much to do. Try again in a moment.".into(),
+        Upload::ServerDisk => {
+            "The disk of the server does not take the file: it may be full. Tell its administrator."
+                .into()
+        }
+        Upload::Unreachable { node, .. } => format!(
+            "The file server at {node} cannot be reached over UDP, or fell silent. Check the network \
+             and that no firewall blocks its UDP port."
+        ),
+        Upload::Protocol { .. } => {
+            "The file server sent something that makes no sense. Try again; if it happens again, \
+             update Simple Chat."
+                .into()
+        }
+        Upload::Integrity => {
+            "What arrived at the server is not the file here, time and again, so it was not stored. \
+             Tell the server's administrator."
+                .into()
+        }
+        Upload::NoNode => "The server named no place to upload to. Tell its administrator.".into(),
     }
 }
 

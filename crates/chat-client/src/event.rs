@@ -11,8 +11,8 @@ use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
 pub use file_transfer::download::Transport;
 
-use crate::command::{DownloadId, MessageId};
-use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};
+use crate::command::{DownloadId, MessageId, UploadId};
+use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
 
 /// Something that happened. See the module for the order.
 #[derive(Clone, Debug)]
@@ -104,6 +104,13 @@ pub enum Event {
         /// What is new.
         change: DownloadChange,
     },
+    /// An upload moved on.
+    Upload {
+        /// As given in the command.
+        id: UploadId,
+        /// What is new.
+        change: UploadChange,
+    },
     /// The session is over; no event follows.
     Ended(EndReason),
 }
@@ -183,4 +190,37 @@ pub enum DownloadChange {
     },
     /// It ended without a file.
     Failed(DownloadFailure),
+}
+
+/// What is new with an upload.
+#[derive(Clone, Debug)]
+pub enum UploadChange {
+    /// Bytes went; several times a second.
+    Progress {
+        /// That the server has so far.
+        bytes: u64,
+        /// Of the file here.
+        size: u64,
+    },
+    /// The file here changed: it begins anew.
+    FileChanged,
+    /// All bytes are there; the server checks them.
+    Verifying,
+    /// The server has stored it, and offers it to everybody.
+    Finished {
+        /// What it is called there: not always what was asked for.
+        path: String,
+        /// Size in bytes.
+        bytes: u64,
+        /// From the request to the server's word.
+        seconds: f64,
+        /// How the bytes went.
+        transport: Transport,
+        /// BLAKE3 of the file.
+        blake3: [u8; 32],
+        /// Bytes that the server had from an earlier attempt.
+        resumed_from: u64,
+    },
+    /// It ended without a file.
+    Failed(UploadFailure),
 }

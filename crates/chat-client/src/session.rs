@@ -25,11 +25,13 @@ mod outbox;
 mod paged_list;
 mod precheck;
 mod requests;
+mod uploads;
 
 mod driver;
 
 mod connection;
 mod transfers;
+mod upload_runs;
 
 /// The chat needs one; the other one keeps it going while files are read and written.
 const WORKERS: usize = 2;

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use common::invite_link::HostPort;
 use common::spki_pin::SpkiPin;
 use file_transfer::udp::SendOptions;
+use file_transfer::uploads::UploadRules;
 
 use crate::state::policy::Bans;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub bans: Bans,
     /// How files are sent from here.
     pub sending: SendOptions,
+    /// What may be uploaded. `None`: nothing.
+    pub uploads: Option<UploadRules>,
     /// How much of everything.
     pub limits: Limits,
 }

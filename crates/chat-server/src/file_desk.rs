@@ -22,9 +22,10 @@ use crate::state::refusal::Refusal;
 use crate::state::request::LoginId;
 
 /// How long a ticket may be used to start a transfer.
-const TICKET_SECONDS: u64 = 60;
+pub(crate) const TICKET_SECONDS: u64 = 60;
 
 /// A transfer node as tickets name it.
+#[derive(Clone)]
 pub(crate) struct Node {
     /// `host:port`; no host means the chat server's own.
     pub(crate) address: String,

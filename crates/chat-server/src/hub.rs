@@ -25,6 +25,7 @@ use crate::state::downloads::HashResult;
 use crate::state::now::Now;
 use crate::state::request::{Asked, ConnectionId};
 use crate::state::tally::Tally;
+use crate::upload_desk::{DoneUpload, UploadDesk};
 
 /// Inputs that wait for the hub. When full, whoever has one waits: a connection is not read any
 /// further, the catalogue's watch holds its changes back.
@@ -51,6 +52,8 @@ pub(crate) enum Input {
     File(CatalogueChange),
     /// A file that was asked for is hashed.
     FileHashed { job: HashJob, hash: HashResult },
+    /// The disk had its say about an upload.
+    Upload(DoneUpload),
 }
 
 /// The owner of the state and of the ways to the connections.
@@ -58,6 +61,7 @@ pub(crate) struct Hub {
     state: State,
     links: HashMap<ConnectionId, Arc<Link>>,
     files: FileDesk,
+    uploads: UploadDesk,
     /// Links that got a first frame in this batch.
     to_wake: Vec<Arc<Link>>,
     /// Connections whose outbox overflowed in this batch.
@@ -65,9 +69,9 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(state: State, files: FileDesk) -> Self {
+    pub(crate) fn new(state: State, files: FileDesk, uploads: UploadDesk) -> Self {
         let (to_wake, overflowed) = (Vec::new(), Vec::new());
-        Self { state, links: HashMap::new(), files, to_wake, overflowed }
+        Self { state, links: HashMap::new(), files, uploads, to_wake, overflowed }
     }
 
     /// Runs until `stop`, then says goodbye to everybody.
@@ -135,6 +139,11 @@ impl Hub {
                     self.carry_out(actions);
                 }
             }
+            Input::Upload(done) => {
+                let result = self.uploads.done(done);
+                let actions = self.state.upload_result(result);
+                self.carry_out(actions);
+            }
         }
     }
 
@@ -181,6 +190,7 @@ impl Hub {
                     self.files.hash(download, path, version);
                 }
                 Action::ForgetHash { download } => self.files.forget_hash(download),
+                Action::Upload(work) => self.uploads.begin(*work),
                 Action::EndLogin(login) => self.files.end_login(login),
             }
         }

@@ -3,7 +3,8 @@
 //! The way of a frame: [`listener`] accepts a connection, [`connection`] reads its frames and parses
 //! them into requests, [`hub`] hands each to [`state`], which decides who receives what, and puts the
 //! encoded deliveries into the outboxes of the receivers' connections. Bytes of files take another
-//! way: the [`file_desk`] mints a ticket that a transfer node honours.
+//! way: the [`file_desk`] mints a ticket that a transfer node honours, the [`upload_desk`] one for the other
+//! direction.
 
 pub mod server;
 
@@ -20,6 +21,8 @@ mod hub;
 pub mod state;
 
 mod file_desk;
+
+mod upload_desk;
 
 pub mod join_password;
 

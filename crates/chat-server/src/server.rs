@@ -14,6 +14,7 @@ use file_transfer::catalogue::{Catalogue, CatalogueWatch};
 use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::ticket::{KeyFileError, TicketKey};
 use file_transfer::tls_identity::{TlsIdentity, TlsIdentityError};
+use file_transfer::uploads::UploadStore;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +35,7 @@ use crate::state::policy::{Access, Policy};
 use crate::state::rate_limit::Rate;
 use crate::state::request::LoginId;
 use crate::state::tally::Tally;
+use crate::upload_desk::UploadDesk;
 use crate::waiting_room::WaitingRoom;
 
 /// File name of the ticket key in the data folder.
@@ -41,6 +43,9 @@ const TICKET_KEY_FILE: &str = "ticket.key";
 
 /// Connections for file bytes that have not shown their ticket yet.
 const FILE_STRANGERS_MAX: usize = 64;
+
+/// How often abandoned uploads are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// How long clients may take to read the goodbye at the end.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -82,6 +87,7 @@ pub struct Server {
     catalogue: Arc<Catalogue>,
     nodes: Vec<Node>,
     own_node: Option<Arc<TransferNode>>,
+    uploads: Option<Arc<UploadStore>>,
     limits: Limits,
 }
 
@@ -103,7 +109,8 @@ impl Server {
         let pin = SpkiPin(identity.spki_sha256());
         let link = invite::link(&addresses, &invite::machine_addresses(), pin, &config.name)
             .ok_or(SocketError::NoAddress)?;
-        let (nodes, own_node) = nodes(&config, pin, udp, &catalogue)?;
+        let uploads = upload_store(&config)?;
+        let (nodes, own_node) = nodes(&config, pin, udp, &catalogue, uploads.clone())?;
         let limits = config.limits.clone();
         let mut state = State::new(policy(config), first_login());
         for file in catalogue.list("", "", usize::MAX) {
@@ -111,7 +118,7 @@ impl Server {
             drop(state.file_changed(file));
         }
         let tls = acceptor(&identity)?;
-        Ok(Self { link, listeners, tls, state, catalogue, nodes, own_node, limits })
+        Ok(Self { link, listeners, tls, state, catalogue, nodes, own_node, uploads, limits })
     }
 
     /// What to invite people with.
@@ -123,7 +130,7 @@ impl Server {
     /// Serves until `stop`, says goodbye, and tells what happened.
     pub async fn run(self, stop: CancellationToken) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
-        let Self { listeners, tls, state, catalogue, nodes, own_node, limits, .. } = self;
+        let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
             tls,
@@ -143,8 +150,14 @@ impl Server {
         }
         drop(door);
         let watch = tokio::spawn(watch(Arc::clone(&catalogue), hub.clone()));
+        let sweeping = uploads.clone().map(|store| tokio::spawn(sweep(store)));
+        let own = nodes.first().cloned();
+        let upload_desk = UploadDesk::new(uploads.zip(own), hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
-        let tally = Hub::new(state, files).run(inputs, stop).await;
+        let tally = Hub::new(state, files, upload_desk).run(inputs, stop).await;
+        if let Some(sweeping) = sweeping {
+            sweeping.abort();
+        }
         catalogue.stop_hashing();
         connections.close();
         let end_files = async {
@@ -159,6 +172,21 @@ impl Server {
         let farewell = async { tokio::join!(end_files, connections.wait()) };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
         tally
+    }
+}
+
+/// Removes uploads that nobody goes on with, now and then.
+async fn sweep(store: Arc<UploadStore>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let store = Arc::clone(&store);
+        let sweeping = tokio::task::spawn_blocking(move || store.sweep(SystemTime::now()));
+        match sweeping.await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "abandoned uploads were removed"),
+            Err(error) => return tracing::error!(%error, "abandoned uploads are not removed"),
+        }
     }
 }
 
@@ -205,6 +233,7 @@ fn nodes(
     own_pin: SpkiPin,
     udp: Vec<UdpSocket>,
     catalogue: &Arc<Catalogue>,
+    uploads: Option<Arc<UploadStore>>,
 ) -> Result<Nodes, StartError> {
     if !config.nodes.is_empty() {
         let nodes = config.nodes.iter().map(remote_node).collect::<Result<_, _>>()?;
@@ -216,11 +245,20 @@ fn nodes(
         sessions_max: config.limits.downloads,
         sessions_per_user_max: config.limits.downloads_per_user,
     };
+    let (files, sending) = (Arc::clone(catalogue), config.sending);
     let own_node =
-        TransferNode::start(udp, key.clone(), Arc::clone(catalogue), limits, config.sending)
+        TransferNode::start_with_uploads(udp, key.clone(), files, limits, sending, uploads)
             .map_err(StartError::Runtime)?;
     let node = Node { address: format!(":{port}"), spki_sha256: own_pin.0, key };
     Ok((vec![node], Some(Arc::new(own_node))))
+}
+
+/// Where uploads go, if any are taken.
+fn upload_store(config: &Config) -> Result<Option<Arc<UploadStore>>, StartError> {
+    let Some(rules) = config.uploads.clone() else { return Ok(None) };
+    UploadStore::open(&config.files, &config.data, rules)
+        .map(|store| Some(Arc::new(store)))
+        .map_err(|error| StartError::Folder { path: config.data.clone(), error })
 }
 
 fn remote_node(node: &NodeConfig) -> Result<Node, StartError> {
@@ -247,6 +285,7 @@ fn policy(config: Config) -> Policy {
         messages: Rate { burst: limits.messages_burst, per_second: limits.messages_per_second },
         downloads_per_user_max: limits.downloads_per_user,
         downloads_max: limits.downloads,
+        takes_uploads: config.uploads.is_some(),
         ping_interval: Duration::from_secs(limits.ping_seconds),
         dead_after: Duration::from_secs(limits.dead_seconds),
         name_hold: Duration::from_secs(limits.name_hold_seconds),

@@ -36,6 +36,8 @@ pub(crate) mod server_files;
 
 pub mod downloads;
 
+pub mod uploads;
+
 pub mod rate_limit;
 
 pub mod login_attempts;
@@ -66,6 +68,7 @@ use crate::state::request::{ConnectionId, LogIn, LoginId};
 use crate::state::roster::Roster;
 use crate::state::server_files::ServerFiles;
 use crate::state::tally::Tally;
+use crate::state::uploads::Uploads;
 
 /// When a client may come back at the earliest, where it may at all. Clients spread out from there.
 const RETURN_PAUSE_MS: u32 = 1000;
@@ -83,6 +86,7 @@ pub struct State {
     recent: RecentMessages,
     files: ServerFiles,
     downloads: Downloads,
+    uploads: Uploads,
     last_login: LoginId,
     tally: Tally,
 }
@@ -119,6 +123,7 @@ impl State {
             recent: RecentMessages::default(),
             files: ServerFiles::default(),
             downloads: Downloads::default(),
+            uploads: Uploads::default(),
             last_login,
             tally: Tally::default(),
         }

@@ -57,7 +57,7 @@ fn guide() -> Option<FileEntry> {
 
 /// Name of the golden file → frame, in the order of a session.
 fn frames() -> Vec<(&'static str, Bytes)> {
-    [greeting(), presence_and_files(), messages(), downloads(), connection()].concat()
+    [greeting(), presence_and_files(), messages(), downloads(), uploads(), connection()].concat()
 }
 
 fn greeting() -> Vec<(&'static str, Bytes)> {
@@ -171,6 +171,47 @@ fn downloads() -> Vec<(&'static str, Bytes)> {
         ("download_done", client(10, Ask::DownloadDone(done))),
         ("download_recorded", server(10, Tell::DownloadRecorded(recorded))),
         ("refused_unknown_file", server(11, Tell::Refused(unknown))),
+    ]
+}
+
+fn uploads() -> Vec<(&'static str, Bytes)> {
+    let request = RequestUpload {
+        attempt: message_id(0x30),
+        path: "in/notes.txt".to_owned(),
+        size: 1_234_567,
+        modified_ns: AT_MS * 1_000_000 + 901_234,
+    };
+    let node = TransferNode { address: ":5050".to_owned(), spki_sha256: vec![0x11; 32].into() };
+    let ticket = UploadTicket {
+        upload_id: 1,
+        ticket: vec![0x77; 40].into(),
+        secret: vec![0x22; 32].into(),
+        nodes: vec![node],
+        kept: 1_048_576,
+    };
+    let sent = UploadSent { upload_id: 1, root: vec![0x33; 32].into() };
+    let incomplete = UploadIncomplete { upload_id: 1, missing: 0, differs: true };
+    let pieces = UploadPieces { upload_id: 1, first_piece: 1, hashes: vec![vec![0x44; 32].into()] };
+    let compared = UploadCompared { upload_id: 1, differing: 1 };
+    let stored = UploadStored {
+        upload_id: 1,
+        path: "in/notes (1).txt".to_owned(),
+        root: vec![0x33; 32].into(),
+    };
+    let over =
+        Refused { code: RefusalCode::QuotaExceeded.into(), allowed: 4096, ..Refused::default() };
+    vec![
+        ("request_upload", client(14, Ask::RequestUpload(request))),
+        ("upload_ticket_frame", server(14, Tell::UploadTicket(ticket))),
+        ("upload_sent", client(15, Ask::UploadSent(sent.clone()))),
+        ("upload_incomplete", server(15, Tell::UploadIncomplete(incomplete))),
+        ("upload_pieces", client(16, Ask::UploadPieces(pieces))),
+        ("upload_compared", server(16, Tell::UploadCompared(compared))),
+        ("upload_sent_again", client(17, Ask::UploadSent(sent))),
+        ("upload_stored", server(17, Tell::UploadStored(stored))),
+        ("abandon_upload", client(18, Ask::AbandonUpload(AbandonUpload { upload_id: 2 }))),
+        ("upload_abandoned", server(18, Tell::UploadAbandoned(UploadAbandoned { upload_id: 2 }))),
+        ("refused_quota_exceeded", server(19, Tell::Refused(over))),
     ]
 }
 

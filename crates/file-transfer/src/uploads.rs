@@ -163,9 +163,16 @@ impl UploadStore {
         let store =
             Self { files, rules, beginning: Mutex::default(), state: Mutex::default(), records };
         for (id, record) in store.records.load()? {
+            let (path, is_new) = (record.path.clone(), record.inode == 0);
             match store.as_found(id, record) {
                 Some(record) => store.state().ledger.insert(id, record),
-                None => store.records.remove(id),
+                None => {
+                    if is_new {
+                        // The server ended right after it had made the part.
+                        store.remove_part(id, &path, |_| true);
+                    }
+                    store.records.remove(id);
+                }
             }
         }
         Ok(store)
@@ -337,7 +344,10 @@ impl UploadStore {
         };
         let mut removed = 0;
         for (id, path) in unfinished {
-            if self.remove_abandoned(now, id, &path) {
+            // A clock that was set back makes nothing old.
+            let is_old =
+                |touched| now.duration_since(touched).unwrap_or_default() >= self.rules.parts_kept;
+            if self.remove_part(id, &path, is_old) {
                 self.forget(id);
                 removed += 1;
             }
@@ -345,8 +355,14 @@ impl UploadStore {
         removed
     }
 
-    /// Whether there is no part any more, because it was too old or went away.
-    fn remove_abandoned(&self, now: SystemTime, id: PartId, path: &FilePath) -> bool {
+    /// Removes a part that nobody holds, if the time of its last change says so. Gives whether there is
+    /// none any more.
+    fn remove_part(
+        &self,
+        id: PartId,
+        path: &FilePath,
+        is_to_go: impl FnOnce(SystemTime) -> bool,
+    ) -> bool {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
         let folder = match folder_of(path) {
             "" => self.files.open_at(".", flags),
@@ -360,9 +376,7 @@ impl UploadStore {
         };
         let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
         let touched = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        // A clock that was set back makes nothing old.
-        let age = now.duration_since(touched).unwrap_or_default();
-        age >= self.rules.parts_kept && unlinkat(&folder, &name, AtFlags::empty()).is_ok()
+        is_to_go(touched) && unlinkat(&folder, &name, AtFlags::empty()).is_ok()
     }
 
     /// A record as it is after a restart; `None` if there is nothing of it any more.

@@ -47,7 +47,18 @@ fn refusals_say_what_and_what_now() {
         (Code::UnknownFile, &["File does not exist", "“report.pdf”"]),
         (Code::TooManyDownloads, &["7 are allowed", "Wait"]),
     ];
-    for (code, says) in table {
+    let uploads: &[(Code, &[&str])] = &[
+        (Code::UploadsOff, &["no uploads", "administrator"]),
+        (Code::UploadName, &["“report.pdf”", "Choose another"]),
+        (Code::UploadFolder, &["“report.pdf”", "another folder"]),
+        (Code::UploadTooLarge, &["too large", "at most 7 bytes"]),
+        (Code::QuotaExceeded, &["7 bytes are left", "administrator"]),
+        (Code::TooManyUploads, &["7 are allowed", "Wait"]),
+        (Code::UnknownUpload, &["Start it again"]),
+        (Code::ServerDiskFull, &["full", "administrator"]),
+        (Code::ServerDiskFailed, &["cannot store", "administrator"]),
+    ];
+    for (code, says) in table.iter().chain(uploads) {
         check(&refusal(&Refusal(refused(*code))), says);
     }
 }

@@ -12,13 +12,15 @@ use tokio::time::{sleep_until, timeout};
 use crate::command::{Command, ServerAddress};
 use crate::dial::{self, Connected, DialError};
 use crate::error::SessionError;
-use crate::event::{DownloadChange, Event};
+use crate::event::{DownloadChange, Event, UploadChange};
 use crate::known_servers::KnownServers;
 use crate::resume_token::ResumeTokens;
 use crate::session::connection::Connection;
 use crate::session::downloads::TransferReport;
 use crate::session::machine::{Machine, Output};
 use crate::session::transfers::{REPORTS_MAX, Report, Transfers};
+use crate::session::upload_runs::{self, UploadRuns};
+use crate::session::uploads::UploadReport;
 use crate::session::{EVENTS_BUSY, SessionConfig};
 
 /// How long a connection that is closed may take to write its last frames.
@@ -41,6 +43,8 @@ pub(crate) struct Driver {
     closing: JoinSet<()>,
     transfers: Transfers,
     reports: mpsc::Receiver<Report>,
+    uploads: UploadRuns,
+    upload_reports: mpsc::Receiver<upload_runs::Report>,
 }
 
 /// What happened outside.
@@ -50,6 +54,7 @@ enum Input {
     Dialled(Result<Connected, DialError>),
     Frame(Result<common::wire::ServerFrame, SessionError>),
     Report(Report),
+    UploadReport(upload_runs::Report),
     Timeout,
 }
 
@@ -60,6 +65,7 @@ impl Driver {
         events: Sender<Event>,
     ) -> Self {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
+        let (upload_report_sender, upload_reports) = mpsc::channel(REPORTS_MAX);
         Self {
             machine: Machine::new(config.agent.clone(), rand::random()),
             commands,
@@ -74,6 +80,8 @@ impl Driver {
             closing: JoinSet::new(),
             transfers: Transfers::new(report_sender),
             reports,
+            uploads: UploadRuns::new(upload_report_sender),
+            upload_reports,
         }
     }
 
@@ -89,7 +97,7 @@ impl Driver {
             let input = self.next_input().await;
             self.handle(input);
         }
-        self.transfers.end(self.reports).await;
+        tokio::join!(self.transfers.end(self.reports), self.uploads.end(self.upload_reports));
         while self.closing.join_next().await.is_some() {}
     }
 
@@ -104,6 +112,7 @@ impl Driver {
             () = at(due) => Input::Timeout,
             dialled = dialled(&mut self.dialling) => Input::Dialled(dialled),
             Some(report) = self.reports.recv() => Input::Report(report),
+            Some(report) = self.upload_reports.recv() => Input::UploadReport(report),
             frame = next_frame(&mut self.connection) => Input::Frame(frame),
         }
     }
@@ -127,6 +136,12 @@ impl Driver {
                     self.transfers.forget(id);
                 }
                 self.machine.handle_report(now, id, report);
+            }
+            Input::UploadReport((id, report)) => {
+                if matches!(report, UploadReport::Finished(_) | UploadReport::Failed(_)) {
+                    self.uploads.forget(id);
+                }
+                self.machine.handle_upload_report(now, id, report);
             }
             Input::Timeout => self.machine.handle_timeout(now),
         }
@@ -169,13 +184,15 @@ impl Driver {
                 self.store("resume tokens", |driver| driver.tokens.forget(pin, &name, token));
             }
             Output::Transfer(output) => self.transfers.carry_out(output, self.server_ip),
+            Output::Upload(output) => self.uploads.carry_out(output, self.server_ip),
         }
     }
 
     /// Waits while the user interface is behind: see [`crate::session::EVENTS_MAX`].
     async fn tell(&mut self, event: Event) {
         let is_progress =
-            matches!(&event, Event::Download { change: DownloadChange::Progress { .. }, .. });
+            matches!(&event, Event::Download { change: DownloadChange::Progress { .. }, .. })
+                || matches!(&event, Event::Upload { change: UploadChange::Progress { .. }, .. });
         if is_progress && self.events.len() >= EVENTS_BUSY {
             return;
         }

@@ -14,7 +14,7 @@ use common::wire::{self, client_frame};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::command::{DownloadId, ServerAddress};
+use crate::command::{DownloadId, ServerAddress, UploadId};
 use crate::dial::DialError;
 use crate::error::{EndReason, SessionError};
 use crate::event::{Event, ServerFile};
@@ -25,6 +25,7 @@ use crate::session::liveness::{Liveness, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::paged_list::PagedList;
 use crate::session::requests::{Request, Requests};
+use crate::session::uploads::{UploadOutput, UploadReport, Uploads};
 
 mod commands;
 mod frames;
@@ -56,6 +57,8 @@ pub(crate) enum Output {
     ForgetToken { pin: SpkiPin, name: String, token: ResumeToken },
     /// Something about a transfer. Never [`DownloadOutput::Tell`], `Ask` or `Done`.
     Transfer(DownloadOutput),
+    /// Something about an upload. Never [`UploadOutput::Tell`], `Request` or `Abandon`.
+    Upload(UploadOutput),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,6 +125,7 @@ pub(crate) struct Machine {
     online: PagedList<()>,
     files: PagedList<ServerFile>,
     downloads: Downloads,
+    uploads: Uploads,
     random: StdRng,
     log_out_is_said: bool,
     outputs: VecDeque<Output>,
@@ -146,6 +150,7 @@ impl Machine {
             online: PagedList::default(),
             files: PagedList::default(),
             downloads: Downloads::default(),
+            uploads: Uploads::default(),
             random: StdRng::seed_from_u64(seed),
             log_out_is_said: false,
             outputs: VecDeque::new(),
@@ -282,6 +287,17 @@ impl Machine {
         self.settle(now);
     }
 
+    /// An upload tells something.
+    pub(crate) fn handle_upload_report(
+        &mut self,
+        now: Instant,
+        id: UploadId,
+        report: UploadReport,
+    ) {
+        self.uploads.handle_report(id, report);
+        self.settle(now);
+    }
+
     fn dial(&mut self) {
         let Some(server) = self.server.clone() else { return };
         self.attempt += 1;
@@ -314,6 +330,7 @@ impl Machine {
         self.requests.clear();
         self.outbox.connection_lost();
         self.downloads.connection_lost();
+        self.uploads.connection_lost();
         self.online.restart();
         self.files.restart();
     }
@@ -322,6 +339,8 @@ impl Machine {
         self.forget_connection();
         self.downloads.abandon_all();
         self.pass_on_downloads();
+        self.uploads.abandon_all();
+        self.pass_on_uploads();
         self.phase = Phase::Ended;
         self.tell(Event::Ended(reason));
     }
@@ -329,6 +348,7 @@ impl Machine {
     /// Carries on whatever an input made possible.
     fn settle(&mut self, now: Instant) {
         self.pass_on_downloads();
+        self.pass_on_uploads();
         match self.phase {
             Phase::LoggedIn => self.send_messages(now),
             Phase::LoggingOut { .. } => self.say_log_out_when_quiet(),
@@ -363,6 +383,22 @@ impl Machine {
                 | DownloadOutput::TellRoot { .. }
                 | DownloadOutput::Renew { .. }
                 | DownloadOutput::Stop { .. } => self.outputs.push_back(Output::Transfer(output)),
+            }
+        }
+    }
+
+    fn pass_on_uploads(&mut self) {
+        while let Some(output) = self.uploads.poll_output() {
+            match output {
+                UploadOutput::Request { id, body } => self.request(Request::Upload(id), body),
+                UploadOutput::Abandon(abandoned) => {
+                    let body = client_frame::Body::AbandonUpload(abandoned);
+                    self.request(Request::UploadAbandoned, body);
+                }
+                UploadOutput::Tell { id, change } => self.tell(Event::Upload { id, change }),
+                UploadOutput::Start { .. }
+                | UploadOutput::Answer { .. }
+                | UploadOutput::Stop { .. } => self.outputs.push_back(Output::Upload(output)),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::command::{DownloadId, MessageId};
+use crate::command::{DownloadId, MessageId, UploadId};
 
 /// What a reply is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,6 +16,8 @@ pub(crate) enum Request {
     Download(DownloadId),
     /// By the server's number.
     DownloadDone(u64),
+    Upload(UploadId),
+    UploadAbandoned,
 }
 
 /// Numbers are unique on one connection and never 0.

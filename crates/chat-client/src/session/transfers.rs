@@ -228,7 +228,10 @@ fn wanted_way(choice: TransportChoice) -> download::TransportChoice {
 
 /// Addresses of the nodes, in the server's order. What has none is left out; a download without any
 /// node says so.
-async fn resolve(nodes: &[wire::TransferNode], server: Option<IpAddr>) -> Vec<NodeAddress> {
+pub(crate) async fn resolve(
+    nodes: &[wire::TransferNode],
+    server: Option<IpAddr>,
+) -> Vec<NodeAddress> {
     let mut addresses = Vec::new();
     for node in nodes {
         let Ok(spki_sha256) = <[u8; 32]>::try_from(node.spki_sha256.as_ref()) else { continue };

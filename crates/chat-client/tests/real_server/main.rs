@@ -10,3 +10,4 @@ mod restart;
 mod session;
 mod talk;
 mod trust;
+mod uploads;

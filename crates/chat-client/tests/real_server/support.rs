@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 pub(crate) use node::Node;
-pub(crate) use person::{Done, Person};
+pub(crate) use person::{Done, Listener, Person};
 pub(crate) use server::Server;
 
 /// Long enough for a busy machine; only a test that fails waits for it.

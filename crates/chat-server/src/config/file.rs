@@ -26,8 +26,35 @@ pub(crate) struct ConfigFile {
     pub(crate) key: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) transfer: Transfer,
+    pub(crate) uploads: UploadsEntry,
     pub(crate) node: Vec<NodeEntry>,
     pub(crate) ban: Vec<BanEntry>,
+}
+
+/// `[uploads]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UploadsEntry {
+    pub(crate) enabled: bool,
+    /// Below the folder of files, where uploads go; anywhere in it where this is missing.
+    pub(crate) folder: Option<String>,
+    pub(crate) quota_bytes_per_user: u64,
+    pub(crate) file_bytes_max: u64,
+    /// How long an unfinished upload is kept after its last byte.
+    pub(crate) unfinished_hours: u64,
+}
+
+impl Default for UploadsEntry {
+    /// Off. When it is switched on: a few large files each, to be gone on with after a long weekend.
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            folder: None,
+            quota_bytes_per_user: 4 << 30,
+            file_bytes_max: 4 << 30,
+            unfinished_hours: 96,
+        }
+    }
 }
 
 /// `[[node]]`

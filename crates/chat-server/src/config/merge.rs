@@ -3,15 +3,22 @@
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::limits::PORT_DEFAULT;
 use common::user_name::UserName;
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FILE_BYTES_MAX;
+use file_transfer::uploads::UploadRules;
 use toml::value::{Datetime, Offset};
 
 use crate::config::arguments::{AccessName, Options};
-use crate::config::file::{BanEntry, ConfigFile, NodeEntry};
+use crate::config::file::{BanEntry, ConfigFile, NodeEntry, UploadsEntry};
 use crate::config::{AccessConfig, CertificateFiles, Config, Listen, NodeConfig};
 use crate::state::policy::{BanEnd, Bans};
+
+/// Longest time that an unfinished upload is kept: a year.
+const UNFINISHED_HOURS_MAX: u64 = 366 * 24;
 
 /// Longest name of a server, in bytes.
 const SERVER_NAME_BYTES_MAX: usize = 64;
@@ -76,6 +83,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback());
         exposed.map_or(Ok(()), |listen| Err(ConfigError::OpenNetwork(listen.address)))?;
     }
+    let has_nodes = !file.node.is_empty();
     Ok(Config {
         listen,
         data: options.data.or(file.data).map_or_else(default_data, Ok)?,
@@ -86,6 +94,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         nodes: file.node.into_iter().map(node).collect::<Result<_, _>>()?,
         bans: bans(file.ban)?,
         sending: file.transfer.into(),
+        uploads: uploads(file.uploads, has_nodes)?,
         limits: file.limits,
     })
 }
@@ -171,6 +180,34 @@ fn node(entry: NodeEntry) -> Result<NodeConfig, ConfigError> {
         spki: spki.parse().map_err(|error| value(format!("{error}")))?,
         key_file,
     })
+}
+
+/// What may be uploaded, if anything may.
+fn uploads(entry: UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>, ConfigError> {
+    let value = |problem: String| ConfigError::Value(format!("uploads.{problem}"));
+    let folder = match &entry.folder {
+        None => None,
+        Some(folder) => Some(
+            FilePath::parse(folder)
+                .map_err(|error| value(format!("folder {folder:?}: {error}")))?,
+        ),
+    };
+    if !(1..=UNFINISHED_HOURS_MAX).contains(&entry.unfinished_hours) {
+        let found = entry.unfinished_hours;
+        return Err(value(format!(
+            "unfinished_hours is {found}, allowed are 1 to {UNFINISHED_HOURS_MAX}"
+        )));
+    }
+    if entry.enabled && has_nodes {
+        // The file appears on the machine that the bytes went to, and is told of here.
+        return Err(value("enabled does not go together with [[node]]".into()));
+    }
+    Ok(entry.enabled.then_some(UploadRules {
+        folder,
+        quota_bytes_per_user: entry.quota_bytes_per_user,
+        file_bytes_max: entry.file_bytes_max.min(FILE_BYTES_MAX),
+        parts_kept: Duration::from_secs(entry.unfinished_hours * 3600),
+    }))
 }
 
 fn bans(entries: Vec<BanEntry>) -> Result<Bans, ConfigError> {

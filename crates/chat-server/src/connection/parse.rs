@@ -7,12 +7,17 @@ use common::limits::TEXT_BYTES_MAX;
 use common::user_name::UserName;
 use common::wire::client_frame::Body;
 use common::wire::{self, ClientFrame};
+use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+use file_transfer::piece_hashes::PieceHash;
+use file_transfer::upload::PIECE_HASHES_MAX;
 use prost::Message;
 
 use crate::state::refusal::Refusal;
 use crate::state::request::{
     Asked, DownloadDone, Hello, LogIn, MemberRequest, MessageId, Request, ResumeToken, SendMessage,
 };
+use crate::state::uploads::UploadRequest;
 
 /// Longest name of a client program that is kept for the log.
 const AGENT_BYTES_MAX: usize = 64;
@@ -51,6 +56,7 @@ fn request(
         return Err(Refusal::Malformed);
     }
     let member = |request| Ok(Request::Member(request));
+    let upload = |request: Result<_, _>| member(request.map(MemberRequest::Upload));
     match body {
         Body::Hello(it) => Ok(Request::Hello(hello(it))),
         Body::LogIn(it) => log_in(it, fresh_token).map(|it| Request::LogIn(Box::new(it))),
@@ -67,6 +73,12 @@ fn request(
         Body::RequestDownload(wire::RequestDownload { path }) => {
             // Looked up by the reader, which may wait for the disk.
             member(Ok(MemberRequest::RequestDownload { path, file: None }))
+        }
+        Body::RequestUpload(it) => upload(request_upload(it)),
+        Body::UploadSent(it) => upload(upload_sent(&it)),
+        Body::UploadPieces(it) => upload(upload_pieces(&it)),
+        Body::AbandonUpload(wire::AbandonUpload { upload_id: upload }) => {
+            member(Ok(MemberRequest::Upload(UploadRequest::Abandon { upload })))
         }
         Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
     }
@@ -112,6 +124,30 @@ fn download_done(done: &wire::DownloadDone) -> DownloadDone {
         bytes: done.bytes,
         transport: done.transport(),
     }
+}
+
+fn request_upload(wanted: wire::RequestUpload) -> Result<UploadRequest, Refusal> {
+    let wire::RequestUpload { attempt, path, size, modified_ns } = wanted;
+    let attempt = attempt.as_ref().try_into().map_err(|_| Refusal::Malformed)?;
+    let version = FileVersion { size, modified_ns };
+    // Told apart from what is malformed: a person chose the name.
+    let path = FilePath::parse(&path).map_err(|_| path);
+    Ok(UploadRequest::Begin { attempt, path, version })
+}
+
+fn upload_sent(sent: &wire::UploadSent) -> Result<UploadRequest, Refusal> {
+    let root = sent.root.as_ref().try_into().map_err(|_| Refusal::Malformed)?;
+    Ok(UploadRequest::Sent { upload: sent.upload_id, root })
+}
+
+fn upload_pieces(pieces: &wire::UploadPieces) -> Result<UploadRequest, Refusal> {
+    if pieces.hashes.len() > PIECE_HASHES_MAX {
+        return Err(Refusal::Malformed);
+    }
+    let hash = |bytes: &Bytes| bytes.as_ref().try_into().map(PieceHash).ok();
+    let hashes = pieces.hashes.iter().map(hash).collect::<Option<_>>();
+    let hashes = hashes.ok_or(Refusal::Malformed)?;
+    Ok(UploadRequest::Pieces { upload: pieces.upload_id, first: pieces.first_piece, hashes })
 }
 
 #[cfg(test)]

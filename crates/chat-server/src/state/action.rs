@@ -7,6 +7,7 @@ use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
 
 use crate::state::request::{ConnectionId, LoginId};
+use crate::state::uploads::UploadWork;
 
 /// Who receives a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,6 +67,8 @@ pub enum Action {
         /// The download.
         download: u64,
     },
+    /// Do something for an upload and tell [`crate::state::State::upload_result`].
+    Upload(Box<UploadWork>),
     /// Every transfer of this login ends.
     EndLogin(LoginId),
 }

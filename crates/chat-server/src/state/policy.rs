@@ -30,6 +30,8 @@ pub struct Policy {
     pub downloads_per_user_max: usize,
     /// Downloads at once; beyond it `TOO_MANY_DOWNLOADS`.
     pub downloads_max: usize,
+    /// Whether anybody may upload; otherwise `UPLOADS_OFF`. As many at once as downloads.
+    pub takes_uploads: bool,
     /// Silence after which the server pings.
     pub ping_interval: Duration,
     /// Silence after which a connection counts as dead.

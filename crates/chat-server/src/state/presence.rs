@@ -143,6 +143,7 @@ impl State {
         let Some(session) = self.roster.remove(login) else { return };
         out.push(Action::Forget(session.connection));
         out.push(Action::EndLogin(login));
+        self.end_uploads(login, out);
         for download in self.downloads.forget_login(login) {
             out.push(Action::ForgetHash { download });
         }

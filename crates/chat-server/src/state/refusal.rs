@@ -68,10 +68,81 @@ pub enum Refusal {
     },
     /// A kind of request from a later version.
     Unsupported,
+    /// An upload.
+    Upload(UploadRefusal),
     /// No protocol version in common.
     Version,
     /// The password.
     WrongPassword,
+}
+
+/// Why an upload is not taken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UploadRefusal {
+    /// The disk does not do it.
+    DiskFailed,
+    /// No room on the disk.
+    DiskFull,
+    /// Its folder is none.
+    Folder {
+        /// The path that was asked for.
+        path: String,
+    },
+    /// No name that a file may have.
+    Name {
+        /// The path that was asked for.
+        path: String,
+    },
+    /// This server takes none.
+    Off,
+    /// The user has had enough.
+    Quota {
+        /// Bytes that are left.
+        left: u64,
+    },
+    /// Larger than any file may be.
+    TooLarge {
+        /// Bytes that may be.
+        allowed: u64,
+    },
+    /// Too many under way, or stored.
+    TooMany {
+        /// How many may be.
+        allowed: usize,
+    },
+    /// None of that number.
+    Unknown,
+}
+
+impl From<UploadRefusal> for Refusal {
+    fn from(refusal: UploadRefusal) -> Self {
+        Self::Upload(refusal)
+    }
+}
+
+impl UploadRefusal {
+    fn code(&self) -> RefusalCode {
+        match self {
+            Self::DiskFailed => RefusalCode::ServerDiskFailed,
+            Self::DiskFull => RefusalCode::ServerDiskFull,
+            Self::Folder { .. } => RefusalCode::UploadFolder,
+            Self::Name { .. } => RefusalCode::UploadName,
+            Self::Off => RefusalCode::UploadsOff,
+            Self::Quota { .. } => RefusalCode::QuotaExceeded,
+            Self::TooLarge { .. } => RefusalCode::UploadTooLarge,
+            Self::TooMany { .. } => RefusalCode::TooManyUploads,
+            Self::Unknown => RefusalCode::UnknownUpload,
+        }
+    }
+
+    fn describe(self, refused: &mut wire::Refused) {
+        match self {
+            Self::Folder { path } | Self::Name { path } => refused.subject = echo(path),
+            Self::Quota { left: allowed } | Self::TooLarge { allowed } => refused.allowed = allowed,
+            Self::TooMany { allowed } => refused.allowed = allowed as u64,
+            Self::DiskFailed | Self::DiskFull | Self::Off | Self::Unknown => {}
+        }
+    }
 }
 
 impl Refusal {
@@ -97,6 +168,7 @@ impl Refusal {
             Self::UnknownRoom { .. } => RefusalCode::UnknownRoom,
             Self::UnknownUser { .. } => RefusalCode::UnknownUser,
             Self::Unsupported => RefusalCode::Unsupported,
+            Self::Upload(refusal) => refusal.code(),
             Self::Version => RefusalCode::Version,
             Self::WrongPassword => RefusalCode::WrongPassword,
         }
@@ -118,6 +190,7 @@ impl Refusal {
             Self::UnknownFile { path } => refused.subject = echo(path),
             Self::UnknownRoom { room } => refused.subject = echo(room),
             Self::UnknownUser { name } => refused.subject = echo(name),
+            Self::Upload(refusal) => refusal.describe(&mut refused),
             Self::AlreadyLoggedIn
             | Self::Malformed
             | Self::NameReserved

@@ -7,6 +7,7 @@ use common::user_name::UserName;
 use file_transfer::catalogue::CatalogueEntry;
 
 use crate::state::refusal::Refusal;
+use crate::state::uploads::UploadRequest;
 
 /// Names one TLS connection, for as long as the server runs.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -87,6 +88,8 @@ pub enum MemberRequest {
     },
     /// A download ended for the client.
     DownloadDone(DownloadDone),
+    /// Something about an upload.
+    Upload(UploadRequest),
 }
 
 /// The greeting.

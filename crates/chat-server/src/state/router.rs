@@ -85,6 +85,7 @@ impl State {
                 self.request_download(caller, login, path, file, out)
             }
             MemberRequest::DownloadDone(done) => self.download_done(caller, login, &done, out),
+            MemberRequest::Upload(request) => self.upload(caller, login, request, out),
         }
     }
 

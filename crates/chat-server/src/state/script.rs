@@ -15,6 +15,7 @@ use common::wire::{GoodbyeReason, ServerFrame, Transport};
 use file_transfer::catalogue::CatalogueEntry;
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
+use file_transfer::uploads::StoredUpload;
 
 use crate::join_password::JoinPassword;
 use crate::state::State;
@@ -23,11 +24,12 @@ use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
 use crate::state::policy::{Access, BanEnd, Bans, Policy};
 use crate::state::rate_limit::Rate;
-use crate::state::refusal::Refusal;
+use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
     Asked, ConnectionId, DownloadDone, Hello, LogIn, LoginId, MemberRequest, MessageId, Request,
     ResumeToken, SendMessage,
 };
+use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult, UploadTask, UploadWork};
 
 /// 2026-01-01T00:00:00Z
 const START_MS: i64 = 1_767_225_600_000;
@@ -75,6 +77,7 @@ pub(crate) fn policy() -> Policy {
         messages: Rate { burst: 3, per_second: 2 },
         downloads_per_user_max: 2,
         downloads_max: 3,
+        takes_uploads: true,
         ping_interval: Duration::from_secs(30),
         dead_after: Duration::from_secs(75),
         name_hold: Duration::from_secs(15),
@@ -139,6 +142,15 @@ impl Run {
             }
             ["hashed", download] => {
                 let actions = self.state.file_hashed(download.parse().unwrap(), Ok([9; 32]));
+                self.record(actions);
+            }
+            ["upload", connection, upload, outcome @ ..] => {
+                let actions = self.state.upload_result(UploadResult {
+                    connection: ConnectionId(connection.parse().unwrap()),
+                    request_id: 1,
+                    upload: upload.parse().unwrap(),
+                    outcome: upload_outcome(outcome),
+                });
                 self.record(actions);
             }
             ["shutdown"] => {
@@ -223,6 +235,20 @@ impl Run {
                 let file = self.on_disk.get(*path).cloned();
                 member(MemberRequest::RequestDownload { path: (*path).into(), file })
             }
+            ["put", attempt, path, size] => {
+                let version = FileVersion { size: size.parse().unwrap(), modified_ns: 1 };
+                let path = FilePath::parse(path).map_err(|_| (*path).to_owned());
+                let attempt = [attempt.parse().unwrap(); 16];
+                member(MemberRequest::Upload(UploadRequest::Begin { attempt, path, version }))
+            }
+            ["sent", upload] => {
+                let upload = upload.parse().unwrap();
+                member(MemberRequest::Upload(UploadRequest::Sent { upload, root: [9; 32] }))
+            }
+            ["abandon", upload] => {
+                let upload = upload.parse().unwrap();
+                member(MemberRequest::Upload(UploadRequest::Abandon { upload }))
+            }
             ["done", download] => member(MemberRequest::DownloadDone(DownloadDone {
                 download: download.parse().unwrap(),
                 verified: true,
@@ -268,6 +294,7 @@ impl Run {
                     vec![format!("* hash {path} for {download}")]
                 }
                 Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
+                Action::Upload(work) => vec![describe_upload(&work)],
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
             };
             self.transcript.extend(lines);
@@ -286,6 +313,35 @@ impl Run {
         receivers.sort_unstable();
         receivers.iter().map(|receiver| format!("{receiver}< {text}")).collect()
     }
+}
+
+fn upload_outcome(words: &[&str]) -> UploadOutcome {
+    match words {
+        ["ready"] => UploadOutcome::Ready(Box::default()),
+        ["stored", path] => UploadOutcome::Stored(StoredUpload {
+            path: FilePath::parse(path).unwrap(),
+            root: [9; 32],
+        }),
+        ["misses", missing] => {
+            let missing = missing.parse().unwrap();
+            UploadOutcome::Incomplete { missing, differs: missing == 0 }
+        }
+        ["full"] => UploadOutcome::Refused(UploadRefusal::DiskFull),
+        other => panic!("no such outcome: {other:?}"),
+    }
+}
+
+fn describe_upload(work: &UploadWork) -> String {
+    let task = match &work.task {
+        UploadTask::Begin { wish, .. } => {
+            format!("begin {} of {} bytes by {}", wish.path, wish.version.size, wish.user)
+        }
+        UploadTask::Settle { .. } => "settle".to_owned(),
+        UploadTask::Compare { first, .. } => format!("compare from {first}"),
+        UploadTask::Remove => "remove".to_owned(),
+        UploadTask::Release => "release".to_owned(),
+    };
+    format!("* upload {}: {task}", work.upload)
 }
 
 /// A frame as one short line.
@@ -335,6 +391,11 @@ fn describe(body: Body, tokens: &BTreeMap<Vec<u8>, String>) -> String {
             format!("file {} {}", file.path, file.size)
         }
         Body::FileRemoved(it) => format!("file {} removed", it.path),
+        Body::UploadTicket(_) => "upload ticket".to_owned(),
+        Body::UploadStored(it) => format!("upload {} stored as {}", it.upload_id, it.path),
+        Body::UploadIncomplete(it) => format!("upload {} misses {}", it.upload_id, it.missing),
+        Body::UploadCompared(it) => format!("upload {} differs in {}", it.upload_id, it.differing),
+        Body::UploadAbandoned(it) => format!("upload {} abandoned", it.upload_id),
         Body::FileHashes(it) => format!("hashes {} {} {}", it.download_id, it.path, it.root.len()),
         Body::Goodbye(it) => {
             let reason =

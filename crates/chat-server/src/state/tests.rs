@@ -7,3 +7,5 @@ mod presence;
 mod messages;
 
 mod files;
+
+mod uploads;

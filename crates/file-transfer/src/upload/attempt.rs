@@ -111,6 +111,7 @@ impl<'a> Attempt<'a> {
             };
             let before = ticket.kept;
             resumed_from.get_or_insert(before);
+            self.sent.store(before, Ordering::Relaxed);
             if before < size
                 && let Round::Again(failure) = self.send(ticket).await?
             {

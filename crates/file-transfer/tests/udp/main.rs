@@ -15,3 +15,5 @@ mod lossy_path;
 mod transfer;
 #[cfg(test)]
 mod upload;
+#[cfg(test)]
+mod whole_upload;

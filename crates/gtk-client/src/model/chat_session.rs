@@ -185,6 +185,8 @@ impl ChatSession {
             Event::MessageRefused { id, refusal } => self.refused(id, &refusal),
             Event::Notice { text } => self.say(Kind::Notice, &plain_text::shown(&text)),
             Event::Download { id, change } => self.download_changed(id, change),
+            // The window starts none.
+            Event::Upload { .. } => {}
             Event::Ended(reason) => self.ended(&reason),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use chat_client::error::{DownloadFailure, EndReason, Refusal, SessionError};
+use chat_client::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
 use chat_client::error_text;
 use common::wire::RefusalCode;
 use file_transfer::download::DownloadError;
+use file_transfer::upload::UploadFailure as Upload;
 
 /// One variant per exit code. Each carries the sentence for the person.
 #[derive(Debug, Eq, PartialEq)]
@@ -63,7 +64,9 @@ impl Failure {
             | RefusalCode::Version
             | RefusalCode::Malformed
             | RefusalCode::NotLoggedIn
-            | RefusalCode::AlreadyLoggedIn => Self::Other(text),
+            | RefusalCode::AlreadyLoggedIn
+            | RefusalCode::UnknownUpload
+            | RefusalCode::ServerDiskFailed => Self::Other(text),
             RefusalCode::NameTaken
             | RefusalCode::NameTooSimilar
             | RefusalCode::NameReserved
@@ -75,7 +78,14 @@ impl Failure {
             | RefusalCode::TextEmpty
             | RefusalCode::TextTooLong
             | RefusalCode::SlowDown
-            | RefusalCode::TooManyDownloads => Self::Refused(text),
+            | RefusalCode::TooManyDownloads
+            | RefusalCode::UploadsOff
+            | RefusalCode::UploadName
+            | RefusalCode::UploadFolder
+            | RefusalCode::UploadTooLarge
+            | RefusalCode::QuotaExceeded
+            | RefusalCode::TooManyUploads
+            | RefusalCode::ServerDiskFull => Self::Refused(text),
         }
     }
 
@@ -111,6 +121,24 @@ impl Failure {
             DownloadFailure::NotConnected => Self::Network(text),
             DownloadFailure::FileChanged => Self::Integrity(text),
             DownloadFailure::Transfer(error) => Self::of_transfer(error, text),
+        }
+    }
+
+    pub(crate) fn of_upload(failure: &UploadFailure) -> Self {
+        let text = error_text::upload_failure(failure);
+        match failure {
+            UploadFailure::Refused(refusal) => Self::of_refusal(refusal),
+            UploadFailure::NotConnected => Self::Network(text),
+            UploadFailure::Transfer(error) => match &**error {
+                Upload::Cancelled => Self::Interrupted,
+                Upload::Local { .. } | Upload::NotAFile { .. } => Self::Disk(text),
+                Upload::FileChanged | Upload::Integrity => Self::Integrity(text),
+                Upload::Declined | Upload::ServerDisk | Upload::NoNode => Self::Other(text),
+                Upload::Ended
+                | Upload::Busy
+                | Upload::Unreachable { .. }
+                | Upload::Protocol { .. } => Self::Network(text),
+            },
         }
     }
 

@@ -139,7 +139,13 @@ impl ProgressLine {
 }
 
 /// `45 %  115.2 MiB of 256.0 MiB  92.4 MiB/s  0:01 left  UDP`
-fn progress_text(bytes: u64, size: u64, moved: u64, elapsed: Duration, way: &str) -> String {
+pub(crate) fn progress_text(
+    bytes: u64,
+    size: u64,
+    moved: u64,
+    elapsed: Duration,
+    way: &str,
+) -> String {
     let percent = if size == 0 { 100 } else { u128::from(bytes) * 100 / u128::from(size) };
     let per_second = u128::from(moved) * 1_000_000_000 / elapsed.as_nanos().max(1_000_000);
     let rate = u64::try_from(per_second).unwrap_or(u64::MAX);
@@ -153,14 +159,14 @@ fn progress_text(bytes: u64, size: u64, moved: u64, elapsed: Duration, way: &str
     )
 }
 
-fn way(transport: Transport) -> &'static str {
+pub(crate) fn way(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -21,6 +21,7 @@ mod files;
 mod get;
 mod listen;
 mod online;
+mod put;
 mod send;
 
 mod failure;
@@ -80,6 +81,7 @@ async fn carry_out(
         Command::Online => online::online(visit, output).await,
         Command::Files(files) => files::files(visit, output, files).await,
         Command::Get(get) => get::get(visit, output, get).await,
+        Command::Put(put) => put::put(visit, output, put).await,
     }
 }
 

@@ -11,6 +11,7 @@ Examples:
   simple-chat-cli --server LINK --name bob send \"Hello everybody\"
   simple-chat-cli --server LINK --name bob send --to ann \"Just for you\"
   simple-chat-cli --server LINK --name bob get report.pdf -o ~/Downloads/
+  simple-chat-cli --server LINK --name bob put notes.txt --to minutes
 
 LINK is the invite link that the server prints when it starts; put it in quotes.
 
@@ -20,7 +21,7 @@ Exit codes:
   2    the command line makes no sense
   3    refused: name taken, wrong password, forbidden, server not trusted or its key changed
   4    not found: no such file or person
-  5    the file that arrived is not the server's file
+  5    what arrived is not the file that was sent
   6    network: no server, no connection, connection lost
   7    the local disk: full, no permission, no such folder
   130  interrupted";
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Files(Files),
     /// Download a file of the server
     Get(Get),
+    /// Upload a file to a server that takes uploads
+    Put(Put),
 }
 
 #[derive(Args, Debug)]
@@ -99,6 +102,17 @@ pub(crate) struct Get {
     /// How the bytes travel; auto is UDP, and TCP where UDP is blocked
     #[arg(long, value_enum, default_value_t = Transport::Auto)]
     pub(crate) transport: Transport,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Put {
+    /// The file here. An upload that was interrupted goes on where it was when it is started again
+    pub(crate) file: PathBuf,
+
+    /// The folder on the server to put it in, made if missing [default: the uppermost one that takes
+    /// uploads]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

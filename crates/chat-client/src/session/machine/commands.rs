@@ -29,6 +29,8 @@ impl Machine {
                 self.download(now, id, Wish { path, save_as, transport });
             }
             Command::CancelDownload { id } => self.downloads.cancel(now, id),
+            Command::Upload { id, file, path } => self.uploads.add(id, file, path),
+            Command::CancelUpload { id } => self.uploads.cancel(id),
             Command::LogOut => self.log_out(now),
         }
         self.settle(now);
@@ -149,6 +151,7 @@ impl Machine {
                 self.forget_token();
                 self.phase = Phase::LoggingOut { until: now + LOG_OUT_TIME_MAX };
                 self.downloads.cancel_all(now);
+                self.uploads.stop_all();
                 self.say_log_out_when_quiet();
             }
             Phase::LoggingOut { .. } | Phase::Ended => {}
@@ -171,7 +174,8 @@ impl Machine {
     /// server goes before it.
     pub(super) fn say_log_out_when_quiet(&mut self) {
         self.pass_on_downloads();
-        if !self.downloads.any_running() {
+        self.pass_on_uploads();
+        if !self.downloads.any_running() && !self.uploads.any_running() {
             self.say_log_out();
         }
     }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use common::conversation::Conversation;
 use common::wire::server_frame::Body;
 use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode, client_frame};
+use file_transfer::upload::Verdict;
 
-use crate::command::{DownloadId, MessageId};
+use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{EndReason, Refusal, SessionError};
 use crate::event::{Event, FilesChange, OnlineChange, ServerFile};
 use crate::resume_token::ResumeToken;
@@ -14,6 +15,7 @@ use crate::session::backoff;
 use crate::session::machine::{Machine, Output, Phase};
 use crate::session::paged_list::PageStep;
 use crate::session::requests::Request;
+use crate::session::uploads::Answer;
 
 /// A frame that no honest server sends; the connection is given up.
 type Offence = String;
@@ -52,6 +54,20 @@ impl Machine {
                 self.downloads.handle_recorded(server_id);
                 Ok(())
             }
+            (Body::UploadTicket(ticket), Some(Request::Upload(id))) => {
+                self.uploads.handle_reply(id, Answer::Ticket(Box::new(ticket)))
+            }
+            (Body::UploadStored(stored), Some(Request::Upload(id))) => {
+                self.upload_stored(id, stored)
+            }
+            (Body::UploadIncomplete(it), Some(Request::Upload(id))) => {
+                let verdict = if it.differs { Verdict::Differs } else { Verdict::Incomplete };
+                self.uploads.handle_reply(id, Answer::Verdict(verdict))
+            }
+            (Body::UploadCompared(it), Some(Request::Upload(id))) => {
+                self.uploads.handle_reply(id, Answer::Compared { differing: it.differing })
+            }
+            (Body::UploadAbandoned(_), Some(Request::UploadAbandoned)) => Ok(()),
             (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
             // About something that was never asked or is answered already.
             (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
@@ -74,7 +90,12 @@ impl Machine {
                 | Body::OnlinePage(_)
                 | Body::FilePage(_)
                 | Body::DownloadTicket(_)
-                | Body::DownloadRecorded(_),
+                | Body::DownloadRecorded(_)
+                | Body::UploadTicket(_)
+                | Body::UploadStored(_)
+                | Body::UploadIncomplete(_)
+                | Body::UploadCompared(_)
+                | Body::UploadAbandoned(_),
                 _,
             ) => Err("a reply to no such request".to_owned()),
         }
@@ -126,6 +147,7 @@ impl Machine {
         let first = wire::ListFiles::default();
         self.request(Request::FilePage, client_frame::Body::ListFiles(first));
         self.downloads.logged_in(now, resumed);
+        self.uploads.logged_in(resumed);
         Ok(())
     }
 
@@ -153,6 +175,9 @@ impl Machine {
             Request::Download(id) => self.download_refused(now, id, refusal),
             // It knows no such download any more; nothing is left to tell.
             Request::DownloadDone(server_id) => self.downloads.handle_recorded(server_id),
+            Request::Upload(id) => self.uploads.handle_refusal(id, refusal),
+            // There was nothing to give up.
+            Request::UploadAbandoned => {}
         }
         Ok(())
     }
@@ -195,6 +220,12 @@ impl Machine {
 
     fn download_refused(&mut self, now: Instant, id: DownloadId, refusal: Refusal) {
         self.downloads.handle_refusal(now, id, refusal);
+    }
+
+    fn upload_stored(&mut self, id: UploadId, stored: wire::UploadStored) -> Result<(), Offence> {
+        let root = stored.root.as_ref().try_into();
+        let root = root.map_err(|_| "a hash that is not 32 bytes long")?;
+        self.uploads.handle_reply(id, Answer::Stored { path: stored.path, root })
     }
 
     fn online_page(&mut self, page: wire::OnlinePage) -> Result<(), Offence> {

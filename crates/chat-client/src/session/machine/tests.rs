@@ -11,7 +11,7 @@ use file_transfer::download::{DownloadError, Finished, Progress, Transport};
 
 use super::*;
 use crate::command::{Command, MessageId, TransportChoice};
-use crate::event::{DownloadChange, FilesChange, OnlineChange};
+use crate::event::{DownloadChange, FilesChange, OnlineChange, UploadChange};
 
 mod breaking;
 mod connecting;
@@ -69,6 +69,7 @@ impl Bench {
                     self.deeds.push(format!("forget {name} {}", token.0[0]));
                 }
                 Output::Transfer(output) => self.deeds.push(spell_transfer(&output)),
+                Output::Upload(output) => self.deeds.push(spell_upload(&output)),
             }
         }
     }
@@ -266,6 +267,15 @@ impl Bench {
     }
 }
 
+/// What is done about an upload, in few words.
+fn spell_upload(output: &UploadOutput) -> String {
+    match output {
+        UploadOutput::Start { id, .. } => format!("upload {}", id.0),
+        UploadOutput::Stop { id } => format!("stop upload {}", id.0),
+        other => format!("{other:?}"),
+    }
+}
+
 /// An event in few words.
 fn spell(event: &Event) -> String {
     match event {
@@ -294,6 +304,10 @@ fn spell(event: &Event) -> String {
         }
         Event::Notice { text } => format!("notice {text}"),
         Event::Download { id, change } => format!("download {} {}", id.0, spell_change(change)),
+        Event::Upload { id, change } => match change {
+            UploadChange::Failed(_) => format!("upload {} failed", id.0),
+            _ => format!("upload {}", id.0),
+        },
         Event::Ended(reason) => match reason {
             EndReason::LoggedOut => "ended: logged out".into(),
             EndReason::KeyChanged => "ended: key changed".into(),

@@ -1,0 +1,317 @@
+//! All uploads of the session: what each asks the server, and the answer.
+//!
+//! Sans-IO, like [`super::downloads`]. The upload itself ([`file_transfer::upload`]) knows what to ask
+//! next; here its question is kept until it is answered, over any number of broken connections, and
+//! then the answer is passed back. One question at a time for each upload.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use common::wire::{self, RefusalCode, client_frame};
+use file_transfer::file_version::FileVersion;
+use file_transfer::piece_hashes::PieceHash;
+use file_transfer::upload::{UploadFailure as Failure, UploadProgress, Uploaded, Verdict};
+
+use crate::command::UploadId;
+use crate::error::{Refusal, UploadFailure};
+use crate::event::UploadChange;
+
+/// What an upload asks the server.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    Begin {
+        attempt: [u8; 16],
+        version: FileVersion,
+    },
+    Sent {
+        root: [u8; 32],
+    },
+    Pieces {
+        first: u64,
+        hashes: Vec<PieceHash>,
+    },
+    /// Without an answer.
+    GiveUp,
+}
+
+/// What the server answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Ticket(Box<wire::UploadTicket>),
+    /// In answer to either question that may end it.
+    Stored {
+        path: String,
+        root: [u8; 32],
+    },
+    Verdict(Verdict),
+    Compared {
+        differing: u64,
+    },
+    /// No: the upload ends.
+    Declined,
+}
+
+/// What a running upload tells.
+#[derive(Debug)]
+pub(crate) enum UploadReport {
+    Progress(UploadProgress),
+    Asks(Ask),
+    Finished(Uploaded),
+    Failed(Arc<Failure>),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum UploadOutput {
+    /// Send a request about this upload.
+    Request { id: UploadId, body: client_frame::Body },
+    /// Tell the server that an upload of its is not wanted any more.
+    Abandon(wire::AbandonUpload),
+    /// Start one.
+    Start { id: UploadId, file: PathBuf },
+    /// Answer its question.
+    Answer { id: UploadId, answer: Answer },
+    /// End it; it will report that it failed.
+    Stop { id: UploadId },
+    /// Tell the user interface.
+    Tell { id: UploadId, change: UploadChange },
+}
+
+#[derive(Debug)]
+struct Upload {
+    /// What it is to be called on the server.
+    path: String,
+    /// The question that waits for its answer.
+    asks: Option<Ask>,
+    /// The server's number for it.
+    server_id: Option<u64>,
+    /// Why the server declined.
+    refusal: Option<Refusal>,
+    restarts: u32,
+    is_verifying: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    by_id: BTreeMap<UploadId, Upload>,
+    is_logged_in: bool,
+    outputs: VecDeque<UploadOutput>,
+}
+
+impl Uploads {
+    /// The next thing to do.
+    #[must_use]
+    pub(crate) fn poll_output(&mut self) -> Option<UploadOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether any upload still runs.
+    pub(crate) fn any_running(&self) -> bool {
+        !self.by_id.is_empty()
+    }
+
+    /// The person wants to upload. An id in use is ignored.
+    pub(crate) fn add(&mut self, id: UploadId, file: PathBuf, path: String) {
+        if self.by_id.contains_key(&id) {
+            debug_assert!(false, "the user interface chose an upload id twice");
+            return;
+        }
+        let upload = Upload {
+            path,
+            asks: None,
+            server_id: None,
+            refusal: None,
+            restarts: 0,
+            is_verifying: false,
+        };
+        self.by_id.insert(id, upload);
+        self.outputs.push_back(UploadOutput::Start { id, file });
+    }
+
+    /// The person gives an upload up: nothing of it is to stay on the server.
+    pub(crate) fn cancel(&mut self, id: UploadId) {
+        if self.by_id.contains_key(&id) {
+            self.abandon(id);
+            self.outputs.push_back(UploadOutput::Stop { id });
+        }
+    }
+
+    /// The session ends. What the server has stays there for another time.
+    pub(crate) fn stop_all(&mut self) {
+        let ids = self.by_id.keys().copied();
+        self.outputs.extend(ids.map(|id| UploadOutput::Stop { id }));
+    }
+
+    /// The session ended at once: nobody reports any more.
+    pub(crate) fn abandon_all(&mut self) {
+        for (id, _) in std::mem::take(&mut self.by_id) {
+            self.outputs.push_back(UploadOutput::Stop { id });
+            let change = UploadChange::Failed(UploadFailure::NotConnected);
+            self.outputs.push_back(UploadOutput::Tell { id, change });
+        }
+    }
+
+    /// Logged in, for the first time or again: what was asked is asked again. Another login than the one
+    /// before has no uploads; a question about one is then answered with "begin again".
+    pub(crate) fn logged_in(&mut self, resumed: bool) {
+        self.is_logged_in = true;
+        if !resumed {
+            self.by_id.values_mut().for_each(|upload| upload.server_id = None);
+        }
+        let waiting: Vec<UploadId> = self
+            .by_id
+            .iter()
+            .filter(|(_, upload)| upload.asks.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        waiting.into_iter().for_each(|id| self.ask(id));
+    }
+
+    /// No reply comes any more for what was asked.
+    pub(crate) fn connection_lost(&mut self) {
+        self.is_logged_in = false;
+    }
+
+    /// An upload tells something.
+    pub(crate) fn handle_report(&mut self, id: UploadId, report: UploadReport) {
+        let Some(upload) = self.by_id.get_mut(&id) else { return };
+        match report {
+            UploadReport::Progress(progress) => self.handle_progress(id, progress),
+            UploadReport::Asks(Ask::GiveUp) => self.abandon(id),
+            UploadReport::Asks(ask) => {
+                upload.asks = Some(ask);
+                self.ask(id);
+            }
+            UploadReport::Finished(uploaded) => {
+                self.by_id.remove(&id);
+                let Uploaded { path, bytes, seconds, transport, blake3, resumed_from } = uploaded;
+                self.tell(
+                    id,
+                    UploadChange::Finished {
+                        path,
+                        bytes,
+                        seconds,
+                        transport,
+                        blake3,
+                        resumed_from,
+                    },
+                );
+            }
+            UploadReport::Failed(failure) => {
+                let refusal = upload.refusal.take();
+                self.by_id.remove(&id);
+                let failure = match (&*failure, refusal) {
+                    (Failure::Declined, Some(refusal)) => UploadFailure::Refused(refusal),
+                    _ => UploadFailure::Transfer(failure),
+                };
+                self.tell(id, UploadChange::Failed(failure));
+            }
+        }
+    }
+
+    fn handle_progress(&mut self, id: UploadId, progress: UploadProgress) {
+        let Some(upload) = self.by_id.get_mut(&id) else { return };
+        let UploadProgress { size, bytes, verifying, restarts } = progress;
+        let changed = std::mem::replace(&mut upload.restarts, restarts) < restarts;
+        let begins_to_verify = verifying && !upload.is_verifying;
+        upload.is_verifying = verifying;
+        if changed {
+            self.tell(id, UploadChange::FileChanged);
+        }
+        self.tell(id, UploadChange::Progress { bytes, size });
+        if begins_to_verify {
+            self.tell(id, UploadChange::Verifying);
+        }
+    }
+
+    /// The server answered.
+    ///
+    /// # Errors
+    /// If no honest server says so.
+    pub(crate) fn handle_reply(&mut self, id: UploadId, answer: Answer) -> Result<(), String> {
+        // Given up meanwhile: whoever has a ticket for nobody gives it back.
+        let Some(upload) = self.by_id.get_mut(&id) else {
+            if let Answer::Ticket(ticket) = answer {
+                let upload_id = ticket.upload_id;
+                self.outputs.push_back(UploadOutput::Abandon(wire::AbandonUpload { upload_id }));
+            }
+            return Ok(());
+        };
+        let fits = matches!(
+            (&upload.asks, &answer),
+            (Some(Ask::Begin { .. }), Answer::Ticket(_) | Answer::Stored { .. })
+                | (Some(Ask::Sent { .. }), Answer::Verdict(_) | Answer::Stored { .. })
+                | (Some(Ask::Pieces { .. }), Answer::Compared { .. })
+        );
+        if !fits {
+            return Err("an answer to no question about an upload".to_owned());
+        }
+        if let Answer::Ticket(ticket) = &answer {
+            upload.server_id = Some(ticket.upload_id);
+        }
+        upload.asks = None;
+        self.outputs.push_back(UploadOutput::Answer { id, answer });
+        Ok(())
+    }
+
+    /// The server refused. One that it does not know any more begins again.
+    pub(crate) fn handle_refusal(&mut self, id: UploadId, refusal: Refusal) {
+        let Some(upload) = self.by_id.get_mut(&id) else { return };
+        let is_forgotten = refusal.0.code() == RefusalCode::UnknownUpload;
+        let answer = match upload.asks.take() {
+            Some(Ask::Sent { .. }) if is_forgotten => Answer::Verdict(Verdict::Incomplete),
+            Some(Ask::Pieces { .. }) if is_forgotten => Answer::Compared { differing: 0 },
+            _ => {
+                upload.refusal = Some(refusal);
+                Answer::Declined
+            }
+        };
+        self.outputs.push_back(UploadOutput::Answer { id, answer });
+    }
+
+    /// Sends what this upload asks, if there is a connection; otherwise it waits for one.
+    fn ask(&mut self, id: UploadId) {
+        let Some(upload) = self.by_id.get(&id).filter(|_| self.is_logged_in) else { return };
+        let Some(ask) = &upload.asks else { return };
+        // 0 is no upload of the server's: it says so, and it is begun again.
+        let upload_id = upload.server_id.unwrap_or_default();
+        let body = match ask {
+            Ask::Begin { attempt, version: FileVersion { size, modified_ns } } => {
+                client_frame::Body::RequestUpload(wire::RequestUpload {
+                    attempt: attempt.to_vec().into(),
+                    path: upload.path.clone(),
+                    size: *size,
+                    modified_ns: *modified_ns,
+                })
+            }
+            Ask::Sent { root } => client_frame::Body::UploadSent(wire::UploadSent {
+                upload_id,
+                root: root.to_vec().into(),
+            }),
+            Ask::Pieces { first, hashes } => client_frame::Body::UploadPieces(wire::UploadPieces {
+                upload_id,
+                first_piece: *first,
+                hashes: hashes.iter().map(|hash| hash.0.to_vec().into()).collect(),
+            }),
+            Ask::GiveUp => return,
+        };
+        self.outputs.push_back(UploadOutput::Request { id, body });
+    }
+
+    /// The server need not keep what it has of this one.
+    fn abandon(&mut self, id: UploadId) {
+        let server_id = self.by_id.get_mut(&id).and_then(|upload| upload.server_id.take());
+        if let Some(upload_id) = server_id.filter(|_| self.is_logged_in) {
+            self.outputs.push_back(UploadOutput::Abandon(wire::AbandonUpload { upload_id }));
+        }
+    }
+
+    fn tell(&mut self, id: UploadId, change: UploadChange) {
+        self.outputs.push_back(UploadOutput::Tell { id, change });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Questions and answers of uploads, over connections that break.
+
+use super::*;
+
+const ID: UploadId = UploadId(1);
+const VERSION: FileVersion = FileVersion { size: 5, modified_ns: 7 };
+
+/// Uploads with one that runs, on a connection.
+fn running() -> Uploads {
+    let mut uploads = Uploads::default();
+    uploads.logged_in(false);
+    uploads.add(ID, "/home/ann/a".into(), "in/a".into());
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Start { id: ID, .. })));
+    uploads
+}
+
+fn begin() -> UploadReport {
+    UploadReport::Asks(Ask::Begin { attempt: [3; 16], version: VERSION })
+}
+
+fn ticket() -> Answer {
+    Answer::Ticket(Box::new(wire::UploadTicket { upload_id: 9, ..Default::default() }))
+}
+
+/// One that has its ticket.
+fn with_ticket() -> Uploads {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_reply(ID, ticket()).unwrap();
+    assert!(matches!(answered(&mut uploads), Some(Answer::Ticket(_))));
+    uploads
+}
+
+#[track_caller]
+fn requested(uploads: &mut Uploads) -> Option<client_frame::Body> {
+    match uploads.poll_output()? {
+        UploadOutput::Request { id: ID, body } => Some(body),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn answered(uploads: &mut Uploads) -> Option<Answer> {
+    match uploads.poll_output()? {
+        UploadOutput::Answer { id: ID, answer } => Some(answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(code: RefusalCode) -> Refusal {
+    Refusal(wire::Refused { code: code.into(), ..Default::default() })
+}
+
+#[test]
+fn a_question_becomes_a_request() {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    let expected = wire::RequestUpload {
+        attempt: vec![3; 16].into(),
+        path: "in/a".into(),
+        size: 5,
+        modified_ns: 7,
+    };
+    assert_eq!(requested(&mut uploads), Some(client_frame::Body::RequestUpload(expected)));
+    assert!(uploads.poll_output().is_none());
+}
+
+#[test]
+fn what_was_not_answered_is_asked_again_after_a_lost_connection() {
+    let mut uploads = with_ticket();
+    uploads.handle_report(ID, UploadReport::Asks(Ask::Sent { root: [1; 32] }));
+    let first = requested(&mut uploads);
+    uploads.connection_lost();
+    uploads.logged_in(true);
+    let again = requested(&mut uploads);
+    assert!(first.is_some() && first == again, "{again:?}");
+    uploads.handle_reply(ID, Answer::Stored { path: "in/a".into(), root: [1; 32] }).unwrap();
+    assert!(matches!(answered(&mut uploads), Some(Answer::Stored { .. })));
+}
+
+#[test]
+fn a_question_without_a_connection_waits() {
+    let mut uploads = running();
+    uploads.connection_lost();
+    uploads.handle_report(ID, begin());
+    assert!(uploads.poll_output().is_none());
+    uploads.logged_in(false);
+    assert!(requested(&mut uploads).is_some());
+}
+
+#[test]
+fn an_upload_that_the_server_forgot_begins_again() {
+    let mut uploads = with_ticket();
+    uploads.connection_lost();
+    uploads.handle_report(ID, UploadReport::Asks(Ask::Sent { root: [1; 32] }));
+    uploads.logged_in(false);
+    match requested(&mut uploads) {
+        Some(client_frame::Body::UploadSent(sent)) => assert_eq!(sent.upload_id, 0),
+        other => panic!("{other:?}"),
+    }
+    uploads.handle_refusal(ID, refused(RefusalCode::UnknownUpload));
+    assert!(matches!(answered(&mut uploads), Some(Answer::Verdict(Verdict::Incomplete))));
+}
+
+#[test]
+fn a_refusal_ends_it_and_says_why() {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_refusal(ID, refused(RefusalCode::UploadsOff));
+    assert!(matches!(answered(&mut uploads), Some(Answer::Declined)));
+    uploads.handle_report(ID, UploadReport::Failed(Arc::new(Failure::Declined)));
+    match uploads.poll_output() {
+        Some(UploadOutput::Tell {
+            change: UploadChange::Failed(UploadFailure::Refused(refusal)),
+            ..
+        }) => assert_eq!(refusal.0.code(), RefusalCode::UploadsOff),
+        other => panic!("{other:?}"),
+    }
+    assert!(!uploads.any_running());
+}
+
+#[test]
+fn a_cancelled_upload_leaves_nothing_on_the_server_and_a_log_out_does() {
+    let mut uploads = with_ticket();
+    uploads.stop_all();
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+    assert!(uploads.poll_output().is_none());
+    uploads.cancel(ID);
+    match uploads.poll_output() {
+        Some(UploadOutput::Abandon(abandoned)) => assert_eq!(abandoned.upload_id, 9),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+}
+
+#[test]
+fn a_ticket_for_nobody_is_given_back() {
+    let mut uploads = Uploads::default();
+    uploads.logged_in(false);
+    uploads.handle_reply(ID, ticket()).unwrap();
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Abandon(it)) if it.upload_id == 9));
+}
+
+#[test]
+fn an_answer_to_another_question_is_an_offence() {
+    let mut uploads = with_ticket();
+    assert!(uploads.handle_reply(ID, ticket()).is_err(), "nothing was asked");
+    uploads.handle_report(ID, UploadReport::Asks(Ask::Sent { root: [1; 32] }));
+    assert!(uploads.handle_reply(ID, ticket()).is_err());
+}
+
+#[test]
+fn a_file_that_changed_is_told_once_a_time() {
+    let mut uploads = with_ticket();
+    let progress = |restarts| {
+        UploadReport::Progress(UploadProgress { size: 5, bytes: 1, verifying: false, restarts })
+    };
+    [0, 1, 1].into_iter().for_each(|restarts| uploads.handle_report(ID, progress(restarts)));
+    let mut told = Vec::new();
+    while let Some(UploadOutput::Tell { change, .. }) = uploads.poll_output() {
+        told.push(matches!(change, UploadChange::FileChanged));
+    }
+    assert_eq!(told, [false, true, false, false]);
+}
