@@ -253,6 +253,22 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use super::*;
 
+    #[test]
+    fn uploads_are_off_unless_switched_on_and_stay_below_the_folder() {
+        let on = || UploadsEntry { enabled: true, ..UploadsEntry::default() };
+        let to = |folder: &str| UploadsEntry { folder: Some(folder.into()), ..on() };
+        assert_eq!(uploads(UploadsEntry::default(), true).unwrap(), None);
+        let rules = uploads(to("in/box"), false).unwrap().unwrap();
+        assert_eq!(rules.folder, FilePath::parse("in/box").ok());
+        for folder in ["", "..", "/tmp", "a/../b"] {
+            assert!(uploads(to(folder), false).is_err(), "{folder:?}");
+        }
+        assert!(uploads(on(), true).is_err(), "with other nodes");
+        for unfinished_hours in [0, u64::MAX] {
+            assert!(uploads(UploadsEntry { unfinished_hours, ..on() }, false).is_err());
+        }
+    }
+
     #[track_caller]
     fn check_time(text: &str, ms: Option<i64>) {
         assert_eq!(unix_ms(text.parse().unwrap()), ms, "{text}");
