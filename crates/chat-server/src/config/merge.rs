@@ -94,7 +94,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         nodes: file.node.into_iter().map(node).collect::<Result<_, _>>()?,
         bans: bans(file.ban)?,
         sending: file.transfer.into(),
-        uploads: uploads(file.uploads, has_nodes)?,
+        uploads: uploads(&file.uploads, has_nodes)?,
         limits: file.limits,
     })
 }
@@ -183,7 +183,7 @@ fn node(entry: NodeEntry) -> Result<NodeConfig, ConfigError> {
 }
 
 /// What may be uploaded, if anything may.
-fn uploads(entry: UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>, ConfigError> {
+fn uploads(entry: &UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>, ConfigError> {
     let value = |problem: String| ConfigError::Value(format!("uploads.{problem}"));
     let folder = match &entry.folder {
         None => None,
@@ -257,15 +257,15 @@ mod tests {
     fn uploads_are_off_unless_switched_on_and_stay_below_the_folder() {
         let on = || UploadsEntry { enabled: true, ..UploadsEntry::default() };
         let to = |folder: &str| UploadsEntry { folder: Some(folder.into()), ..on() };
-        assert_eq!(uploads(UploadsEntry::default(), true).unwrap(), None);
-        let rules = uploads(to("in/box"), false).unwrap().unwrap();
+        assert_eq!(uploads(&UploadsEntry::default(), true).unwrap(), None);
+        let rules = uploads(&to("in/box"), false).unwrap().unwrap();
         assert_eq!(rules.folder, FilePath::parse("in/box").ok());
         for folder in ["", "..", "/tmp", "a/../b"] {
-            assert!(uploads(to(folder), false).is_err(), "{folder:?}");
+            assert!(uploads(&to(folder), false).is_err(), "{folder:?}");
         }
-        assert!(uploads(on(), true).is_err(), "with other nodes");
+        assert!(uploads(&on(), true).is_err(), "with other nodes");
         for unfinished_hours in [0, u64::MAX] {
-            assert!(uploads(UploadsEntry { unfinished_hours, ..on() }, false).is_err());
+            assert!(uploads(&UploadsEntry { unfinished_hours, ..on() }, false).is_err());
         }
     }
 

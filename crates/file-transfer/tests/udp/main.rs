@@ -2,12 +2,14 @@
 
 #[cfg(test)]
 mod lossy_proxy;
+#[cfg(test)]
 mod nat;
 #[cfg(test)]
 mod udp_node;
 
 #[cfg(test)]
 mod address_change;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lossy_path;
