@@ -5,6 +5,7 @@
 mod support;
 
 mod files;
+mod kills;
 mod nodes;
 mod restart;
 mod session;

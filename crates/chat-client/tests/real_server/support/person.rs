@@ -152,6 +152,11 @@ impl Listener {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
+    /// What was printed and not waited for.
+    pub(crate) fn lines_so_far(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// Ctrl-C, and the exit code.
     #[track_caller]
     pub(crate) fn interrupt(mut self) -> Option<i32> {
