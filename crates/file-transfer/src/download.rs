@@ -23,6 +23,7 @@ mod progress;
 mod error;
 
 mod rounds;
+mod way_back;
 
 mod attempt;
 

@@ -37,3 +37,5 @@ mod wire_bytes;
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod ratchet_tests;

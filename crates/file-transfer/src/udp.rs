@@ -28,7 +28,7 @@ mod supervisor;
 pub(crate) mod wakeup;
 
 pub use client::{
-    ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX, receive,
+    ReceiveConfig, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX, answers, receive,
 };
 pub use receiver_thread::{OnUploadEnd, UploadReport, UploadService};
 pub use send::{SendConfig, SendError, SendResult, send};

@@ -11,7 +11,7 @@ use std::net::UdpSocket;
 
 use file_transfer::download::{DownloadError, Transport, TransportChoice, download};
 use file_transfer::ticket::Grant;
-use gate::Gate;
+use gate::{Gate, Plan};
 use lab::{Lab, ODD_SIZES, progress};
 use tokio_util::sync::CancellationToken;
 use udp_gate::UdpGate;
@@ -58,6 +58,27 @@ async fn when_udp_falls_silent_only_the_rest_comes_over_tcp() {
     assert_eq!(std::fs::read(&finished.path).unwrap(), bytes);
     let over_tcp = tcp.bytes_from_node();
     assert!(over_tcp < SIZE as u64 - (1 << 20), "{over_tcp} bytes came over TCP");
+}
+
+#[tokio::test]
+async fn when_udp_works_again_the_rest_comes_over_it() {
+    const SIZE: usize = 8 << 20;
+    const OVER_TCP: u64 = 1 << 20;
+    let lab = Lab::start().await;
+    let bytes = lab.put("file", SIZE);
+    // The rest of the file never comes over TCP.
+    let mut tcp = Gate::start(lab.addr, &[Plan::Hold(OVER_TCP)]).await;
+    let udp = UdpGate::start(UdpSocket::bind(tcp.addr).unwrap(), lab.addr, 0);
+    let mut request = lab.request("file", AUTO);
+    request.nodes[0].addr = tcp.addr;
+    let (report, seen) = progress();
+    let running = tokio::spawn(download(request, report, CancellationToken::new()));
+    tcp.reached().await;
+    assert_eq!(seen.borrow().transport, Transport::Tcp);
+    udp.open();
+    let finished = running.await.unwrap().unwrap();
+    assert_eq!(finished.transport, Transport::Udp);
+    assert_eq!(std::fs::read(&finished.path).unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Failure};
+use super::way_back::{self, Answer, Question};
 use super::{
     DownloadError, DownloadRequest, FreshTicket, Meter, NodeAddress, TicketWanted, Transport,
     TransportChoice, Waiting,
@@ -33,6 +34,10 @@ pub(super) struct Rounds<'a> {
     ticket: FreshTicket,
     /// By [`awake_or_asleep`].
     ticket_since: Duration,
+    /// How long TCP runs before UDP is tried again.
+    pause_before_udp: Duration,
+    /// TCP was left because UDP works again.
+    udp_is_back: bool,
     meter: &'a Meter<'a>,
     cancel: &'a CancellationToken,
 }
@@ -43,6 +48,8 @@ enum Stop {
     Final(DownloadError),
     /// The person wants a pause.
     Paused,
+    /// UDP works again.
+    UdpIsBack,
     /// It goes on later.
     Retry(DownloadError),
 }
@@ -68,7 +75,17 @@ impl<'a> Rounds<'a> {
         };
         let transport = *ways(request.transport).first().unwrap_or(&Transport::Udp);
         let ticket_since = awake_or_asleep();
-        Self { request, transport, part: Some(part), ticket, ticket_since, meter, cancel }
+        Self {
+            request,
+            transport,
+            part: Some(part),
+            ticket,
+            ticket_since,
+            pause_before_udp: way_back::PAUSE_FIRST,
+            udp_is_back: false,
+            meter,
+            cancel,
+        }
     }
 
     /// Fetches everything that is missing.
@@ -90,7 +107,7 @@ impl<'a> Rounds<'a> {
             drought.heard(self.received());
             match stop {
                 Stop::Final(error) => return Err(error),
-                Stop::Paused => {}
+                Stop::Paused | Stop::UdpIsBack => {}
                 Stop::Retry(error @ DownloadError::DiskFull { .. }) => {
                     self.wait_for_space(error, drought.pause()).await?;
                     drought.since = Instant::now();
@@ -232,12 +249,18 @@ impl<'a> Rounds<'a> {
         if age > TICKET_AGE_MAX && self.request.renewal.is_some() {
             self.renew_ticket(DownloadError::TicketExpired, give_up_at).await?;
         }
+        let before = self.received();
         let mut result = self.attempt_once(transport, node).await;
         if let Err(Failure::NeedsTicket(error)) = result {
             self.renew_ticket(error, give_up_at).await?;
             result = self.attempt_once(transport, node).await;
         }
+        if transport == Transport::Udp && self.received() > before {
+            self.pause_before_udp = way_back::PAUSE_FIRST;
+        }
+        let udp_is_back = std::mem::take(&mut self.udp_is_back);
         result.map_err(|failure| match failure {
+            Failure::Final(DownloadError::Cancelled) if udp_is_back => Stop::UdpIsBack,
             Failure::Final(DownloadError::Cancelled) if !self.cancel.is_cancelled() => Stop::Paused,
             Failure::Final(error) | Failure::NeedsTicket(error @ DownloadError::Rejected) => {
                 Stop::Final(error)
@@ -246,7 +269,8 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    /// A pause ends the attempt, and with it the session on the node.
+    /// A pause ends the attempt, and with it the session on the node; so does UDP that works again,
+    /// if TCP was only the way round.
     async fn attempt_once(
         &mut self,
         transport: Transport,
@@ -254,7 +278,8 @@ impl<'a> Rounds<'a> {
     ) -> Result<(), Failure> {
         let cancelled = || Failure::Final(DownloadError::Cancelled);
         let part = self.part.take().ok_or_else(cancelled)?;
-        let (cancel, ticket) = (self.cancel.child_token(), &self.ticket);
+        let (cancel, ticket) = (self.cancel.child_token(), &self.ticket.clone());
+        let way_back = self.way_back(transport, node);
         let attempt = async {
             match transport {
                 Transport::Udp => attempt::over_udp(node, ticket, part, &cancel).await,
@@ -268,10 +293,50 @@ impl<'a> Rounds<'a> {
                 cancel.cancel();
                 attempt.await
             }
+            answer = way_back => {
+                self.take_way_back(answer);
+                cancel.cancel();
+                attempt.await
+            }
         };
         // It is lost only when the thread that wrote it panicked.
         self.part = Some(part.ok_or_else(cancelled)?);
         result
+    }
+
+    /// Completes when UDP works again while TCP is only the way round.
+    fn way_back(
+        &self,
+        transport: Transport,
+        node: &NodeAddress,
+    ) -> impl Future<Output = Answer> + use<> {
+        let is_detour =
+            transport == Transport::Tcp && self.request.transport == TransportChoice::Auto;
+        let question = is_detour.then(|| Question {
+            node: node.clone(),
+            ticket: self.ticket.clone(),
+            age: awake_or_asleep().saturating_sub(self.ticket_since),
+            age_max: TICKET_AGE_MAX,
+            renewal: self.request.renewal.clone(),
+            pause: self.pause_before_udp,
+            cancel: self.cancel.clone(),
+        });
+        async {
+            match question {
+                Some(question) => question.ask().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn take_way_back(&mut self, answer: Answer) {
+        tracing::info!("UDP works again: the download goes on over it");
+        self.udp_is_back = true;
+        self.pause_before_udp = answer.next_pause;
+        if let Some(fresh) = answer.fresh {
+            self.ticket = fresh;
+            self.ticket_since = awake_or_asleep();
+        }
     }
 
     /// Gets another ticket; without one the download ends with `error`.

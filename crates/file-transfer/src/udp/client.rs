@@ -112,12 +112,7 @@ pub fn receive(
         end: Err(error),
         stats: ReceiverStats::default(),
     };
-    let introduction = Introduction {
-        node: config.node,
-        ticket: &config.ticket,
-        secret: config.secret,
-        version: config.version,
-    };
+    let introduction = config.introduction();
     Caller::supervise(cancel, |caller| match Link::establish(&introduction, caller) {
         Ok((link, session)) => {
             ReceiveLoop::new(link, session, &config.missing, progress, Bounds::OF_CLIENT).run(sink)
@@ -125,6 +120,24 @@ pub fn receive(
         Err(error) => nothing(error),
     })
     .unwrap_or_else(|error| nothing(ReceiveError::Socket(error)))
+}
+
+/// Whether the node answers over UDP: shows it the ticket, and starts nothing. Blocks for
+/// [`SILENCE_AT_START_MAX`] at most; cancelling ends it at once.
+#[must_use]
+pub fn answers(config: &ReceiveConfig, cancel: &CancellationToken) -> bool {
+    let introduction = config.introduction();
+    let answer =
+        Caller::supervise(cancel, |caller| Link::establish(&introduction, caller).map(drop));
+    // That it has another version of the file is an answer too.
+    matches!(answer, Ok(Ok(()) | Err(ReceiveError::FileChanged)))
+}
+
+impl ReceiveConfig {
+    fn introduction(&self) -> Introduction<'_> {
+        let Self { node, ticket, secret, version, .. } = self;
+        Introduction { node: *node, ticket, secret: *secret, version: *version }
+    }
 }
 
 /// What a client shows a node, and what it expects to hear.

@@ -42,6 +42,8 @@ pub(crate) struct Flow {
     batch: Batch,
     outgoing: Vec<u8>,
     starts: u32,
+    /// How far the server's wall clock, which tickets expire by, is off.
+    pub(crate) wall_clock_ahead: i64,
     /// Bytes from and to an address that is not validated.
     unvalidated_in: u64,
     unvalidated_out: u64,
@@ -76,6 +78,7 @@ impl Flow {
             batch: Batch::new(),
             outgoing: vec![0; BATCH_BYTES_MAX],
             starts: 1,
+            wall_clock_ahead: 0,
             unvalidated_in: 0,
             unvalidated_out: 0,
             finishes: true,
@@ -224,6 +227,7 @@ impl Flow {
         };
         let file = WelcomeBody { file_bytes: self.scenario.size, modified_ns: 1 };
         let unix_now = UNIX_START + network.now.as_secs();
+        let unix_now = unix_now.saturating_add_signed(self.wall_clock_ahead);
         self.unvalidated_in += datagram.len() as u64;
         let output = self.door.handle_datagram(
             now,

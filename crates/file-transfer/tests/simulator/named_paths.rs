@@ -68,3 +68,52 @@ fn a_server_that_falls_silent_is_given_up_after_thirty_seconds() {
     let sent = world.network.up.sent;
     assert!(sent < 200, "{sent} datagrams to nobody");
 }
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[test]
+fn a_wall_clock_that_is_set_in_mid_transfer_changes_nothing() {
+    for ahead in [DAY.as_secs() as i64, -(DAY.as_secs() as i64)] {
+        let link = LinkConfig::with_delay(10 * MS).with_rate(12_500_000, 250_000);
+        let mut world = World::new(&Scenario::new(4 * MIB, 7, &link));
+        world.run_until(100 * MS);
+        world.flow().wall_clock_ahead = ahead;
+        let report = world.run();
+        assert_eq!(report.client, Some(ReceiverOutcome::Done));
+        assert!(report.time < Duration::from_secs(1), "{:?}", report.time);
+        world.assert_equal();
+    }
+}
+
+#[test]
+fn with_a_wall_clock_a_day_ahead_a_ticket_starts_nothing() {
+    let mut world = World::new(&Scenario::new(MIB, 8, &LinkConfig::with_delay(10 * MS)));
+    world.flow().wall_clock_ahead = DAY.as_secs() as i64;
+    world.run_until(Duration::from_secs(5));
+    assert!(world.flow().receiver.is_none(), "no answer");
+    world.flow().wall_clock_ahead = 0;
+    assert_eq!(world.run().client, Some(ReceiverOutcome::Done));
+}
+
+#[test]
+fn a_day_that_passes_at_once_ends_it_or_not_but_spoils_nothing() {
+    for asleep in [Duration::from_secs(20), DAY] {
+        for seed in 0..20 {
+            let link = LinkConfig::with_delay(10 * MS).with_rate(12_500_000, 250_000);
+            let scenario = Scenario { time_max: DAY * 3, ..Scenario::new(4 * MIB, seed, &link) };
+            let mut world = World::new(&scenario);
+            world.run_until((40 + 15 * seed as u32) * MS);
+            // Both machines were suspended: what was on its way has arrived meanwhile.
+            world.network.now += asleep;
+            let report = world.run();
+            let missing = world.flow().receiver.as_ref().map_or(0, |one| one.missing().total());
+            match report.client {
+                Some(ReceiverOutcome::Done) => world.assert_equal(),
+                Some(ReceiverOutcome::Silent | ReceiverOutcome::ClosedByPeer(_)) => {
+                    assert!(missing > 0);
+                }
+                other => panic!("seed {seed}: {other:?}"),
+            }
+        }
+    }
+}

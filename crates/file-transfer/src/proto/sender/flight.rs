@@ -435,6 +435,11 @@ impl Flight {
         );
     }
 
+    #[cfg(test)]
+    pub(super) fn leave_out_numbers_to(&mut self, number: u64) {
+        self.sent.leave_out_numbers_to(number);
+    }
+
     fn retire(&mut self, now: Instant) {
         let memory = self.rtt.probe_timeout() * LOST_MEMORY_TIMEOUTS;
         self.sent.retire(now, memory.max(self.loss.memory()), TRACKED_NUMBERS_MAX / 2);
