@@ -16,9 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
 
 use crate::file_path::FilePath;
 use crate::file_version::{FILE_BYTES_MAX, FileVersion};
+use crate::piece_hashes::PieceHash;
 use crate::uploads::PartId;
 
 pub(crate) mod beneath;
@@ -162,14 +164,62 @@ impl Catalogue {
     /// Reads the file once per version; further callers wait for the first, or get the remembered
     /// value. Blocks for as long as reading takes.
     pub fn root_hash(&self, path: &FilePath, version: &FileVersion) -> Result<[u8; 32], HashError> {
+        self.root_hash_unless(path, version, &CancellationToken::new())
+    }
+
+    /// As [`root_hash`](Self::root_hash), until nobody wants it any more: then [`HashError::Stopped`].
+    pub fn root_hash_unless(
+        &self,
+        path: &FilePath,
+        version: &FileVersion,
+        stop: &CancellationToken,
+    ) -> Result<[u8; 32], HashError> {
+        self.shared.hashes.of(&self.open_version(path, version)?, stop)
+    }
+
+    /// The remembered hash of the file, if it still has that version. Reads none of it.
+    pub fn known_root_hash(
+        &self,
+        path: &FilePath,
+        version: &FileVersion,
+    ) -> Result<Option<[u8; 32]>, HashError> {
+        self.shared.hashes.known(&self.open_version(path, version)?)
+    }
+
+    /// The hashes of at most `count` pieces of the file from `first` on, if it still has that version
+    /// before and after reading; until nobody wants them any more. Reads no more than these pieces,
+    /// and nothing where they are remembered from hashing the whole file.
+    pub fn piece_hashes(
+        &self,
+        path: &FilePath,
+        version: &FileVersion,
+        first: u64,
+        count: usize,
+        stop: &CancellationToken,
+    ) -> Result<Vec<PieceHash>, HashError> {
+        self.shared.hashes.pieces(&self.open_version(path, version)?, first, count, stop)
+    }
+
+    /// As [`piece_hashes`](Self::piece_hashes) where they are remembered. Reads none of the file.
+    pub fn known_piece_hashes(
+        &self,
+        path: &FilePath,
+        version: &FileVersion,
+        first: u64,
+        count: usize,
+    ) -> Result<Option<Vec<PieceHash>>, HashError> {
+        self.shared.hashes.known_pieces(&self.open_version(path, version)?, first, count)
+    }
+
+    fn open_version(&self, path: &FilePath, version: &FileVersion) -> Result<File, HashError> {
         let open = self.open_file(path).map_err(HashError::File)?;
         if open.version != *version {
             return Err(HashError::Changed);
         }
-        self.shared.hashes.of(&open.file)
+        Ok(open.file)
     }
 
-    /// Ends running and later [`root_hash`](Self::root_hash) calls with [`HashError::Stopped`], so that
+    /// Ends running and later calls that read a file to hash it with [`HashError::Stopped`], so that
     /// a program can end while a large file is read.
     pub fn stop_hashing(&self) {
         self.shared.hashes.stop();

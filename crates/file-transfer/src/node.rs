@@ -115,6 +115,11 @@ impl TransferNode {
         self.udp.end_login(login);
     }
 
+    /// Whether a transfer of this ticket runs.
+    pub fn serves(&self, ticket: &TicketId) -> bool {
+        self.udp.sessions().is_running(ticket)
+    }
+
     /// How many transfers run.
     pub fn transfer_count(&self) -> usize {
         self.udp.session_count()

@@ -280,6 +280,12 @@ impl Sessions {
         }
     }
 
+    /// Whether a session of this ticket runs, and has more to do than say goodbye.
+    pub(crate) fn is_running(&self, ticket: &TicketId) -> bool {
+        let state = self.lock();
+        state.running.values().any(|running| running.ticket == *ticket && !running.is_over)
+    }
+
     /// How many run.
     pub(crate) fn count(&self) -> usize {
         self.lock().running.values().filter(|running| !running.is_over).count()

@@ -1,19 +1,37 @@
-//! Root hashes, each computed once per version of a file and remembered.
+//! Hashes of files and of their pieces, computed in one pass per version of a file and remembered.
+//!
+//! Root hashes are small and stay for long. Piece hashes are 32 bytes a MiB: those of files of up to
+//! 64 GiB are remembered as far as there is room, and read from the file again, only as many as are
+//! asked for, where there is not.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::CatalogueError;
 use crate::file_version::FileVersion;
+use crate::piece_hashes::{
+    PIECE_BYTES, PieceHash, PieceHasher, PieceTree, piece_count, piece_range,
+};
 
-/// Hashes remembered; the oldest is forgotten first. About 100 bytes each.
+/// Root hashes remembered; the oldest is forgotten first. About 100 bytes each.
 const REMEMBERED_MAX: usize = 10_000;
-/// Bytes read at once.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Piece hashes remembered in all: 16 MiB, for 512 GiB of files. The oldest file's go first.
+const PIECES_REMEMBERED_MAX: usize = 1 << 19;
+/// Piece hashes remembered of one file, of 64 GiB then. Those of a larger one are not.
+const PIECES_PER_FILE_MAX: u64 = 1 << 16;
+const _: () = assert!(PIECES_PER_FILE_MAX <= PIECES_REMEMBERED_MAX as u64);
+/// Bytes read at once: one piece.
+const PIECE_BUFFER_BYTES: usize = 1 << 20;
+const _: () = assert!(PIECE_BUFFER_BYTES as u64 == PIECE_BYTES);
+/// How soon somebody who waits for another's reading notices that nobody wants the result any more.
+const STOP_LATENCY: Duration = Duration::from_millis(200);
 
 /// Why there is no hash.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +45,7 @@ pub enum HashError {
     /// It cannot be read.
     #[error("cannot read the file: {0}")]
     Read(#[source] io::Error),
-    /// The catalogue was told to stop.
+    /// The catalogue was told to stop, or nobody wants the hash any more.
     #[error("hashing was stopped")]
     Stopped,
 }
@@ -42,11 +60,19 @@ struct Identity {
     changed_ns: i128,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What reading a file once brings.
+#[derive(Clone, Debug)]
+struct Hashed {
+    root: [u8; 32],
+    /// Of all pieces, where the file is not too large.
+    pieces: Option<Arc<[PieceHash]>>,
+}
+
+#[derive(Clone, Debug)]
 enum Slot {
     /// Somebody reads the file.
     Running,
-    Known([u8; 32]),
+    Known(Hashed),
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +80,8 @@ struct Slots {
     by_identity: HashMap<Identity, Slot>,
     /// Known ones, oldest first.
     order: VecDeque<Identity>,
+    /// Those of them whose pieces are remembered, and how many, oldest first.
+    with_pieces: VecDeque<(Identity, usize)>,
 }
 
 /// The memory, and the place where callers wait for each other.
@@ -68,14 +96,60 @@ pub(super) struct Hashes {
 
 impl Hashes {
     /// The hash of an open file in the state that it has now.
-    pub(super) fn of(&self, file: &File) -> Result<[u8; 32], HashError> {
+    pub(super) fn of(&self, file: &File, stop: &CancellationToken) -> Result<[u8; 32], HashError> {
         let identity = identity(file)?;
-        if let Some(hash) = self.known_or_begin(identity)? {
-            return Ok(hash);
+        if let Some(root) = self.known_or_begin(identity, stop)? {
+            return Ok(root);
         }
-        let result = self.read(file, identity);
+        let result = self.read(file, identity, stop);
         self.settle(identity, result.as_ref().ok());
-        result
+        result.map(|hashed| hashed.root)
+    }
+
+    /// The hash of an open file where it is known.
+    pub(super) fn known(&self, file: &File) -> Result<Option<[u8; 32]>, HashError> {
+        let identity = identity(file)?;
+        match self.lock().by_identity.get(&identity) {
+            Some(Slot::Known(hashed)) => Ok(Some(hashed.root)),
+            Some(Slot::Running) | None => Ok(None),
+        }
+    }
+
+    /// The hashes of at most `count` pieces from `first` on, where they are known.
+    pub(super) fn known_pieces(
+        &self,
+        file: &File,
+        first: u64,
+        count: usize,
+    ) -> Result<Option<Vec<PieceHash>>, HashError> {
+        let identity = identity(file)?;
+        let pieces = match self.lock().by_identity.get(&identity) {
+            Some(Slot::Known(hashed)) => hashed.pieces.clone(),
+            Some(Slot::Running) | None => None,
+        };
+        let from = usize::try_from(first).unwrap_or(usize::MAX);
+        Ok(pieces.map(|pieces| pieces.iter().skip(from).take(count).copied().collect()))
+    }
+
+    /// The hashes of at most `count` pieces from `first` on, read from the file where they are not
+    /// known.
+    pub(super) fn pieces(
+        &self,
+        file: &File,
+        first: u64,
+        count: usize,
+        stop: &CancellationToken,
+    ) -> Result<Vec<PieceHash>, HashError> {
+        if let Some(known) = self.known_pieces(file, first, count)? {
+            return Ok(known);
+        }
+        let before = identity(file)?;
+        let size = before.version.size;
+        let mut buffer = vec![0; PIECE_BUFFER_BYTES];
+        let wanted = (first..piece_count(size)).take(count);
+        let hashes = wanted.map(|piece| self.read_piece(file, size, piece, &mut buffer, stop));
+        let hashes: Vec<PieceHash> = hashes.collect::<Result<_, _>>()?;
+        if identity(file)? == before { Ok(hashes) } else { Err(HashError::Changed) }
     }
 
     pub(super) fn stop(&self) {
@@ -86,16 +160,19 @@ impl Hashes {
     }
 
     /// The known hash; or `None` after taking the work over.
-    fn known_or_begin(&self, identity: Identity) -> Result<Option<[u8; 32]>, HashError> {
+    fn known_or_begin(
+        &self,
+        identity: Identity,
+        stop: &CancellationToken,
+    ) -> Result<Option<[u8; 32]>, HashError> {
         let mut slots = self.lock();
         loop {
-            if self.stopped.load(Ordering::Relaxed) {
-                return Err(HashError::Stopped);
-            }
+            self.check_stop(stop)?;
             match slots.by_identity.get(&identity) {
-                Some(Slot::Known(hash)) => return Ok(Some(*hash)),
+                Some(Slot::Known(hashed)) => return Ok(Some(hashed.root)),
                 Some(Slot::Running) => {
-                    slots = self.settled.wait(slots).unwrap_or_else(PoisonError::into_inner);
+                    let waited = self.settled.wait_timeout(slots, STOP_LATENCY);
+                    slots = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 None => {
                     slots.by_identity.insert(identity, Slot::Running);
@@ -106,18 +183,10 @@ impl Hashes {
     }
 
     /// Says how the work ended; without a hash the next in line tries.
-    fn settle(&self, identity: Identity, hash: Option<&[u8; 32]>) {
+    fn settle(&self, identity: Identity, hashed: Option<&Hashed>) {
         let mut slots = self.lock();
-        match hash {
-            Some(hash) => {
-                slots.by_identity.insert(identity, Slot::Known(*hash));
-                slots.order.push_back(identity);
-                if slots.order.len() > REMEMBERED_MAX
-                    && let Some(oldest) = slots.order.pop_front()
-                {
-                    slots.by_identity.remove(&oldest);
-                }
-            }
+        match hashed {
+            Some(hashed) => slots.remember(identity, hashed.clone()),
             None => {
                 slots.by_identity.remove(&identity);
             }
@@ -126,15 +195,45 @@ impl Hashes {
         self.settled.notify_all();
     }
 
-    fn read(&self, file: &File, before: Identity) -> Result<[u8; 32], HashError> {
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut offset = 0;
-        while offset < before.version.size {
-            if self.stopped.load(Ordering::Relaxed) {
-                return Err(HashError::Stopped);
+    fn read(
+        &self,
+        file: &File,
+        before: Identity,
+        stop: &CancellationToken,
+    ) -> Result<Hashed, HashError> {
+        let size = before.version.size;
+        let count = piece_count(size);
+        let mut tree = PieceTree::new(size);
+        let mut pieces = (count <= PIECES_PER_FILE_MAX).then(Vec::new);
+        let mut buffer = vec![0; PIECE_BUFFER_BYTES];
+        for piece in 0..count {
+            let hash = self.read_piece(file, size, piece, &mut buffer, stop)?;
+            tree.insert(piece, hash);
+            if let Some(pieces) = &mut pieces {
+                pieces.push(hash);
             }
-            let bytes = match file.read_at(&mut buffer, offset) {
+        }
+        if identity(file)? != before {
+            return Err(HashError::Changed);
+        }
+        let root = tree.root().ok_or(HashError::Changed)?;
+        Ok(Hashed { root, pieces: pieces.map(Arc::from) })
+    }
+
+    fn read_piece(
+        &self,
+        file: &File,
+        size: u64,
+        piece: u64,
+        buffer: &mut [u8],
+        stop: &CancellationToken,
+    ) -> Result<PieceHash, HashError> {
+        let range = piece_range(size, piece);
+        let mut hasher = PieceHasher::new(size, piece);
+        let mut offset = range.start;
+        while offset < range.end {
+            self.check_stop(stop)?;
+            let bytes = match file.read_at(buffer, offset) {
                 Ok(bytes) => buffer.get(..bytes).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(HashError::Read(error)),
@@ -142,17 +241,43 @@ impl Hashes {
             if bytes.is_empty() {
                 return Err(HashError::Changed);
             }
+            // What is read beyond the piece is not taken.
             hasher.update(bytes);
             offset += bytes.len() as u64;
         }
-        if offset != before.version.size || identity(file)? != before {
-            return Err(HashError::Changed);
-        }
-        Ok(hasher.finalize().into())
+        Ok(hasher.finish())
+    }
+
+    fn check_stop(&self, stop: &CancellationToken) -> Result<(), HashError> {
+        let is_over = stop.is_cancelled() || self.stopped.load(Ordering::Relaxed);
+        if is_over { Err(HashError::Stopped) } else { Ok(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn remember(&mut self, identity: Identity, hashed: Hashed) {
+        if let Some(pieces) = &hashed.pieces {
+            self.with_pieces.push_back((identity, pieces.len()));
+        }
+        self.by_identity.insert(identity, Slot::Known(hashed));
+        self.order.push_back(identity);
+        if self.order.len() > REMEMBERED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_identity.remove(&oldest);
+            self.with_pieces.retain(|(known, _)| *known != oldest);
+        }
+        while self.with_pieces.iter().map(|(_, count)| count).sum::<usize>() > PIECES_REMEMBERED_MAX
+            && let Some((oldest, _)) = self.with_pieces.pop_front()
+        {
+            if let Some(Slot::Known(hashed)) = self.by_identity.get_mut(&oldest) {
+                hashed.pieces = None;
+            }
+        }
     }
 }
 
@@ -170,7 +295,18 @@ fn identity(file: &File) -> Result<Identity, HashError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::piece_hashes::hash_piece;
     use std::io::Write;
+
+    const PIECE: usize = PIECE_BUFFER_BYTES;
+
+    fn token() -> CancellationToken {
+        CancellationToken::new()
+    }
+
+    fn known(byte: u8, pieces: usize) -> Hashed {
+        Hashed { root: [byte; 32], pieces: Some(vec![PieceHash([byte; 32]); pieces].into()) }
+    }
 
     fn file(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
@@ -180,9 +316,9 @@ mod tests {
 
     #[test]
     fn it_is_the_plain_blake3_of_the_bytes() {
-        for size in [0, 1, 27, 1024, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1] {
+        for size in [0, 1, 27, 1024, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5] {
             let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
-            let hash = Hashes::default().of(&file(&bytes)).unwrap();
+            let hash = Hashes::default().of(&file(&bytes), &token()).unwrap();
             assert_eq!(hash, *blake3::hash(&bytes).as_bytes(), "{size} bytes");
         }
     }
@@ -191,9 +327,9 @@ mod tests {
     fn a_change_is_hashed_again() {
         let hashes = Hashes::default();
         let mut file = file(b"one");
-        assert_eq!(hashes.of(&file).unwrap(), *blake3::hash(b"one").as_bytes());
+        assert_eq!(hashes.of(&file, &token()).unwrap(), *blake3::hash(b"one").as_bytes());
         file.write_all(b" two").unwrap();
-        assert_eq!(hashes.of(&file).unwrap(), *blake3::hash(b"one two").as_bytes());
+        assert_eq!(hashes.of(&file, &token()).unwrap(), *blake3::hash(b"one two").as_bytes());
     }
 
     #[test]
@@ -201,8 +337,8 @@ mod tests {
         let hashes = Hashes::default();
         let file = file(b"one");
         let identity = identity(&file).unwrap();
-        hashes.settle(identity, Some(&[5; 32]));
-        assert_eq!(hashes.of(&file).unwrap(), [5; 32]);
+        hashes.settle(identity, Some(&known(5, 0)));
+        assert_eq!(hashes.of(&file, &token()).unwrap(), [5; 32]);
     }
 
     #[test]
@@ -211,7 +347,7 @@ mod tests {
         let file = file(b"long enough");
         let before = identity(&file).unwrap();
         file.set_len(3).unwrap();
-        assert!(matches!(hashes.read(&file, before), Err(HashError::Changed)));
+        assert!(matches!(hashes.read(&file, before, &token()), Err(HashError::Changed)));
     }
 
     #[test]
@@ -220,7 +356,7 @@ mod tests {
         let file = file(b"short");
         let before = identity(&file).unwrap();
         file.set_len(50).unwrap();
-        assert!(matches!(hashes.read(&file, before), Err(HashError::Changed)));
+        assert!(matches!(hashes.read(&file, before, &token()), Err(HashError::Changed)));
     }
 
     #[test]
@@ -228,10 +364,10 @@ mod tests {
         let hashes = Hashes::default();
         let file = file(b"one");
         let identity = identity(&file).unwrap();
-        assert_eq!(hashes.known_or_begin(identity).unwrap(), None);
+        assert_eq!(hashes.known_or_begin(identity, &token()).unwrap(), None);
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| hashes.of(&file));
-            hashes.settle(identity, Some(&[5; 32]));
+            let second = scope.spawn(|| hashes.of(&file, &token()));
+            hashes.settle(identity, Some(&known(5, 0)));
             assert_eq!(second.join().unwrap().unwrap(), [5; 32]);
         });
     }
@@ -241,9 +377,9 @@ mod tests {
         let hashes = Hashes::default();
         let file = file(b"one");
         let identity = identity(&file).unwrap();
-        assert_eq!(hashes.known_or_begin(identity).unwrap(), None);
+        assert_eq!(hashes.known_or_begin(identity, &token()).unwrap(), None);
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| hashes.of(&file));
+            let second = scope.spawn(|| hashes.of(&file, &token()));
             hashes.settle(identity, None);
             assert_eq!(second.join().unwrap().unwrap(), *blake3::hash(b"one").as_bytes());
         });
@@ -253,9 +389,9 @@ mod tests {
     fn stopping_ends_those_who_wait() {
         let hashes = Hashes::default();
         let file = file(b"one");
-        hashes.known_or_begin(identity(&file).unwrap()).unwrap();
+        hashes.known_or_begin(identity(&file).unwrap(), &token()).unwrap();
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| hashes.of(&file));
+            let second = scope.spawn(|| hashes.of(&file, &token()));
             hashes.stop();
             assert!(matches!(second.join().unwrap(), Err(HashError::Stopped)));
         });
@@ -267,11 +403,59 @@ mod tests {
         let version = FileVersion { size: 0, modified_ns: 0 };
         let number = |inode| Identity { device: 0, inode, version, changed_ns: 0 };
         for inode in 0..=REMEMBERED_MAX as u64 {
-            hashes.settle(number(inode), Some(&[0; 32]));
+            hashes.settle(number(inode), Some(&known(0, 0)));
         }
         let slots = hashes.lock();
         assert_eq!(slots.by_identity.len(), REMEMBERED_MAX);
         assert!(!slots.by_identity.contains_key(&number(0)));
         assert!(slots.by_identity.contains_key(&number(1)));
+    }
+
+    #[test]
+    fn pieces_are_those_of_the_file_whether_they_are_remembered_or_not() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * PIECE + 5).collect();
+        let file = file(&bytes);
+        let size = bytes.len() as u64;
+        let all: Vec<PieceHash> =
+            (0..).zip(bytes.chunks(PIECE)).map(|(n, part)| hash_piece(size, n, part)).collect();
+        let hashes = Hashes::default();
+        assert_eq!(hashes.known_pieces(&file, 1, 2).unwrap(), None);
+        assert_eq!(hashes.pieces(&file, 1, 2, &token()).unwrap(), all[1..3]);
+        assert_eq!(hashes.pieces(&file, 2, 99, &token()).unwrap(), all[2..]);
+        hashes.of(&file, &token()).unwrap();
+        assert_eq!(hashes.known_pieces(&file, 0, 99).unwrap().unwrap(), all);
+        assert_eq!(hashes.known_pieces(&file, 1, 2).unwrap().unwrap(), all[1..3]);
+        assert_eq!(hashes.known_pieces(&file, u64::MAX, 2).unwrap().unwrap(), []);
+    }
+
+    #[test]
+    fn pieces_are_forgotten_before_roots() {
+        let hashes = Hashes::default();
+        let version = FileVersion { size: 0, modified_ns: 0 };
+        let number = |inode| Identity { device: 0, inode, version, changed_ns: 0 };
+        let half = PIECES_REMEMBERED_MAX / 2;
+        (1..=3).for_each(|inode| hashes.settle(number(inode), Some(&known(1, half))));
+        let slots = hashes.lock();
+        let remembered: Vec<Option<usize>> = (1..=3)
+            .map(|inode| match &slots.by_identity[&number(inode)] {
+                Slot::Known(hashed) => hashed.pieces.as_ref().map(|pieces| pieces.len()),
+                Slot::Running => panic!("{inode}"),
+            })
+            .collect();
+        assert_eq!(remembered, [None, Some(half), Some(half)]);
+    }
+
+    #[test]
+    fn nobody_who_gave_up_makes_the_disk_work() {
+        let stop = token();
+        stop.cancel();
+        let hashes = Hashes::default();
+        let file = file(b"one");
+        assert!(matches!(hashes.of(&file, &stop), Err(HashError::Stopped)));
+        assert!(matches!(hashes.pieces(&file, 0, 1, &stop), Err(HashError::Stopped)));
+        let before = identity(&file).unwrap();
+        assert!(matches!(hashes.read(&file, before, &stop), Err(HashError::Stopped)));
+        // The next one is not kept waiting by it.
+        assert_eq!(hashes.of(&file, &token()).unwrap(), *blake3::hash(b"one").as_bytes());
     }
 }
