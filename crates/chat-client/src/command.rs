@@ -81,6 +81,16 @@ pub enum Command {
         /// Which way the bytes may take.
         transport: TransportChoice,
     },
+    /// Let a download rest: others get its place at the server, what has arrived is kept.
+    PauseDownload {
+        /// Which one.
+        id: DownloadId,
+    },
+    /// Let a download that rests go on; it may have to stand in line for a place.
+    ResumeDownload {
+        /// Which one.
+        id: DownloadId,
+    },
     /// Give a download up and remove what there is of it.
     CancelDownload {
         /// Which one.
@@ -100,7 +110,8 @@ pub enum Command {
         /// Which one.
         id: UploadId,
     },
-    /// Say goodbye to the server, end all transfers and close.
+    /// Say goodbye to the server, stop all transfers and close. What has arrived of them is kept: a
+    /// download of the same file to the same place goes on from there.
     LogOut,
 }
 

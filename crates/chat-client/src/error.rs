@@ -76,6 +76,9 @@ pub enum DownloadFailure {
     /// The session ended, or the connection was lost before the server answered.
     #[error("no connection to the server")]
     NotConnected,
+    /// The session was ended on purpose while it ran or waited. What has arrived is kept.
+    #[error("interrupted")]
+    Interrupted,
     /// The file on the server changed or went away meanwhile.
     #[error("the file changed on the server")]
     FileChanged,

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::invite_link::InviteLinkError;
 use common::spki_pin::SpkiPin;
 use common::wire::{GoodbyeReason, NameProblem, RefusalCode};
-use file_transfer::download::DownloadError;
+use file_transfer::download::{DownloadError, Waiting};
 use file_transfer::upload::UploadFailure as Upload;
 
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
@@ -96,10 +96,16 @@ pub fn refusal(refusal: &Refusal) -> String {
         RefusalCode::ServerDiskFailed => {
             "The server cannot store the file. Tell its administrator.".into()
         }
+        RefusalCode::TooManyDownloads if refused.allowed == 0 => {
+            "The server allows no downloads. Ask its administrator.".into()
+        }
         RefusalCode::TooManyDownloads => format!(
-            "Too many downloads at once: {} are allowed. Wait until one has finished.",
+            "Too many downloads wait already: {} are allowed. Wait until one has finished.",
             refused.allowed
         ),
+        RefusalCode::UnknownDownload => {
+            "The server does not know this download any more. Start it again.".into()
+        }
     }
 }
 
@@ -192,11 +198,18 @@ pub fn download_failure(failure: &DownloadFailure) -> String {
         DownloadFailure::Refused(refused) => refusal(refused),
         DownloadFailure::NotConnected => {
             "The connection to the server ended before the file was complete. Connect and start the \
-             download again."
+             download again: it goes on from what has arrived."
+                .into()
+        }
+        DownloadFailure::Interrupted => {
+            "The download was interrupted. What has arrived is kept: start it again and it goes on \
+             from there."
                 .into()
         }
         DownloadFailure::FileChanged => {
-            "The file on the server changed or went away meanwhile. Start the download again.".into()
+            "The file on the server changed again and again, or went away. Start the download again \
+             when it is complete there."
+                .into()
         }
         DownloadFailure::Transfer(error) => transfer(error),
     }
@@ -255,6 +268,34 @@ fn upload(error: &Upload) -> String {
         }
         Upload::NoNode => "The server named no place to upload to. Tell its administrator.".into(),
     }
+}
+
+/// For a download that waits for something; nothing where the person knows why.
+#[must_use]
+pub fn download_waiting(waiting: Waiting) -> Option<String> {
+    match waiting {
+        Waiting::DiskFull { needed } => Some(format!(
+            "The disk is full: {needed} more bytes are needed. Free some space, and the download goes \
+             on by itself."
+        )),
+        Waiting::Network => Some(
+            "The file server does not answer. The download goes on by itself when it does.".into(),
+        ),
+        Waiting::Paused => None,
+    }
+}
+
+/// Where a download that waits for a place stands: `2nd in line`.
+#[must_use]
+pub fn place_in_line(position: u32) -> String {
+    let ending = match (position % 100, position % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{position}{ending} in line")
 }
 
 /// For a session that is over.

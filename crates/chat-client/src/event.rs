@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
-pub use file_transfer::download::Transport;
+pub use file_transfer::download::{Transport, Waiting};
 
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
@@ -159,7 +159,12 @@ pub enum FilesChange {
 /// What is new with a download.
 #[derive(Clone, Debug)]
 pub enum DownloadChange {
-    /// The server lets it start.
+    /// All places at the server are taken: it waits in line.
+    Queued {
+        /// 1: the next to start as far as is known now.
+        position: u32,
+    },
+    /// The server lets it start, or start again.
     Started {
         /// Size of the file in bytes.
         size: u64,
@@ -170,7 +175,16 @@ pub enum DownloadChange {
         bytes: u64,
         /// On which way.
         transport: Transport,
+        /// Why none come at the moment, if it is more than slowness.
+        waiting: Option<Waiting>,
     },
+    /// It rests, as asked.
+    Paused,
+    /// It shall go on, as asked; `Queued`, `Started` or `Progress` follow.
+    Resumed,
+    /// The file changed on the server: what had arrived is given up and the new one is fetched from its
+    /// beginning.
+    StartedAnew,
     /// All bytes are there; they are being checked against the server's hash.
     Verifying,
     /// Complete and verified under its final name.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+pub use file_transfer::download::Patience;
 use tokio::runtime::Builder;
 
 use crate::command::Command;
@@ -61,6 +62,8 @@ pub struct SessionConfig {
     pub state_dir: PathBuf,
     /// Program and version, for the server's log. At most 64 bytes.
     pub agent: String,
+    /// How long downloads wait for what may heal by itself.
+    pub patience: Patience,
 }
 
 impl SessionConfig {
@@ -72,6 +75,7 @@ impl SessionConfig {
             config_dir: base_folder("XDG_CONFIG_HOME", ".config").join("simple-chat"),
             state_dir: base_folder("XDG_STATE_HOME", ".local/state").join("simple-chat"),
             agent: agent.to_owned(),
+            patience: Patience::default(),
         }
     }
 

@@ -1,28 +1,36 @@
 //! Between the chat and the transfer of files: mints tickets, has files hashed, ends the transfers of
 //! a login. The chat never waits for any of it.
 
+pub(crate) mod hash_job;
+
 pub(crate) mod hash_queue;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::wire::server_frame::Body;
 use common::wire::{self, DownloadProblem, DownloadTicket, ServerFrame};
-use file_transfer::catalogue::{Catalogue, CatalogueEntry, HashError};
+use file_transfer::catalogue::{Catalogue, CatalogueEntry};
 use file_transfer::file_path::FilePath;
-use file_transfer::file_version::FileVersion;
 use file_transfer::node::TransferNode;
-use file_transfer::ticket::{Grant, TicketKey};
+use file_transfer::ticket::{Grant, TicketId, TicketKey};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::file_desk::hash_queue::{HashJob, HashQueue};
+use crate::file_desk::hash_job::HashOutcome;
+use crate::file_desk::hash_queue::{HashJob, HashQueue, Hashing};
 use crate::hub::Input;
 use crate::state::action::MintTicket;
+use crate::state::downloads::TICKET_LIFE;
 use crate::state::refusal::Refusal;
 use crate::state::request::LoginId;
 
 /// How long a ticket may be used to start a transfer.
-pub(crate) const TICKET_SECONDS: u64 = 60;
+pub(crate) const TICKET_SECONDS: u64 = TICKET_LIFE.as_secs();
+
+/// Tickets of one download that are remembered.
+const TICKETS_PER_DOWNLOAD_MAX: usize = 4;
 
 /// A transfer node as tickets name it.
 #[derive(Clone)]
@@ -40,7 +48,12 @@ pub(crate) struct FileDesk {
     /// The node in this process, where there is one.
     own_node: Option<Arc<TransferNode>>,
     next_node: usize,
+    /// Which ticket was minted for which download, for the node to be asked after. Bounded by the places
+    /// that there are, and [`TICKETS_PER_DOWNLOAD_MAX`].
+    tickets: Vec<(u64, TicketId)>,
     hashing: HashQueue,
+    /// How to stop what is being hashed. As bounded as that is.
+    under_way: Vec<(HashJob, CancellationToken)>,
     hub: mpsc::Sender<Input>,
 }
 
@@ -68,7 +81,16 @@ impl FileDesk {
         own_node: Option<Arc<TransferNode>>,
         hub: mpsc::Sender<Input>,
     ) -> Self {
-        Self { catalogue, nodes, own_node, next_node: 0, hashing: HashQueue::default(), hub }
+        Self {
+            catalogue,
+            nodes,
+            own_node,
+            next_node: 0,
+            tickets: Vec::new(),
+            hashing: HashQueue::default(),
+            under_way: Vec::new(),
+            hub,
+        }
     }
 
     /// The answer to a request for a download: a ticket for one of the nodes, in turn. A ticket holds
@@ -86,7 +108,6 @@ impl FileDesk {
 
     fn try_mint(&mut self, wanted: &MintTicket, unix_ms: i64) -> Option<DownloadTicket> {
         let node = self.nodes.get(self.next_node % self.nodes.len().max(1))?;
-        self.next_node = self.next_node.wrapping_add(1);
         let MintTicket { download, user, login, path, version, .. } = wanted;
         let grant = Grant {
             secret: rand::random(),
@@ -95,14 +116,14 @@ impl FileDesk {
             file: path.clone(),
             version: *version,
             bytes_max: Grant::bytes_max_for(version.size),
-            expires_at: u64::try_from(unix_ms / 1000).unwrap_or_default() + TICKET_SECONDS,
+            expires_at: u64::try_from(unix_ms / 1000).unwrap_or_default() + TICKET_LIFE.as_secs(),
         };
         let ticket = node
             .key
             .mint(&grant, rand::random())
             .inspect_err(|error| tracing::error!(%error, "no ticket"))
             .ok()?;
-        Some(DownloadTicket {
+        let message = DownloadTicket {
             download_id: *download,
             ticket: Bytes::copy_from_slice(ticket.as_bytes()),
             secret: Bytes::copy_from_slice(&grant.secret),
@@ -116,52 +137,106 @@ impl FileDesk {
                 modified_ms: version.modified_ms(),
             }),
             modified_ns: version.modified_ns,
-        })
+        };
+        self.next_node = self.next_node.wrapping_add(1);
+        if let (Some(id), true) = (TicketId::of(ticket.as_bytes()), self.own_node.is_some()) {
+            self.remember_ticket(*download, id);
+        }
+        Some(message)
+    }
+
+    /// The latest few of a download: a transfer may still run on an earlier one.
+    fn remember_ticket(&mut self, download: u64, ticket: TicketId) {
+        self.tickets.push((download, ticket));
+        let of_download = self.tickets.iter().filter(|(of, _)| *of == download);
+        if of_download.count() > TICKETS_PER_DOWNLOAD_MAX
+            && let Some(oldest) = self.tickets.iter().position(|(of, _)| *of == download)
+        {
+            self.tickets.remove(oldest);
+        }
     }
 
     /// Has a file hashed for a download; the hub is told when it is.
-    pub(crate) fn hash(&mut self, download: u64, path: FilePath, version: FileVersion) {
-        self.hashing.add(HashJob { path, version }, download);
-        self.start_hashing();
+    pub(crate) fn hash(&mut self, download: u64, job: HashJob) {
+        // Of a version that the download is no more for, nobody wants the root.
+        let is_outdated = |it: &HashJob| it.what == Hashing::Root && it.version != job.version;
+        if job.what == Hashing::Root {
+            let unwanted = self.hashing.forget(download, is_outdated);
+            self.stop_hashing(&unwanted);
+        }
+        if self.hashing.add(job.clone(), download) {
+            self.look_up(job);
+        }
     }
 
     /// This download needs no hash any more.
     pub(crate) fn forget_hash(&mut self, download: u64) {
-        self.hashing.forget(download);
+        let unwanted = self.hashing.forget(download, |_| true);
+        self.stop_hashing(&unwanted);
     }
 
-    /// A hash is there; the downloads that wait for it. The next one is begun.
-    pub(crate) fn hashed(&mut self, job: &HashJob) -> Vec<u64> {
-        let downloads = self.hashing.finished(job);
-        self.start_hashing();
+    fn stop_hashing(&mut self, unwanted: &[HashJob]) {
+        for (_, stop) in self.under_way.iter().filter(|(job, _)| unwanted.contains(job)) {
+            stop.cancel();
+        }
+    }
+
+    /// What came of a job; the downloads that wait for it where it is done. The next one is begun.
+    pub(crate) fn hashed(&mut self, job: &HashJob, outcome: &HashOutcome) -> Vec<u64> {
+        let was_looked_up = matches!(outcome, HashOutcome::NotRemembered);
+        if !was_looked_up {
+            self.under_way.retain(|(running, _)| running != job);
+        }
+        let downloads = match outcome {
+            HashOutcome::NotRemembered => {
+                self.hashing.not_remembered(job);
+                Vec::new()
+            }
+            HashOutcome::Stopped => {
+                self.hashing.stopped(job);
+                Vec::new()
+            }
+            HashOutcome::Root(_) | HashOutcome::Pieces(_) | HashOutcome::Failed(_) => {
+                self.hashing.finished(job)
+            }
+        };
+        while let Some(job) = self.hashing.start_next() {
+            let stop = CancellationToken::new();
+            self.under_way.push((job.clone(), stop.clone()));
+            self.carry_out(job, move |catalogue, job| job.compute(catalogue, &stop));
+        }
         downloads
     }
 
-    fn start_hashing(&mut self) {
-        while let Some(job) = self.hashing.start_next() {
-            let (catalogue, hub) = (Arc::clone(&self.catalogue), self.hub.clone());
-            tokio::spawn(async move {
-                let HashJob { path, version } = job.clone();
-                // It reads from the disk, on a thread that may block.
-                let hashing =
-                    tokio::task::spawn_blocking(move || catalogue.root_hash(&path, &version));
-                let hash = match hashing.await {
-                    Ok(Ok(root)) => Ok(root),
-                    // The server ends.
-                    Ok(Err(HashError::Stopped)) => return,
-                    Ok(Err(HashError::Changed)) => Err(DownloadProblem::FileChanged),
-                    Ok(Err(error @ (HashError::File(_) | HashError::Read(_)))) => {
-                        tracing::warn!(%error, path = ?job.path.as_str(), "cannot hash a file");
-                        Err(DownloadProblem::FileUnreadable)
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, path = ?job.path.as_str(), "cannot hash a file");
-                        Err(DownloadProblem::FileUnreadable)
-                    }
-                };
-                let _ = hub.send(Input::FileHashed { job, hash }).await;
+    fn look_up(&self, job: HashJob) {
+        self.carry_out(job, |catalogue, job| job.look_up(catalogue));
+    }
+
+    /// Reads from the disk, on a thread that may block, and tells the hub.
+    fn carry_out(
+        &self,
+        job: HashJob,
+        work: impl FnOnce(&Catalogue, &HashJob) -> HashOutcome + Send + 'static,
+    ) {
+        let (catalogue, hub) = (Arc::clone(&self.catalogue), self.hub.clone());
+        tokio::spawn(async move {
+            let asked = job.clone();
+            let outcome = tokio::task::spawn_blocking(move || work(&catalogue, &asked)).await;
+            let outcome = outcome.unwrap_or_else(|error| {
+                tracing::error!(%error, path = ?job.path.as_str(), "cannot hash a file");
+                HashOutcome::Failed(DownloadProblem::FileUnreadable)
             });
-        }
+            let _ = hub.send(Input::Hashed { job, outcome }).await;
+        });
+    }
+
+    /// Which of the downloads that hold a place the node serves now; `None` where there is no node in
+    /// this process to ask.
+    pub(crate) fn served(&mut self, running: &HashSet<u64>) -> Option<HashSet<u64>> {
+        let node = self.own_node.as_ref()?;
+        self.tickets.retain(|(download, _)| running.contains(download));
+        let served = self.tickets.iter().filter(|(_, ticket)| node.serves(ticket));
+        Some(served.map(|(download, _)| *download).collect())
     }
 
     /// Every transfer of this login ends. A node elsewhere ends them when their lease does.

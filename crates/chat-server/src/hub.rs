@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::link::{Link, Pushed};
 use crate::file_desk::FileDesk;
-use crate::file_desk::hash_queue::HashJob;
+use crate::file_desk::hash_job::HashOutcome;
+use crate::file_desk::hash_queue::{HashJob, Hashing};
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
-use crate::state::downloads::HashResult;
 use crate::state::now::Now;
 use crate::state::request::{Asked, ConnectionId};
 use crate::state::tally::Tally;
@@ -50,8 +50,8 @@ pub(crate) enum Input {
     Closed { connection: ConnectionId },
     /// A server file came, changed or went.
     File(CatalogueChange),
-    /// A file that was asked for is hashed.
-    FileHashed { job: HashJob, hash: HashResult },
+    /// Something came of a hash that was asked for.
+    Hashed { job: HashJob, outcome: HashOutcome },
     /// The disk had its say about an upload.
     Upload(DoneUpload),
 }
@@ -88,6 +88,7 @@ impl Hub {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {
+                    self.look_after_places();
                     let actions = self.state.tick(now());
                     self.carry_out(actions);
                 }
@@ -133,17 +134,42 @@ impl Hub {
                 let actions = self.state.file_removed(&path);
                 self.carry_out(actions);
             }
-            Input::FileHashed { job, hash } => {
-                for download in self.files.hashed(&job) {
-                    let actions = self.state.file_hashed(download, hash);
-                    self.carry_out(actions);
-                }
-            }
+            Input::Hashed { job, outcome } => self.hashed(&job, &outcome),
             Input::Upload(done) => {
                 let result = self.uploads.done(done);
                 let actions = self.state.upload_result(result);
                 self.carry_out(actions);
             }
+        }
+    }
+
+    fn hashed(&mut self, job: &HashJob, outcome: &HashOutcome) {
+        for download in self.files.hashed(job, outcome) {
+            let actions = match (outcome, job.what) {
+                (HashOutcome::Root(root), _) => self.state.file_hashed(download, Ok(*root)),
+                (HashOutcome::Pieces(pieces), Hashing::PiecesFrom(first)) => {
+                    self.state.pieces_hashed(download, first, Ok(pieces.clone()))
+                }
+                (HashOutcome::Failed(problem), Hashing::PiecesFrom(first)) => {
+                    self.state.pieces_hashed(download, first, Err(*problem))
+                }
+                (HashOutcome::Failed(problem), Hashing::Root) => {
+                    self.state.file_hashed(download, Err(*problem))
+                }
+                // These end no job, and pieces are no answer to another question.
+                (HashOutcome::Pieces(_), Hashing::Root)
+                | (HashOutcome::NotRemembered | HashOutcome::Stopped, _) => continue,
+            };
+            self.carry_out(actions);
+        }
+    }
+
+    /// Places that nobody uses are given to those who wait.
+    fn look_after_places(&mut self) {
+        let running = self.state.running_downloads().collect();
+        if let Some(served) = self.files.served(&running) {
+            let actions = self.state.downloads_served(now(), &served);
+            self.carry_out(actions);
         }
     }
 
@@ -187,7 +213,12 @@ impl Hub {
                     self.deliver(&Delivery { to: Recipients::One(connection), frame });
                 }
                 Action::HashFile { download, path, version } => {
-                    self.files.hash(download, path, version);
+                    let what = Hashing::Root;
+                    self.files.hash(download, HashJob { path, version, what });
+                }
+                Action::HashPieces { download, path, version, first } => {
+                    let what = Hashing::PiecesFrom(first);
+                    self.files.hash(download, HashJob { path, version, what });
                 }
                 Action::ForgetHash { download } => self.files.forget_hash(download),
                 Action::Upload(work) => self.uploads.begin(*work),

@@ -286,6 +286,8 @@ fn policy(config: Config) -> Policy {
         downloads_per_user_max: limits.downloads_per_user,
         downloads_max: limits.downloads,
         takes_uploads: config.uploads.is_some(),
+        downloads_waiting_per_user_max: limits.downloads_waiting_per_user,
+        downloads_waiting_max: limits.downloads_waiting,
         ping_interval: Duration::from_secs(limits.ping_seconds),
         dead_after: Duration::from_secs(limits.dead_seconds),
         name_hold: Duration::from_secs(limits.name_hold_seconds),

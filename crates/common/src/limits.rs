@@ -35,6 +35,12 @@ const _: () = assert!(ONLINE_PAGE_NAMES_MAX * (NAME_BYTES_MAX + 8) < FRAME_BYTES
 pub const FILE_PAGE_ENTRIES_MAX: usize = 450;
 const _: () = assert!(FILE_PAGE_ENTRIES_MAX * (FILE_PATH_BYTES_MAX + 40) < FRAME_BYTES_MAX);
 
+/// Piece hashes in one `PieceHashes` at most: the largest that a client takes.
+pub const PIECE_HASHES_MAX: usize = 4096;
+/// Bytes of one of them.
+pub const PIECE_HASH_BYTES: usize = 32;
+const _: () = assert!(PIECE_HASHES_MAX * (PIECE_HASH_BYTES + 2) + 64 < FRAME_BYTES_MAX);
+
 /// Bytes of a message id, chosen at random by the client.
 pub const MESSAGE_ID_BYTES: usize = 16;
 
@@ -56,3 +62,6 @@ const _: () = assert!(DEAD_AFTER.as_secs() > 2 * PING_INTERVAL.as_secs());
 
 /// Downloads that one user may have under way at once.
 pub const DOWNLOADS_PER_USER_MAX: usize = 4;
+
+/// Downloads that one user may have waiting for a place at the server.
+pub const DOWNLOADS_WAITING_PER_USER_MAX: usize = 32;

@@ -57,7 +57,9 @@ fn guide() -> Option<FileEntry> {
 
 /// Name of the golden file → frame, in the order of a session.
 fn frames() -> Vec<(&'static str, Bytes)> {
-    [greeting(), presence_and_files(), messages(), downloads(), uploads(), connection()].concat()
+    let (before, files) =
+        ([greeting(), presence_and_files(), messages()], [downloads(), waiting()]);
+    [before.concat(), files.concat(), uploads(), connection()].concat()
 }
 
 fn greeting() -> Vec<(&'static str, Bytes)> {
@@ -136,7 +138,7 @@ fn messages() -> Vec<(&'static str, Bytes)> {
 }
 
 fn downloads() -> Vec<(&'static str, Bytes)> {
-    let request = RequestDownload { path: "docs/guide.pdf".to_owned() };
+    let request = RequestDownload { path: "docs/guide.pdf".to_owned(), download_id: 0 };
     let node = TransferNode { address: ":5050".to_owned(), spki_sha256: vec![0x11; 32].into() };
     let ticket = DownloadTicket {
         download_id: 1,
@@ -212,6 +214,25 @@ fn uploads() -> Vec<(&'static str, Bytes)> {
         ("abandon_upload", client(18, Ask::AbandonUpload(AbandonUpload { upload_id: 2 }))),
         ("upload_abandoned", server(18, Tell::UploadAbandoned(UploadAbandoned { upload_id: 2 }))),
         ("refused_quota_exceeded", server(19, Tell::Refused(over))),
+    ]
+}
+
+fn waiting() -> Vec<(&'static str, Bytes)> {
+    let path = || "docs/guide.pdf".to_owned();
+    let again = RequestDownload { path: path(), download_id: 1 };
+    let queued = DownloadQueued { download_id: 1, position: 2, path: path() };
+    let pieces_wanted = RequestPieceHashes { download_id: 1, first_piece: 1 };
+    let hashes = vec![vec![0x44; 32].into()];
+    let pieces = PieceHashes { download_id: 1, first_piece: 1, hashes, total: 2 };
+    let pause = PauseDownload { download_id: 1 };
+    let unknown = Refused { code: RefusalCode::UnknownDownload.into(), ..Refused::default() };
+    vec![
+        ("request_download_again", client(20, Ask::RequestDownload(again))),
+        ("download_queued", server(20, Tell::DownloadQueued(queued))),
+        ("request_piece_hashes", client(21, Ask::RequestPieceHashes(pieces_wanted))),
+        ("piece_hashes", server(21, Tell::PieceHashes(pieces))),
+        ("pause_download", client(22, Ask::PauseDownload(pause))),
+        ("refused_unknown_download", server(23, Tell::Refused(unknown))),
     ]
 }
 

@@ -1,25 +1,35 @@
-//! All downloads of the session: which wait, which the server was asked for, which run.
+//! All downloads of the session: which wait, which the server was asked for, which run, which rest.
 //!
 //! Sans-IO: inputs are the person's wishes, the server's frames and what the transfers report; outputs
-//! come from [`Downloads::poll_output`] and are carried out by others. What happens to those that the
-//! server was asked for stands in `downloads/running.rs`. A transfer belongs to the login
-//! and not to the connection, so it runs on while the chat reconnects.
+//! come from [`Downloads::poll_output`] and are carried out by others. What a person wants stands in
+//! `downloads/wishes.rs`, what the server answers in `downloads/answers.rs`, what the transfers tell in
+//! `downloads/running.rs`. A transfer belongs to the login and not to the connection, so it runs on
+//! while the chat reconnects.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::limits::DOWNLOADS_PER_USER_MAX;
+use common::limits::{DOWNLOADS_PER_USER_MAX, DOWNLOADS_WAITING_PER_USER_MAX};
 use common::wire;
 use file_transfer::download::{DownloadError, Finished, FreshTicket, Progress};
 use file_transfer::file_version::FileVersion;
+use file_transfer::piece_hashes::PieceHash;
 
 use crate::command::{DownloadId, TransportChoice};
 use crate::error::DownloadFailure;
 use crate::event::DownloadChange;
 
+mod wishes;
+
+mod answers;
+
 mod running;
+
+/// Downloads that the server is asked for at once: those that may run, and as many as may wait in its
+/// line. Further ones wait here.
+const ASKED_MAX: usize = DOWNLOADS_PER_USER_MAX + DOWNLOADS_WAITING_PER_USER_MAX;
 
 /// What a person asked for.
 #[derive(Clone, Debug)]
@@ -47,6 +57,10 @@ pub(crate) enum TransferReport {
     Progress(Progress),
     /// It needs another ticket to go on.
     TicketWanted,
+    /// It needs the hashes of the file's pieces from this one on.
+    PiecesWanted {
+        first: u64,
+    },
     Finished(Finished),
     Failed(Arc<DownloadError>),
 }
@@ -54,42 +68,58 @@ pub(crate) enum TransferReport {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum DownloadOutput {
-    /// Ask the server for a ticket.
-    Ask { id: DownloadId, path: String },
+    /// Ask the server for a ticket. `goes_on`: its number for the download, where it has one.
+    Ask { id: DownloadId, path: String, goes_on: u64 },
+    /// Ask the server for piece hashes.
+    AskPieces { id: DownloadId, server_id: u64, first: u64 },
+    /// Tell the server that a download of its rests.
+    SayPaused { server_id: u64 },
     /// Tell the server how a download of its ended.
     Done(wire::DownloadDone),
     /// Start a transfer.
     Start(Box<TransferOrder>),
     /// Tell a transfer the hash of the whole file, or that there is none to come.
     TellRoot { id: DownloadId, root: Option<[u8; 32]> },
+    /// Give a transfer the piece hashes that it asked for, or none.
+    TellPieces { id: DownloadId, pieces: Option<Vec<PieceHash>> },
     /// Give a transfer its other ticket, or none.
     Renew { id: DownloadId, ticket: Option<Box<FreshTicket>> },
-    /// End a transfer; it will report that it failed.
-    Stop { id: DownloadId },
+    /// Let a transfer rest, or go on.
+    SetPaused { id: DownloadId, paused: bool },
+    /// End a transfer; it will report that it failed. What has arrived is kept for another time, or not.
+    Stop { id: DownloadId, keep: bool },
     /// Tell the user interface.
     Tell { id: DownloadId, change: DownloadChange },
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Until there is a place and a connection.
+    /// Until there is a connection, and room to ask.
     Queued,
     /// The server was asked for a ticket.
     Asked,
+    /// It stands in the server's line.
+    InLine,
+    /// Paused before there was a ticket.
+    Resting,
     Running(Running),
 }
 
 #[derive(Debug, Default)]
 struct Running {
-    /// The server's numbers for it: one a ticket.
-    server_ids: Vec<u64>,
     version: Option<FileVersion>,
     root_is_known: bool,
     is_verifying: bool,
     /// The transfer waits for another ticket.
     ticket_wanted: bool,
-    /// The server was asked for another ticket.
+    /// The server was asked for another ticket, and has not given one yet.
     asked_again: bool,
+    /// A ticket that came unasked for, and when: good for the next question.
+    spare: Option<(Instant, Box<FreshTicket>)>,
+    /// It rests until the server gives it a place again.
+    is_resuming: bool,
+    /// The transfer waits for piece hashes from this one on.
+    pieces_wanted: Option<u64>,
     connection_was_lost: bool,
     /// Why it was stopped, where it was not the person.
     stopped_for: Option<DownloadFailure>,
@@ -99,17 +129,27 @@ struct Running {
 struct Download {
     wish: Wish,
     stage: Stage,
+    /// The server's numbers for it. The last is the one that goes on; it had others only if a server
+    /// forgot it.
+    server_ids: Vec<u64>,
+    /// The person wants it to rest.
+    is_paused: bool,
     asked_at: Option<Instant>,
+    /// How often it was begun anew after a lost connection …
     restarts: u32,
+    /// … and after the file changed.
+    changes: u32,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Downloads {
     by_id: BTreeMap<DownloadId, Download>,
-    /// The order of those that wait.
+    /// The order of those that wait here.
     queue: VecDeque<DownloadId>,
     is_logged_in: bool,
+    /// Whose question for piece hashes the server answers now: one at a time.
+    pieces_asked: Option<DownloadId>,
     /// What the server has not said yet that it recorded: told again after each loss.
     unrecorded: Vec<wire::DownloadDone>,
     outputs: VecDeque<DownloadOutput>,
@@ -127,41 +167,11 @@ impl Downloads {
         self.by_id.values().any(|download| matches!(download.stage, Stage::Running(_)))
     }
 
-    /// The person wants a file. An id in use is ignored.
-    pub(crate) fn add(&mut self, now: Instant, id: DownloadId, wish: Wish) {
-        if self.by_id.contains_key(&id) {
-            debug_assert!(false, "the user interface chose a download id twice");
-            return;
-        }
-        let download = Download { wish, stage: Stage::Queued, asked_at: None, restarts: 0 };
-        self.by_id.insert(id, download);
-        self.queue.push_back(id);
-        self.ask_for_more(now);
-    }
-
-    /// The person gives a download up.
-    pub(crate) fn cancel(&mut self, now: Instant, id: DownloadId) {
-        match self.by_id.get(&id).map(|download| &download.stage) {
-            None => {}
-            // The transfer removes its part and reports.
-            Some(Stage::Running(_)) => self.outputs.push_back(DownloadOutput::Stop { id }),
-            // A ticket that still comes is given back when it does.
-            Some(Stage::Queued | Stage::Asked) => self.fail(now, id, cancelled()),
-        }
-    }
-
-    /// The session ends: everything that waits is cancelled, everything that runs is stopped.
-    pub(crate) fn cancel_all(&mut self, now: Instant) {
-        let ids: Vec<DownloadId> = self.by_id.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.cancel(now, id));
-    }
-
     /// The session ended at once: nobody reports any more.
     pub(crate) fn abandon_all(&mut self) {
         for (id, _) in std::mem::take(&mut self.by_id) {
-            self.outputs.push_back(DownloadOutput::Stop { id });
-            let change = DownloadChange::Failed(DownloadFailure::NotConnected);
-            self.outputs.push_back(DownloadOutput::Tell { id, change });
+            self.outputs.push_back(DownloadOutput::Stop { id, keep: true });
+            self.tell(id, DownloadChange::Failed(DownloadFailure::NotConnected));
         }
         self.queue.clear();
     }
@@ -180,21 +190,28 @@ impl Downloads {
             .iter()
             .filter_map(|(id, download)| {
                 let Stage::Running(running) = &download.stage else { return None };
-                let has_reason = running.ticket_wanted || (!resumed && !running.root_is_known);
+                let has_reason = running.ticket_wanted
+                    || running.is_resuming
+                    || (!resumed && !running.root_is_known && !download.is_paused);
                 has_reason.then_some(*id)
             })
             .collect();
         waiting.into_iter().for_each(|id| self.ask_again(id));
+        self.ask_for_pieces();
         self.ask_for_more(now);
     }
 
     /// No reply comes any more for what was asked.
     pub(crate) fn connection_lost(&mut self) {
         self.is_logged_in = false;
+        self.pieces_asked = None;
         for (id, download) in self.by_id.iter_mut().rev() {
             match &mut download.stage {
-                Stage::Queued => {}
-                Stage::Asked => {
+                Stage::Queued | Stage::Resting => {}
+                Stage::Asked | Stage::InLine if download.is_paused => {
+                    download.stage = Stage::Resting;
+                }
+                Stage::Asked | Stage::InLine => {
                     download.stage = Stage::Queued;
                     self.queue.push_front(*id);
                 }
@@ -206,25 +223,23 @@ impl Downloads {
         }
     }
 
+    fn tell(&mut self, id: DownloadId, change: DownloadChange) {
+        self.outputs.push_back(DownloadOutput::Tell { id, change });
+    }
+
     fn fail(&mut self, now: Instant, id: DownloadId, failure: DownloadFailure) {
         let Some(download) = self.by_id.remove(&id) else { return };
         self.queue.retain(|queued| *queued != id);
-        if let Stage::Running(running) = download.stage {
-            running.server_ids.iter().for_each(|server_id| self.say_done(not_kept(*server_id)));
-        }
-        let change = DownloadChange::Failed(failure);
-        self.outputs.push_back(DownloadOutput::Tell { id, change });
+        download.server_ids.iter().for_each(|server_id| self.say_done(not_kept(*server_id)));
+        self.forget_question(id);
+        self.tell(id, DownloadChange::Failed(failure));
         self.ask_for_more(now);
     }
 
     /// The places ended with the login that they belonged to; their numbers may mean others now.
     fn forget_server_ids(&mut self) {
         self.unrecorded.clear();
-        for download in self.by_id.values_mut() {
-            if let Stage::Running(running) = &mut download.stage {
-                running.server_ids.clear();
-            }
-        }
+        self.by_id.values_mut().for_each(|download| download.server_ids.clear());
     }
 
     fn say_done(&mut self, done: wire::DownloadDone) {
@@ -239,25 +254,43 @@ impl Downloads {
         self.unrecorded.retain(|done| done.download_id != server_id);
     }
 
-    /// Fills the places that are free.
+    /// Asks for those that wait here, as many as may be asked for.
     fn ask_for_more(&mut self, now: Instant) {
-        while self.is_logged_in && self.places_taken() < DOWNLOADS_PER_USER_MAX {
+        while self.is_logged_in && self.asked() < ASKED_MAX {
             let Some(id) = self.queue.pop_front() else { return };
             let Some(download) = self.by_id.get_mut(&id) else { continue };
             download.stage = Stage::Asked;
             download.asked_at.get_or_insert(now);
-            let path = download.wish.path.clone();
-            self.outputs.push_back(DownloadOutput::Ask { id, path });
+            let (path, goes_on) = (download.wish.path.clone(), download.goes_on());
+            self.outputs.push_back(DownloadOutput::Ask { id, path, goes_on });
         }
     }
 
-    fn places_taken(&self) -> usize {
-        self.by_id.values().filter(|download| !matches!(download.stage, Stage::Queued)).count()
+    fn asked(&self) -> usize {
+        self.by_id.values().filter(|download| download.is_asked()).count()
     }
 }
 
-fn cancelled() -> DownloadFailure {
-    DownloadFailure::Transfer(Arc::new(DownloadError::Cancelled))
+impl Download {
+    /// The server's number for it, 0 if it has none.
+    fn goes_on(&self) -> u64 {
+        self.server_ids.last().copied().unwrap_or_default()
+    }
+
+    fn remember(&mut self, server_id: u64) {
+        // The latest stands last.
+        self.server_ids.retain(|known| *known != server_id);
+        self.server_ids.push(server_id);
+    }
+
+    /// Whether it has a place at the server, or waits for one there.
+    fn is_asked(&self) -> bool {
+        match &self.stage {
+            Stage::Queued | Stage::Resting => false,
+            Stage::Asked | Stage::InLine => true,
+            Stage::Running(running) => !self.is_paused || running.is_resuming,
+        }
+    }
 }
 
 fn not_kept(download_id: u64) -> wire::DownloadDone {

@@ -55,7 +55,7 @@ pub(crate) enum Output {
     KeepToken { pin: SpkiPin, name: String, token: ResumeToken },
     /// Remove a resume token.
     ForgetToken { pin: SpkiPin, name: String, token: ResumeToken },
-    /// Something about a transfer. Never [`DownloadOutput::Tell`], `Ask` or `Done`.
+    /// Something about a transfer. Never what is for the server or the user interface.
     Transfer(DownloadOutput),
     /// Something about an upload. Never [`UploadOutput::Tell`], `Request` or `Abandon`.
     Upload(UploadOutput),
@@ -370,9 +370,19 @@ impl Machine {
     fn pass_on_downloads(&mut self) {
         while let Some(output) = self.downloads.poll_output() {
             match output {
-                DownloadOutput::Ask { id, path } => {
-                    let body = client_frame::Body::RequestDownload(wire::RequestDownload { path });
+                DownloadOutput::Ask { id, path, goes_on: download_id } => {
+                    let body = wire::RequestDownload { path, download_id };
+                    let body = client_frame::Body::RequestDownload(body);
                     self.request(Request::Download(id), body);
+                }
+                DownloadOutput::AskPieces { id, server_id: download_id, first: first_piece } => {
+                    let body = wire::RequestPieceHashes { download_id, first_piece };
+                    let body = client_frame::Body::RequestPieceHashes(body);
+                    self.request(Request::Pieces(id), body);
+                }
+                DownloadOutput::SayPaused { server_id: download_id } => {
+                    let body = wire::PauseDownload { download_id };
+                    self.request(Request::DownloadPaused, client_frame::Body::PauseDownload(body));
                 }
                 DownloadOutput::Done(done) => {
                     let request = Request::DownloadDone(done.download_id);
@@ -381,7 +391,9 @@ impl Machine {
                 DownloadOutput::Tell { id, change } => self.tell(Event::Download { id, change }),
                 DownloadOutput::Start(_)
                 | DownloadOutput::TellRoot { .. }
+                | DownloadOutput::TellPieces { .. }
                 | DownloadOutput::Renew { .. }
+                | DownloadOutput::SetPaused { .. }
                 | DownloadOutput::Stop { .. } => self.outputs.push_back(Output::Transfer(output)),
             }
         }

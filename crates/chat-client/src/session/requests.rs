@@ -14,6 +14,8 @@ pub(crate) enum Request {
     OnlinePage,
     FilePage,
     Download(DownloadId),
+    Pieces(DownloadId),
+    DownloadPaused,
     /// By the server's number.
     DownloadDone(u64),
     Upload(UploadId),

@@ -8,8 +8,10 @@ use std::time::Duration;
 use common::invite_link::HostPort;
 use common::wire;
 use file_transfer::download::{
-    self, DownloadRequest, FreshTicket, NodeAddress, Patience, Progress, TicketWanted, Transport,
+    self, DownloadError, DownloadRequest, FreshTicket, NodeAddress, Patience, PiecesWanted,
+    Progress, TicketWanted, Transport,
 };
+use file_transfer::piece_hashes::PieceHash;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -41,20 +43,25 @@ struct Control {
     /// Taken away when no hash is to come.
     root: Option<watch::Sender<Option<[u8; 32]>>>,
     tickets: mpsc::Sender<Option<Box<FreshTicket>>>,
+    pieces: mpsc::Sender<Option<Vec<PieceHash>>>,
+    paused: watch::Sender<bool>,
+    /// Ends it as if the program ended: what has arrived is kept.
+    interrupt: CancellationToken,
 }
 
-/// All running transfers. Dropping it cancels them.
+/// All running transfers. Dropping it interrupts them.
 #[derive(Debug)]
 pub(crate) struct Transfers {
     by_id: HashMap<DownloadId, Control>,
     tasks: JoinSet<()>,
     reports: mpsc::Sender<Report>,
+    patience: Patience,
 }
 
 impl Transfers {
     /// Their reports go to `reports`.
-    pub(crate) fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self { by_id: HashMap::new(), tasks: JoinSet::new(), reports }
+    pub(crate) fn new(reports: mpsc::Sender<Report>, patience: Patience) -> Self {
+        Self { by_id: HashMap::new(), tasks: JoinSet::new(), reports, patience }
     }
 
     /// Carries out what the machine decided. `server`: the address that the chat is connected to.
@@ -78,12 +85,27 @@ impl Transfers {
                     let _ = control.tickets.try_send(ticket);
                 }
             }
-            DownloadOutput::Stop { id } => {
+            DownloadOutput::TellPieces { id, pieces } => {
                 if let Some(control) = self.by_id.get(&id) {
-                    control.cancel.cancel();
+                    // It asked once and has room for the one answer.
+                    let _ = control.pieces.try_send(pieces);
                 }
             }
-            DownloadOutput::Ask { .. } | DownloadOutput::Done(_) | DownloadOutput::Tell { .. } => {
+            DownloadOutput::SetPaused { id, paused } => {
+                if let Some(control) = self.by_id.get(&id) {
+                    control.paused.send_replace(paused);
+                }
+            }
+            DownloadOutput::Stop { id, keep } => {
+                if let Some(control) = self.by_id.get(&id) {
+                    if keep { control.interrupt.cancel() } else { control.cancel.cancel() }
+                }
+            }
+            DownloadOutput::Ask { .. }
+            | DownloadOutput::AskPieces { .. }
+            | DownloadOutput::SayPaused { .. }
+            | DownloadOutput::Done(_)
+            | DownloadOutput::Tell { .. } => {
                 debug_assert!(false, "the machine keeps these");
             }
         }
@@ -95,9 +117,9 @@ impl Transfers {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Cancels all and gives them a moment to remove what there is of their files.
+    /// Interrupts all and gives them a moment to put away what there is of their files.
     pub(crate) async fn end(mut self, mut reports: mpsc::Receiver<Report>) {
-        self.by_id.values().for_each(|control| control.cancel.cancel());
+        self.by_id.values().for_each(|control| control.interrupt.cancel());
         let all_ended = async { while self.tasks.join_next().await.is_some() {} };
         let drained = async {
             // Nobody listens any more, but nobody shall wait for room either.
@@ -114,18 +136,28 @@ impl Transfers {
         let id = order.id;
         let (root_sender, root) = watch::channel(None);
         let (ticket_sender, tickets) = mpsc::channel(1);
-        let cancel = CancellationToken::new();
-        let control =
-            Control { cancel: cancel.clone(), root: Some(root_sender), tickets: ticket_sender };
+        let (piece_sender, pieces) = mpsc::channel(1);
+        let (pause_sender, paused) = watch::channel(false);
+        let (cancel, interrupt) = (CancellationToken::new(), CancellationToken::new());
+        let control = Control {
+            cancel: cancel.clone(),
+            root: Some(root_sender),
+            tickets: ticket_sender,
+            pieces: piece_sender,
+            paused: pause_sender,
+            interrupt: interrupt.clone(),
+        };
         self.by_id.insert(id, control);
-        let transfer = Transfer { id, tickets, cancel, reports: self.reports.clone() };
+        let (reports, patience) = (self.reports.clone(), self.patience);
+        let transfer =
+            Transfer { id, tickets, pieces, paused, cancel, interrupt, reports, patience };
         self.tasks.spawn(transfer.run(order, root, server));
     }
 }
 
 impl Drop for Transfers {
     fn drop(&mut self) {
-        self.by_id.values().for_each(|control| control.cancel.cancel());
+        self.by_id.values().for_each(|control| control.interrupt.cancel());
     }
 }
 
@@ -133,8 +165,12 @@ impl Drop for Transfers {
 struct Transfer {
     id: DownloadId,
     tickets: mpsc::Receiver<Option<Box<FreshTicket>>>,
+    pieces: mpsc::Receiver<Option<Vec<PieceHash>>>,
+    paused: watch::Receiver<bool>,
     cancel: CancellationToken,
+    interrupt: CancellationToken,
     reports: mpsc::Sender<Report>,
+    patience: Patience,
 }
 
 impl Transfer {
@@ -147,6 +183,7 @@ impl Transfer {
         let first = Progress::at_start(first_way(order.transport));
         let (progress_sender, mut progress) = watch::channel(first);
         let (renewal, mut wanted) = mpsc::channel(1);
+        let (pieces, mut pieces_wanted) = mpsc::channel(1);
         let request = DownloadRequest {
             ticket: order.ticket,
             secret: order.secret,
@@ -156,24 +193,35 @@ impl Transfer {
             save_as: order.save_as,
             transport: wanted_way(order.transport),
             renewal: Some(renewal),
-            pieces: None,
-            paused: None,
-            patience: Patience::default(),
+            pieces: Some(pieces),
+            paused: Some(self.paused.clone()),
+            patience: self.patience,
         };
         let download = download::download(request, progress_sender, self.cancel.clone());
-        tokio::pin!(download);
+        let mut download = Box::pin(download);
         let mut ticks = interval(PROGRESS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut silent_intervals = 0;
-        let mut question = None;
+        let (mut question, mut pieces_question) = (None, None);
         let outcome = loop {
             tokio::select! {
                 outcome = &mut download => break outcome,
+                () = self.interrupt.cancelled() => break Err(DownloadError::Cancelled),
                 Some(asked) = wanted.recv() => {
                     question = Some(asked);
                     self.report(TransferReport::TicketWanted).await;
                 }
                 Some(answer) = self.tickets.recv() => answer_question(question.take(), answer),
+                Some(PiecesWanted { first, reply }) = pieces_wanted.recv() => {
+                    pieces_question = Some(reply);
+                    self.report(TransferReport::PiecesWanted { first }).await;
+                }
+                Some(answer) = self.pieces.recv() => {
+                    // Without an answer the question is dropped, which says that there is none.
+                    if let (Some(question), Some(pieces)) = (pieces_question.take(), answer) {
+                        let _ = question.send(pieces);
+                    }
+                }
                 _ = ticks.tick() => {
                     let has_moved = progress.has_changed().unwrap_or(false);
                     silent_intervals += 1;
@@ -184,6 +232,8 @@ impl Transfer {
                 }
             }
         };
+        // What is dropped here keeps what has arrived.
+        drop(download);
         self.report_progress(*progress.borrow_and_update());
         self.report(match outcome {
             Ok(finished) => TransferReport::Finished(finished),

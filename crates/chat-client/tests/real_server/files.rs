@@ -143,7 +143,7 @@ fn a_folder_that_is_not_there_is_a_local_failure() {
 }
 
 #[test]
-fn an_interrupted_download_leaves_nothing() {
+fn an_interrupted_download_keeps_what_has_arrived_and_the_same_command_goes_on() {
     let server = Server::start();
     let large = File::create(server.files().join("large.bin")).unwrap();
     large.set_len(8 << 30).unwrap();
@@ -152,7 +152,50 @@ fn an_interrupted_download_leaves_nothing() {
     let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
     getting.expect("progress");
     assert_eq!(getting.interrupt(), Some(130));
-    assert_eq!(names_in(bob.home()), ["config", "state"]);
+    assert!(bob.home().join("large.bin.part").exists(), "{:?}", names_in(bob.home()));
+    // Less than a gigabyte has arrived by now, and a file of other content changes nothing for it.
+    let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
+    let first = getting.expect("progress");
+    assert!(first["bytes"].as_u64().unwrap() > 0, "{first}");
+    assert_eq!(getting.interrupt(), Some(130));
+}
+
+#[test]
+fn a_download_that_was_killed_goes_on() {
+    let server = Server::start();
+    let size = 1_u64 << 30;
+    File::create(server.files().join("large.bin")).unwrap().set_len(size).unwrap();
+    let bob = Person::new("bob");
+    wait_for_file(&bob, &server, "large.bin");
+    let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
+    while getting.expect("progress")["bytes"].as_u64().unwrap() == 0 {}
+    getting.kill();
+    let got = bob.run(&server.link, &["--json", "get", "large.bin"]);
+    got.check(0, &[]);
+    let finished = got.events().pop().unwrap();
+    assert!(finished["resumed_from"].as_u64().unwrap() > 0, "{finished}");
+    assert_eq!(
+        (finished["bytes"].as_u64(), finished["event"].as_str()),
+        (Some(size), Some("finished"))
+    );
+    let got = hash_of(&bob.home().join("large.bin"));
+    assert_eq!(got, finished["blake3"]);
+    assert_eq!(names_in(bob.home()), ["config", "large.bin", "state"]);
+}
+
+#[test]
+fn who_waits_in_line_is_told_the_place() {
+    let server = Server::start_with("[limits]\ndownloads = 1\n");
+    File::create(server.files().join("large.bin")).unwrap().set_len(8 << 30).unwrap();
+    fs::write(server.files().join("small.txt"), "small").unwrap();
+    let (bob, eve) = (Person::new("bob"), Person::new("eve"));
+    wait_for_file(&bob, &server, "small.txt");
+    let first = bob.start(&server.link, &["--json", "get", "large.bin"]);
+    first.expect("progress");
+    let second = eve.start(&server.link, &["--json", "get", "small.txt"]);
+    assert_eq!(second.expect("queued")["position"], 1);
+    assert_eq!(first.interrupt(), Some(130));
+    second.skip_to("finished");
 }
 
 fn get(bob: &Person, server: &Server, words: &[&str]) -> Done {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chat_client::command::{Command, DownloadId, MessageId, ServerAddress, TransportChoice};
 use chat_client::error::{DownloadFailure, EndReason};
 use chat_client::event::{DownloadChange, Event, FilesChange, OnlineChange};
-use chat_client::session::{self, SessionConfig, SessionHandle};
+use chat_client::session::{self, Patience, SessionConfig, SessionHandle};
 use common::conversation::Conversation;
 use file_transfer::download::DownloadError;
 use tempfile::TempDir;
@@ -26,6 +26,7 @@ impl Window {
             config_dir: folder.path().join("config"),
             state_dir: folder.path().join("state"),
             agent: "test".into(),
+            patience: Patience::default(),
         };
         let window = Self { session: session::start(config), folder };
         let address: ServerAddress = server.link.parse().unwrap();

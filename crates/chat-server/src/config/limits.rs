@@ -45,6 +45,10 @@ pub struct Limits {
     pub downloads_per_user: usize,
     /// Downloads at once.
     pub downloads: usize,
+    /// Downloads of one user that wait for a place.
+    pub downloads_waiting_per_user: usize,
+    /// Downloads that wait for a place.
+    pub downloads_waiting: usize,
     /// Silence after which a client is asked whether it is there.
     pub ping_seconds: u64,
     /// Silence after which a connection counts as dead.
@@ -67,6 +71,8 @@ impl Default for Limits {
             failed_logins_per_address: 20,
             downloads_per_user: limits::DOWNLOADS_PER_USER_MAX,
             downloads: 64,
+            downloads_waiting_per_user: limits::DOWNLOADS_WAITING_PER_USER_MAX,
+            downloads_waiting: 1024,
             ping_seconds: limits::PING_INTERVAL.as_secs(),
             dead_seconds: limits::DEAD_AFTER.as_secs(),
             name_hold_seconds: limits::NAME_HOLD.as_secs(),

@@ -15,7 +15,8 @@ use prost::Message;
 
 use crate::state::refusal::Refusal;
 use crate::state::request::{
-    Asked, DownloadDone, Hello, LogIn, MemberRequest, MessageId, Request, ResumeToken, SendMessage,
+    Asked, DownloadDone, Hello, LogIn, MemberRequest, MessageId, PiecesWanted, Request,
+    ResumeToken, SendMessage,
 };
 use crate::state::uploads::UploadRequest;
 
@@ -70,9 +71,16 @@ fn request(
         Body::ListFiles(wire::ListFiles { prefix, after }) => {
             member(Ok(MemberRequest::ListFiles { prefix, after }))
         }
-        Body::RequestDownload(wire::RequestDownload { path }) => {
+        Body::RequestDownload(wire::RequestDownload { path, download_id: goes_on }) => {
             // Looked up by the reader, which may wait for the disk.
-            member(Ok(MemberRequest::RequestDownload { path, file: None }))
+            member(Ok(MemberRequest::RequestDownload { path, file: None, goes_on }))
+        }
+        Body::PauseDownload(wire::PauseDownload { download_id: download }) => {
+            member(Ok(MemberRequest::PauseDownload { download }))
+        }
+        Body::RequestPieceHashes(it) => {
+            let wanted = PiecesWanted { download: it.download_id, first: it.first_piece };
+            member(Ok(MemberRequest::RequestPieceHashes(wanted)))
         }
         Body::RequestUpload(it) => upload(request_upload(it)),
         Body::UploadSent(it) => upload(upload_sent(&it)),

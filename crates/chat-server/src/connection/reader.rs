@@ -169,7 +169,7 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
     /// Completes requests for downloads with the files that they are about.
     async fn find_files(&self, requests: &mut [Asked]) {
         for asked in requests {
-            if let Ok(Request::Member(Ok(MemberRequest::RequestDownload { path, file }))) =
+            if let Ok(Request::Member(Ok(MemberRequest::RequestDownload { path, file, .. }))) =
                 &mut asked.request
             {
                 *file = self.files.find(path).await;

@@ -1,11 +1,11 @@
-//! Which file is hashed next. Sans-IO: who carries it out asks [`HashQueue::start_next`] and tells
-//! [`HashQueue::finished`].
+//! What is hashed next. Sans-IO: who carries it out asks [`HashQueue::start_next`] and tells
+//! [`HashQueue::finished`] or [`HashQueue::stopped`].
 //!
-//! The policy: each version of a file is hashed once, for all downloads that wait for it. Two files are
-//! read at the same time, of which at most one is large, so that small ones pass by; among those that
-//! may start, the one asked for first does. A hash for which nobody waits is not begun. One that is
-//! under way is finished, for it is remembered. No longer than the list of downloads under way, which
-//! is bounded by policy, and [`AT_ONCE_MAX`].
+//! The policy: the same bytes are hashed once, for all downloads that wait for it. What is remembered
+//! from before is looked up at once and stands behind nobody. Two files are read at the same time, of
+//! which at most one is large, so that small ones pass by; among those that may start, the one asked for
+//! first does. What nobody waits for is not begun, and stopped where it is under way. No longer than the
+//! list of downloads that are not over, which is bounded by policy.
 
 use std::collections::VecDeque;
 
@@ -15,14 +15,24 @@ use file_transfer::file_version::FileVersion;
 /// Files that are hashed at the same time. Two keep a disk busy.
 const AT_ONCE_MAX: usize = 2;
 
-/// A file of more bytes is large: it keeps a disk busy for longer than a person likes to wait.
+/// A job of more bytes is large: it keeps a disk busy for longer than a person likes to wait.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
 
-/// A version of a file to hash.
+/// Something to hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct HashJob {
     pub(crate) path: FilePath,
     pub(crate) version: FileVersion,
+    pub(crate) what: Hashing,
+}
+
+/// What of a file is wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hashing {
+    /// The hash of the whole.
+    Root,
+    /// The hashes of this piece and those that follow it.
+    PiecesFrom(u64),
 }
 
 /// See the module.
@@ -37,45 +47,93 @@ struct Entry {
     job: HashJob,
     /// The downloads that wait for it.
     downloads: Vec<u64>,
-    is_under_way: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Whether it is remembered is being looked up.
+    LookedUp,
+    Waiting,
+    UnderWay,
 }
 
 impl HashQueue {
-    /// A download needs a hash.
-    pub(crate) fn add(&mut self, job: HashJob, download: u64) {
-        match self.entries.iter_mut().find(|entry| entry.job == job) {
-            Some(entry) => entry.downloads.push(download),
-            None => {
-                let downloads = vec![download];
-                self.entries.push_back(Entry { job, downloads, is_under_way: false });
+    /// A download needs a hash. Says whether it is to be looked up now, see
+    /// [`not_remembered`](Self::not_remembered).
+    #[must_use]
+    pub(crate) fn add(&mut self, job: HashJob, download: u64) -> bool {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.job == job) {
+            if !entry.downloads.contains(&download) {
+                entry.downloads.push(download);
             }
+            return false;
         }
+        let downloads = vec![download];
+        self.entries.push_back(Entry { job, downloads, stage: Stage::LookedUp });
+        true
     }
 
-    /// A download needs its hash no more.
-    pub(crate) fn forget(&mut self, download: u64) {
-        for entry in &mut self.entries {
-            entry.downloads.retain(|waiting| *waiting != download);
+    /// A look-up found nothing: it has its turn in line.
+    pub(crate) fn not_remembered(&mut self, job: &HashJob) {
+        self.set_waiting(job, Stage::LookedUp);
+    }
+
+    /// One that was under way was stopped before its end. It begins anew if somebody has come to wait for
+    /// it meanwhile.
+    pub(crate) fn stopped(&mut self, job: &HashJob) {
+        self.set_waiting(job, Stage::UnderWay);
+    }
+
+    fn set_waiting(&mut self, job: &HashJob, from: Stage) {
+        let found = self.entries.iter_mut().find(|it| it.job == *job && it.stage == from);
+        if let Some(entry) = found {
+            entry.stage = Stage::Waiting;
         }
-        self.entries.retain(|entry| entry.is_under_way || !entry.downloads.is_empty());
+        self.drop_unwanted();
+    }
+
+    /// A download needs this kind of hash of any file no more, whatever it is. Returns what is under way
+    /// and to be stopped.
+    #[must_use]
+    pub(crate) fn forget(
+        &mut self,
+        download: u64,
+        which: impl Fn(&HashJob) -> bool,
+    ) -> Vec<HashJob> {
+        let mut unwanted = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| which(&entry.job)) {
+            let before = entry.downloads.len();
+            entry.downloads.retain(|waiting| *waiting != download);
+            let is_unwanted = entry.downloads.is_empty() && before > 0;
+            if is_unwanted && entry.stage == Stage::UnderWay {
+                unwanted.push(entry.job.clone());
+            }
+        }
+        self.drop_unwanted();
+        unwanted
+    }
+
+    /// Those under way stay until they are told to be over: they still take a place at the disk.
+    fn drop_unwanted(&mut self) {
+        self.entries.retain(|it| it.stage == Stage::UnderWay || !it.downloads.is_empty());
     }
 
     /// The next one to begin now. To be called until there is none.
     pub(crate) fn start_next(&mut self) -> Option<HashJob> {
-        let under_way = || self.entries.iter().filter(|entry| entry.is_under_way);
+        let under_way = || self.entries.iter().filter(|entry| entry.stage == Stage::UnderWay);
         if under_way().count() >= AT_ONCE_MAX {
             return None;
         }
         let takes_large = !under_way().any(|entry| entry.job.is_large());
-        let next = self
-            .entries
-            .iter_mut()
-            .find(|entry| !entry.is_under_way && (takes_large || !entry.job.is_large()))?;
-        next.is_under_way = true;
+        let next = self.entries.iter_mut().find(|entry| {
+            entry.stage == Stage::Waiting && (takes_large || !entry.job.is_large())
+        })?;
+        next.stage = Stage::UnderWay;
         Some(next.job.clone())
     }
 
-    /// One is over; the downloads that wait for it.
+    /// One is over, or was remembered; the downloads that wait for it.
     pub(crate) fn finished(&mut self, job: &HashJob) -> Vec<u64> {
         let position = self.entries.iter().position(|entry| entry.job == *job);
         let entry = position.and_then(|position| self.entries.remove(position));
@@ -97,16 +155,27 @@ mod tests {
 
     fn job(path: &str, size: u64) -> HashJob {
         let version = FileVersion { size, modified_ns: 0 };
-        HashJob { path: FilePath::parse(path).unwrap(), version }
+        HashJob { path: FilePath::parse(path).unwrap(), version, what: Hashing::Root }
     }
 
     /// A queue in which download number n waits for the nth of `jobs`, from 0 on.
     fn queue(jobs: &[(&str, u64)]) -> HashQueue {
         let mut queue = HashQueue::default();
         for (download, (path, size)) in (0..).zip(jobs) {
-            queue.add(job(path, *size), download);
+            add(&mut queue, &job(path, *size), download);
         }
         queue
+    }
+
+    /// Adds a job that is not remembered.
+    fn add(queue: &mut HashQueue, job: &HashJob, download: u64) {
+        if queue.add(job.clone(), download) {
+            queue.not_remembered(job);
+        }
+    }
+
+    fn forget(queue: &mut HashQueue, download: u64) -> Vec<HashJob> {
+        queue.forget(download, |_| true)
     }
 
     fn started(queue: &mut HashQueue) -> Vec<String> {
@@ -126,7 +195,7 @@ mod tests {
     fn who_waits_for_the_same_file_takes_no_place() {
         let mut queue = queue(&[("a", 9), ("a", 9), ("b", 1)]);
         assert_eq!(started(&mut queue), ["a", "b"]);
-        queue.add(job("a", 9), 7);
+        add(&mut queue, &job("a", 9), 7);
         assert_eq!(queue.finished(&job("a", 9)), [0, 1, 7]);
         assert_eq!(started(&mut queue), [""; 0]);
     }
@@ -149,13 +218,49 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_nobody_waits_for_is_not_begun() {
+    fn what_nobody_waits_for_is_stopped_or_not_begun() {
         let mut queue = queue(&[("x", LARGE), ("y", LARGE), ("z", LARGE), ("z", LARGE)]);
         assert_eq!(started(&mut queue), ["x"]);
-        (0..3).for_each(|download| queue.forget(download));
-        assert_eq!(queue.finished(&job("x", LARGE)), [0; 0]);
+        assert_eq!(forget(&mut queue, 0), [job("x", LARGE)]);
+        (1..3).for_each(|download| assert_eq!(forget(&mut queue, download), []));
+        assert_eq!(started(&mut queue), [""; 0]);
+        queue.stopped(&job("x", LARGE));
         assert_eq!(started(&mut queue), ["z"]);
         assert_eq!(queue.finished(&job("z", LARGE)), [3]);
         assert!(queue.entries.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_stands_behind_nobody() {
+        let mut queue = queue(&[("x", LARGE), ("y", LARGE)]);
+        assert_eq!(started(&mut queue), ["x"]);
+        assert!(queue.add(job("z", LARGE), 7));
+        assert!(!queue.add(job("z", LARGE), 8));
+        assert_eq!(queue.finished(&job("z", LARGE)), [7, 8]);
+        // The look-up that comes late changes nothing.
+        queue.not_remembered(&job("z", LARGE));
+        assert_eq!(queue.finished(&job("z", LARGE)), [0; 0]);
+    }
+
+    #[test]
+    fn what_was_stopped_begins_anew_for_who_has_come_since() {
+        let mut queue = queue(&[("x", LARGE)]);
+        assert_eq!(started(&mut queue), ["x"]);
+        assert_eq!(forget(&mut queue, 0), [job("x", LARGE)]);
+        add(&mut queue, &job("x", LARGE), 1);
+        assert_eq!(started(&mut queue), [""; 0]);
+        queue.stopped(&job("x", LARGE));
+        assert_eq!(started(&mut queue), ["x"]);
+        assert_eq!(queue.finished(&job("x", LARGE)), [1]);
+    }
+
+    #[test]
+    fn pieces_are_a_job_of_their_own() {
+        let mut queue = queue(&[("a", 9)]);
+        let pieces = HashJob { what: Hashing::PiecesFrom(0), ..job("a", 9) };
+        add(&mut queue, &pieces, 0);
+        assert_eq!(started(&mut queue), ["a", "a"]);
+        assert_eq!(queue.forget(0, |job| job.what == Hashing::Root), [job("a", 9)]);
+        assert_eq!(queue.finished(&pieces), [0]);
     }
 }

@@ -51,7 +51,7 @@ pub enum Action {
     },
     /// Forget a connection that is closed already.
     Forget(ConnectionId),
-    /// Mint a ticket and answer the request with it.
+    /// Mint a ticket and give it to the client.
     MintTicket(Box<MintTicket>),
     /// Compute the BLAKE3 hash of a file and tell [`crate::state::State::file_hashed`].
     HashFile {
@@ -62,7 +62,19 @@ pub enum Action {
         /// As it was when the ticket was minted.
         version: FileVersion,
     },
-    /// Nobody waits for the hash that this download asked for.
+    /// Compute the hashes of a file's pieces, this one and those that follow, and tell
+    /// [`crate::state::State::pieces_hashed`].
+    HashPieces {
+        /// For which download.
+        download: u64,
+        /// Which file.
+        path: FilePath,
+        /// As it was when the ticket was minted.
+        version: FileVersion,
+        /// The first piece, which the file has.
+        first: u64,
+    },
+    /// Nobody waits for the hashes that this download asked for.
     ForgetHash {
         /// The download.
         download: u64,
@@ -78,9 +90,9 @@ pub enum Action {
 pub struct MintTicket {
     /// Who asked.
     pub connection: ConnectionId,
-    /// In which request.
+    /// In which request; 0 where the download had to wait.
     pub request_id: u64,
-    /// The new download.
+    /// The download, which may have had tickets before.
     pub download: u64,
     /// The user's name.
     pub user: String,

@@ -1,30 +1,61 @@
-//! Downloads under way: who may start one, and what its client is still to be told.
+//! Downloads of those who are logged in: who may run one, who waits for a place, and what its client is
+//! still to be told.
 //!
 //! A download belongs to the login, not to the connection: a broken connection that comes back within
-//! its hold disturbs nothing. Its place is free when the client says `DownloadDone` or the login ends.
-//! A client that never got its ticket learns of the download by its hash, and says so then.
+//! its hold disturbs nothing. It runs (it has a place and got a ticket), waits in line for a place, or
+//! rests: paused, or its place was taken back because no bytes flowed any more. A resting one is known
+//! still, for its hashes, and gets a place again when its client asks. It is over when the client says
+//! `DownloadDone` or the login ends. What clients ask stands in `downloads/requests.rs`, what hashing
+//! brings in `downloads/hashing.rs`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use common::wire::server_frame::Body;
-use common::wire::{DownloadProblem, DownloadRecorded, FileHashes};
-use file_transfer::catalogue::CatalogueEntry;
+use common::wire::{DownloadProblem, DownloadQueued};
 use file_transfer::file_path::FilePath;
+use file_transfer::file_version::FileVersion;
+use file_transfer::piece_hashes::PieceHash;
 
 use crate::state::State;
 use crate::state::action::{Action, Actions, MintTicket, Recipients};
-use crate::state::refusal::Refusal;
-use crate::state::request::{DownloadDone, LoginId};
+use crate::state::now::Now;
+use crate::state::request::LoginId;
 use crate::state::router::Caller;
 
-/// What came of hashing a file: its root, or why there is none.
-pub type HashResult = Result<[u8; 32], DownloadProblem>;
+use waiting_line::WaitingLine;
 
-/// All downloads under way, by number.
+mod requests;
+
+mod hashing;
+
+mod waiting_line;
+
+/// How long a ticket may be used to start a transfer, and so how long a place is kept for one that was
+/// never used.
+pub const TICKET_LIFE: Duration = Duration::from_secs(60);
+
+/// How long a place is kept after the node has ended the transfer: a client may start again, the other
+/// way or on another address.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// Resting downloads of one login that are known; the oldest is forgotten first, and is a new one when
+/// its client asks for it again.
+const RESTING_PER_LOGIN_MAX: usize = 64;
+
+/// What came of hashing a file: its root, or why there is none.
+pub type RootResult = Result<[u8; 32], DownloadProblem>;
+
+/// What came of hashing pieces of a file: the first one asked for and those that follow.
+pub type PiecesResult = Result<Vec<PieceHash>, DownloadProblem>;
+
+/// All downloads that are not over, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Downloads {
-    under_way: HashMap<u64, Download>,
+    by_id: BTreeMap<u64, Download>,
+    line: WaitingLine,
+    /// Positions may be others than those that were told.
+    line_has_moved: bool,
     last_id: u64,
 }
 
@@ -32,118 +63,222 @@ pub(crate) struct Downloads {
 struct Download {
     login: LoginId,
     path: FilePath,
+    /// As it was when the ticket was minted.
+    version: FileVersion,
+    stage: Stage,
     /// Told again when the client comes back: the frame may have been lost with its connection.
-    hash: Option<HashResult>,
+    root: Option<RootResult>,
+    /// The root was asked for and is not known yet.
+    is_hashing: bool,
+    /// A question for piece hashes that is not answered yet.
+    pieces_asked: Option<PiecesAsked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Waiting {
+        told_position: u32,
+    },
+    Running {
+        /// When a node was last known to serve it; before that, when its ticket was minted.
+        served_at: Instant,
+        was_served: bool,
+    },
+    Resting,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PiecesAsked {
+    caller: Caller,
+    first: u64,
 }
 
 impl Downloads {
-    fn count_of(&self, login: LoginId) -> usize {
-        self.under_way.values().filter(|download| download.login == login).count()
+    fn running(&self) -> impl Iterator<Item = (&u64, &Download)> {
+        self.by_id.iter().filter(|(_, download)| matches!(download.stage, Stage::Running { .. }))
     }
 
-    /// The downloads of `login` are over. Returns those that still waited for their hash.
-    pub(crate) fn forget_login(&mut self, login: LoginId) -> Vec<u64> {
-        let gone = self.under_way.extract_if(|_, download| download.login == login);
-        let mut waiting: Vec<u64> =
-            gone.filter(|(_, download)| download.hash.is_none()).map(|(id, _)| id).collect();
-        waiting.sort_unstable();
-        waiting
+    fn running_of(&self, login: LoginId) -> usize {
+        self.running().filter(|(_, download)| download.login == login).count()
     }
 
-    /// What the client of `login` may have missed.
-    pub(crate) fn known_hashes(&self, login: LoginId) -> impl Iterator<Item = FileHashes> {
-        let own = self.under_way.iter().filter(move |(_, download)| download.login == login);
-        own.filter_map(|(id, download)| Some(file_hashes(*id, &download.path, download.hash?)))
+    fn own_mut(&mut self, login: LoginId, id: u64) -> Option<&mut Download> {
+        self.by_id.get_mut(&id).filter(|download| download.login == login)
     }
-}
 
-fn file_hashes(download_id: u64, path: &FilePath, hash: HashResult) -> FileHashes {
-    let path = path.as_str().to_owned();
-    let unspecified = DownloadProblem::Unspecified;
-    let (root, problem) = match hash {
-        Ok(root) => (Bytes::copy_from_slice(&root), unspecified),
-        Err(problem) => (Bytes::new(), problem),
-    };
-    FileHashes { download_id, root, path, problem: problem.into() }
+    /// The downloads of `login`, oldest first.
+    fn ids_of(&self, login: LoginId) -> Vec<u64> {
+        let own = self.by_id.iter().filter(|(_, download)| download.login == login);
+        own.map(|(id, _)| *id).collect()
+    }
+
+    fn set_resting(&mut self, id: u64) {
+        if let Some(download) = self.by_id.get_mut(&id) {
+            download.stage = Stage::Resting;
+            self.line.remove(id);
+            self.line_has_moved = true;
+        }
+    }
 }
 
 impl State {
-    /// The ticket is minted at once; the hash follows when it is known.
-    pub(crate) fn request_download(
-        &mut self,
-        caller: Caller,
-        login: LoginId,
-        path: String,
-        file: Option<CatalogueEntry>,
-        out: &mut Actions,
-    ) -> Result<(), Refusal> {
-        let Some(CatalogueEntry { path, version }) = file else {
-            return Err(Refusal::UnknownFile { path });
-        };
-        for (count, allowed) in [
-            (self.downloads.count_of(login), self.policy.downloads_per_user_max),
-            (self.downloads.under_way.len(), self.policy.downloads_max),
-        ] {
-            if count >= allowed {
-                return Err(Refusal::TooManyDownloads { allowed });
+    /// The numbers of the downloads that hold a place, for whoever knows which of them a node serves.
+    pub fn running_downloads(&self) -> impl Iterator<Item = u64> {
+        self.downloads.running().map(|(id, _)| *id)
+    }
+
+    /// Takes the places of those back that no node has served for a while: their clients forgot them.
+    /// `served` are those of [`running_downloads`](Self::running_downloads) whose bytes flow now.
+    #[must_use]
+    pub fn downloads_served(&mut self, now: Now, served: &HashSet<u64>) -> Vec<Action> {
+        let mut out = Actions::default();
+        let mut idle = Vec::new();
+        for (id, download) in &mut self.downloads.by_id {
+            let Stage::Running { served_at, was_served } = &mut download.stage else { continue };
+            if served.contains(id) {
+                (*served_at, *was_served) = (now.instant, true);
+            }
+            let kept_for = if *was_served { RESTART_PAUSE_MAX } else { TICKET_LIFE };
+            if now.instant.saturating_duration_since(*served_at) >= kept_for {
+                idle.push(*id);
             }
         }
-        let user = self.name_of(login);
-        self.downloads.last_id += 1;
-        let download = self.downloads.last_id;
-        let entry = Download { login, path: path.clone(), hash: None };
-        self.downloads.under_way.insert(download, entry);
-        let Caller { connection, request_id } = caller;
-        let hash_path = path.clone();
+        for id in idle {
+            tracing::debug!(download = id, "a place that nobody uses is free again");
+            self.rest(id, &mut out);
+        }
+        self.fill_places(now, &mut out);
+        out.into_vec()
+    }
+
+    /// The download needs no place for now.
+    fn rest(&mut self, id: u64, out: &mut Actions) {
+        self.downloads.set_resting(id);
+        let Some(login) = self.downloads.by_id.get(&id).map(|download| download.login) else {
+            return;
+        };
+        let own = self.downloads.ids_of(login).into_iter();
+        let resting: Vec<u64> = own.filter(|id| self.downloads.is_resting(*id)).collect();
+        let too_many = resting.len().saturating_sub(RESTING_PER_LOGIN_MAX);
+        resting.into_iter().take(too_many).for_each(|id| self.forget_download(id, out));
+    }
+
+    /// Gives the places that are free to those who wait.
+    fn fill_places(&mut self, now: Now, out: &mut Actions) {
+        while self.downloads.running().count() < self.policy.downloads_max {
+            let downloads = &self.downloads;
+            let allowed = self.policy.downloads_per_user_max;
+            let running: Vec<LoginId> = downloads.running().map(|(_, it)| it.login).collect();
+            let may_start = |login| running.iter().filter(|it| **it == login).count() < allowed;
+            let Some(id) = self.downloads.line.next(may_start) else { return };
+            self.downloads.line_has_moved = true;
+            let changed = self.downloads.by_id.get(&id).and_then(|it| self.files.version(&it.path));
+            if let (Some(download), Some(version)) = (self.downloads.by_id.get_mut(&id), changed) {
+                // It may have changed while the download waited.
+                download.set_version(version);
+            }
+            self.start_download(now, id, None, out);
+        }
+    }
+
+    /// The download has a place: its client gets a ticket, in answer to `caller` or by itself.
+    fn start_download(&mut self, now: Now, id: u64, caller: Option<Caller>, out: &mut Actions) {
+        let Some(download) = self.downloads.by_id.get_mut(&id) else { return };
+        download.stage = Stage::Running { served_at: now.instant, was_served: false };
+        let (login, path, version) = (download.login, download.path.clone(), download.version);
+        let known_root = download.root;
+        let Some(session) = self.roster.session(login) else { return };
+        let connection = caller.map_or(session.connection, |caller| caller.connection);
+        let request_id = caller.map_or(0, |caller| caller.request_id);
+        let (user, hash_path) = (session.name.as_str().to_owned(), path.clone());
         out.push(Action::MintTicket(Box::new(MintTicket {
             connection,
             request_id,
-            download,
+            download: id,
             user,
             login,
             path,
             version,
         })));
-        out.push(Action::HashFile { download, path: hash_path, version });
-        Ok(())
-    }
-
-    /// A file that [`Action::HashFile`] asked for is hashed.
-    #[must_use]
-    pub fn file_hashed(&mut self, download: u64, hash: HashResult) -> Vec<Action> {
-        let mut out = Actions::default();
-        if let Some(entry) = self.downloads.under_way.get_mut(&download) {
-            entry.hash = Some(hash);
-            let frame = file_hashes(download, &entry.path, hash);
-            if let Some(session) = self.roster.session(entry.login) {
-                out.tell(Recipients::One(session.connection), Body::FileHashes(frame));
+        match known_root {
+            None => {
+                download.is_hashing = true;
+                out.push(Action::HashFile { download: id, path: hash_path, version });
+            }
+            Some(root) => {
+                let hashes = hashing::file_hashes(id, &hash_path, root);
+                out.tell(Recipients::One(connection), Body::FileHashes(hashes));
             }
         }
-        out.into_vec()
     }
 
-    /// Frees the download's place. One that is unknown, or somebody else's, is answered alike: it may
-    /// have ended with an earlier login.
-    pub(crate) fn download_done(
-        &mut self,
-        caller: Caller,
-        login: LoginId,
-        done: &DownloadDone,
-        out: &mut Actions,
-    ) -> Result<(), Refusal> {
-        let is_own =
-            self.downloads.under_way.get(&done.download).is_some_and(|entry| entry.login == login);
-        if is_own && let Some(entry) = self.downloads.under_way.remove(&done.download) {
-            if entry.hash.is_none() {
-                out.push(Action::ForgetHash { download: done.download });
-            }
-            let user = self.name_of(login);
-            let DownloadDone { download, verified, bytes, transport } = *done;
-            let transport = transport.as_str_name();
-            self.tally.download_ended(verified, bytes);
-            tracing::info!(?user, file = ?entry.path.as_str(), download, verified, bytes, transport, "download ended");
+    /// Tells everybody who waits where they stand now, if that is somewhere else than they know.
+    pub(crate) fn tell_positions(&mut self, out: &mut Actions) {
+        if !std::mem::take(&mut self.downloads.line_has_moved) {
+            return;
         }
-        let recorded = DownloadRecorded { download_id: done.download };
-        caller.reply(out, Body::DownloadRecorded(recorded))
+        for (id, position) in self.positions() {
+            let Some(download) = self.downloads.by_id.get_mut(&id) else { continue };
+            let Stage::Waiting { told_position } = &mut download.stage else { continue };
+            if *told_position != position {
+                *told_position = position;
+                let queued = queued(id, position, &download.path);
+                if let Some(session) = self.roster.session(download.login) {
+                    out.tell(Recipients::One(session.connection), Body::DownloadQueued(queued));
+                }
+            }
+        }
     }
+
+    /// Where everybody stands.
+    fn positions(&self) -> Vec<(u64, u32)> {
+        let is_full = self.downloads.running().count() >= self.policy.downloads_max;
+        match is_full {
+            true => self.downloads.line.positions().collect(),
+            false => self.downloads.line.own_positions().collect(),
+        }
+    }
+
+    /// What the client of `login` may have missed: hashes, and where it stands.
+    pub(crate) fn tell_downloads_again(&self, login: LoginId, out: &mut Actions) {
+        let Some(session) = self.roster.session(login) else { return };
+        let to = Recipients::One(session.connection);
+        for id in self.downloads.ids_of(login) {
+            let Some(download) = self.downloads.by_id.get(&id) else { continue };
+            if let Some(root) = download.root {
+                let hashes = hashing::file_hashes(id, &download.path, root);
+                out.tell(to, Body::FileHashes(hashes));
+            }
+            if let Stage::Waiting { told_position } = download.stage {
+                let queued = queued(id, told_position, &download.path);
+                out.tell(to, Body::DownloadQueued(queued));
+            }
+        }
+    }
+
+    /// The login is over, and all its downloads with it.
+    pub(crate) fn end_downloads(&mut self, now: Now, login: LoginId, out: &mut Actions) {
+        self.downloads.ids_of(login).into_iter().for_each(|id| self.forget_download(id, out));
+        self.fill_places(now, out);
+    }
+}
+
+impl Downloads {
+    fn is_resting(&self, id: u64) -> bool {
+        self.by_id.get(&id).is_some_and(|download| matches!(download.stage, Stage::Resting))
+    }
+}
+
+impl Download {
+    /// Another version has another root; so may have one that could not be read.
+    fn set_version(&mut self, version: FileVersion) {
+        if self.version != version || matches!(self.root, Some(Err(_))) {
+            self.version = version;
+            self.root = None;
+        }
+    }
+}
+
+fn queued(download_id: u64, position: u32, path: &FilePath) -> DownloadQueued {
+    DownloadQueued { download_id, position, path: path.as_str().to_owned() }
 }

@@ -150,9 +150,7 @@ impl State {
         self.roster.reconnect(login, caller.connection);
         self.admit(caller, login, true, out);
         out.push(Action::MoveOutbox { from, to: caller.connection });
-        for hashes in self.downloads.known_hashes(login) {
-            out.tell(Recipients::One(caller.connection), Body::FileHashes(hashes));
-        }
+        self.tell_downloads_again(login, out);
     }
 
     fn admit(&self, caller: Caller, login: LoginId, resumed: bool, out: &mut Actions) {

@@ -26,12 +26,16 @@ pub struct Policy {
     pub attempts: AttemptLimits,
     /// Messages of one user; beyond it `SLOW_DOWN`.
     pub messages: Rate,
-    /// Downloads of one user at once; beyond it `TOO_MANY_DOWNLOADS`.
+    /// Downloads of one user at once; further ones wait.
     pub downloads_per_user_max: usize,
-    /// Downloads at once; beyond it `TOO_MANY_DOWNLOADS`.
+    /// Downloads at once; further ones wait.
     pub downloads_max: usize,
     /// Whether anybody may upload; otherwise `UPLOADS_OFF`. As many at once as downloads.
     pub takes_uploads: bool,
+    /// Downloads of one user that wait; beyond it `TOO_MANY_DOWNLOADS`.
+    pub downloads_waiting_per_user_max: usize,
+    /// Downloads that wait; beyond it `TOO_MANY_DOWNLOADS`.
+    pub downloads_waiting_max: usize,
     /// Silence after which the server pings.
     pub ping_interval: Duration,
     /// Silence after which a connection counts as dead.

@@ -103,6 +103,7 @@ impl State {
                 }
             }
         }
+        self.tell_positions(&mut out);
         out.into_vec()
     }
 
@@ -144,9 +145,7 @@ impl State {
         out.push(Action::Forget(session.connection));
         out.push(Action::EndLogin(login));
         self.end_uploads(login, out);
-        for download in self.downloads.forget_login(login) {
-            out.push(Action::ForgetHash { download });
-        }
+        self.end_downloads(now, login, out);
         self.recent.user_left(&session.key);
         let roster = &self.roster;
         self.conversations.user_left(&session.key, |key| roster.by_key(key).is_some());

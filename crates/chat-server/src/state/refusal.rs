@@ -46,11 +46,13 @@ pub enum Refusal {
         /// When to try again, milliseconds since 1970-01-01 UTC.
         retry_at_ms: i64,
     },
-    /// Too many downloads under way.
+    /// Too many downloads wait already.
     TooManyDownloads {
-        /// How many may be.
+        /// How many may; 0 where none may start at all.
         allowed: usize,
     },
+    /// No such download of this login.
+    UnknownDownload,
     /// No such file.
     UnknownFile {
         /// What was asked for.
@@ -164,6 +166,7 @@ impl Refusal {
             Self::TextTooLong => RefusalCode::TextTooLong,
             Self::TooManyAttempts { .. } => RefusalCode::TooManyAttempts,
             Self::TooManyDownloads { .. } => RefusalCode::TooManyDownloads,
+            Self::UnknownDownload => RefusalCode::UnknownDownload,
             Self::UnknownFile { .. } => RefusalCode::UnknownFile,
             Self::UnknownRoom { .. } => RefusalCode::UnknownRoom,
             Self::UnknownUser { .. } => RefusalCode::UnknownUser,
@@ -197,6 +200,7 @@ impl Refusal {
             | Self::NameTaken
             | Self::NotLoggedIn
             | Self::TextEmpty
+            | Self::UnknownDownload
             | Self::Unsupported
             | Self::Version
             | Self::WrongPassword => {}

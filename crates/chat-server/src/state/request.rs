@@ -85,7 +85,16 @@ pub enum MemberRequest {
         path: String,
         /// The file of that name as it is now, looked up at the boundary.
         file: Option<CatalogueEntry>,
+        /// A download that is to go on; 0 for a new one.
+        goes_on: u64,
     },
+    /// A download rests.
+    PauseDownload {
+        /// Which one.
+        download: u64,
+    },
+    /// The hashes of a file's pieces.
+    RequestPieceHashes(PiecesWanted),
     /// A download ended for the client.
     DownloadDone(DownloadDone),
     /// Something about an upload.
@@ -124,6 +133,15 @@ pub struct SendMessage {
     pub to: Conversation,
     /// Neither blank nor too long.
     pub text: String,
+}
+
+/// Which hashes are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct PiecesWanted {
+    /// For which download.
+    pub download: u64,
+    /// The first piece.
+    pub first: u64,
 }
 
 /// How a download ended.

@@ -81,10 +81,16 @@ impl State {
             MemberRequest::ListFiles { prefix, after } => {
                 caller.reply(out, Body::FilePage(self.files.page(&prefix, &after)))
             }
-            MemberRequest::RequestDownload { path, file } => {
-                self.request_download(caller, login, path, file, out)
+            MemberRequest::RequestDownload { path, file, goes_on } => {
+                self.request_download(now, caller, login, (path, file), goes_on, out)
             }
-            MemberRequest::DownloadDone(done) => self.download_done(caller, login, &done, out),
+            MemberRequest::PauseDownload { download } => {
+                self.pause_download(now, caller, login, download, out)
+            }
+            MemberRequest::RequestPieceHashes(wanted) => {
+                self.request_piece_hashes(now, caller, login, wanted, out)
+            }
+            MemberRequest::DownloadDone(done) => self.download_done(now, caller, login, &done, out),
             MemberRequest::Upload(request) => self.upload(caller, login, request, out),
         }
     }

@@ -15,6 +15,7 @@ use common::wire::{GoodbyeReason, ServerFrame, Transport};
 use file_transfer::catalogue::CatalogueEntry;
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
+use file_transfer::piece_hashes::PieceHash;
 use file_transfer::uploads::StoredUpload;
 
 use crate::join_password::JoinPassword;
@@ -26,8 +27,8 @@ use crate::state::policy::{Access, BanEnd, Bans, Policy};
 use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
-    Asked, ConnectionId, DownloadDone, Hello, LogIn, LoginId, MemberRequest, MessageId, Request,
-    ResumeToken, SendMessage,
+    Asked, ConnectionId, DownloadDone, Hello, LogIn, LoginId, MemberRequest, MessageId,
+    PiecesWanted, Request, ResumeToken, SendMessage,
 };
 use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult, UploadTask, UploadWork};
 
@@ -78,6 +79,8 @@ pub(crate) fn policy() -> Policy {
         downloads_per_user_max: 2,
         downloads_max: 3,
         takes_uploads: true,
+        downloads_waiting_per_user_max: 3,
+        downloads_waiting_max: 4,
         ping_interval: Duration::from_secs(30),
         dead_after: Duration::from_secs(75),
         name_hold: Duration::from_secs(15),
@@ -151,6 +154,17 @@ impl Run {
                     upload: upload.parse().unwrap(),
                     outcome: upload_outcome(outcome),
                 });
+                self.record(actions);
+            }
+            ["pieces", download, first, count] => {
+                let pieces = vec![PieceHash([9; 32]); count.parse().unwrap()];
+                let (download, first) = (download.parse().unwrap(), first.parse().unwrap());
+                let actions = self.state.pieces_hashed(download, first, Ok(pieces));
+                self.record(actions);
+            }
+            ["served", downloads @ ..] => {
+                let served = downloads.iter().map(|number| number.parse().unwrap()).collect();
+                let actions = self.state.downloads_served(self.now(), &served);
                 self.record(actions);
             }
             ["shutdown"] => {
@@ -231,9 +245,18 @@ impl Run {
                 let prefix = prefix.concat();
                 member(MemberRequest::ListFiles { prefix, after: String::new() })
             }
-            ["get", path] => {
+            ["get", path, goes_on @ ..] => {
                 let file = self.on_disk.get(*path).cloned();
-                member(MemberRequest::RequestDownload { path: (*path).into(), file })
+                let goes_on = goes_on.first().map_or(0, |number| number.parse().unwrap());
+                let path = (*path).into();
+                member(MemberRequest::RequestDownload { path, file, goes_on })
+            }
+            ["pause", download] => {
+                member(MemberRequest::PauseDownload { download: download.parse().unwrap() })
+            }
+            ["pieces", download, first] => {
+                let (download, first) = (download.parse().unwrap(), first.parse().unwrap());
+                member(MemberRequest::RequestPieceHashes(PiecesWanted { download, first }))
             }
             ["put", attempt, path, size] => {
                 let version = FileVersion { size: size.parse().unwrap(), modified_ns: 1 };
@@ -283,15 +306,19 @@ impl Run {
                 Action::Forget(connection) => vec![format!("* forget {}", connection.0)],
                 Action::MoveOutbox { from, to } => vec![format!("* move {} to {}", from.0, to.0)],
                 Action::MintTicket(ticket) => vec![format!(
-                    "* ticket {} for {} on {}: {} of {} bytes",
+                    "* ticket {} for {} on {}: {} of {} bytes{}",
                     ticket.download,
                     ticket.user,
                     ticket.connection.0,
                     ticket.path,
-                    ticket.version.size
+                    ticket.version.size,
+                    if ticket.request_id == 0 { ", at last" } else { "" }
                 )],
                 Action::HashFile { download, path, .. } => {
                     vec![format!("* hash {path} for {download}")]
+                }
+                Action::HashPieces { download, path, first, .. } => {
+                    vec![format!("* pieces of {path} from {first} for {download}")]
                 }
                 Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
                 Action::Upload(work) => vec![describe_upload(&work)],
@@ -396,6 +423,13 @@ fn describe(body: Body, tokens: &BTreeMap<Vec<u8>, String>) -> String {
         Body::UploadIncomplete(it) => format!("upload {} misses {}", it.upload_id, it.missing),
         Body::UploadCompared(it) => format!("upload {} differs in {}", it.upload_id, it.differing),
         Body::UploadAbandoned(it) => format!("upload {} abandoned", it.upload_id),
+        Body::DownloadQueued(it) => {
+            format!("queued {} {} as {}", it.download_id, it.path, it.position)
+        }
+        Body::PieceHashes(it) => {
+            let (first, count, total) = (it.first_piece, it.hashes.len(), it.total);
+            format!("pieces {} from {first}: {count} of {total}", it.download_id)
+        }
         Body::FileHashes(it) => format!("hashes {} {} {}", it.download_id, it.path, it.root.len()),
         Body::Goodbye(it) => {
             let reason =

@@ -44,6 +44,11 @@ impl ServerFiles {
         }
         page
     }
+
+    /// The version of a file that is offered now.
+    pub(crate) fn version(&self, path: &FilePath) -> Option<FileVersion> {
+        self.versions.get(path).copied()
+    }
 }
 
 /// A file as the wire tells it.

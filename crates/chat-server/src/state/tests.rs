@@ -6,6 +6,8 @@ mod presence;
 
 mod messages;
 
+mod downloads;
+
 mod files;
 
 mod uploads;

@@ -6,6 +6,7 @@ use std::path::Path;
 use common::wire::client_frame::Body as Ask;
 use common::wire::server_frame::Body;
 use common::wire::{self, DownloadTicket, FileEntry, FileHashes, FilePage, RefusalCode, Transport};
+use file_transfer::piece_hashes::{PieceHash, root_of};
 use file_transfer::ticket::TicketKey;
 
 use crate::support::{Client, ServerProcess, refusal};
@@ -23,7 +24,7 @@ fn paths(page: &FilePage) -> Vec<&str> {
 }
 
 fn request(client: &mut Client, path: &str) -> Body {
-    client.ask(Ask::RequestDownload(wire::RequestDownload { path: path.into() }))
+    client.ask(Ask::RequestDownload(wire::RequestDownload { path: path.into(), download_id: 0 }))
 }
 
 #[track_caller]
@@ -181,15 +182,16 @@ fn a_file_that_appeared_just_now_can_be_had_at_once() {
 }
 
 #[test]
-fn too_many_downloads_are_refused_until_one_is_done() {
+fn the_fifth_download_of_a_user_waits_until_one_is_done() {
     let server = server_with(&[("a", "hello")]);
     let mut ann = server.log_in("ann");
     let first = ticket(&mut ann, "a").download_id;
     for _ in 1..4 {
         ticket(&mut ann, "a");
     }
-    let Body::Refused(refused) = request(&mut ann, "a") else { panic!("a fifth ticket") };
-    assert_eq!((refused.code(), refused.allowed), (RefusalCode::TooManyDownloads, 4));
+    let Body::DownloadQueued(queued) = request(&mut ann, "a") else { panic!("a fifth ticket") };
+    assert_eq!((queued.position, queued.path.as_str()), (1, "a"));
+    ann.events();
     let done = wire::DownloadDone {
         download_id: first,
         verified: true,
@@ -198,10 +200,52 @@ fn too_many_downloads_are_refused_until_one_is_done() {
     };
     let recorded = ann.ask(Ask::DownloadDone(done));
     assert_eq!(recorded, Body::DownloadRecorded(wire::DownloadRecorded { download_id: first }));
-    ticket(&mut ann, "a");
+    let Body::DownloadTicket(ticket) = ann.event() else { panic!("no ticket") };
+    assert_eq!(ticket.download_id, queued.download_id);
     let (_, log, _) = server.terminate();
     assert!(log.contains("download ended user=\"ann\" file=\"a\""), "{log}");
     assert!(log.contains("downloads_verified: 1"), "{log}");
+}
+
+#[test]
+fn a_line_that_is_full_takes_nobody_else() {
+    let limits = "[limits]\ndownloads_per_user = 1\ndownloads_waiting_per_user = 1\n";
+    let server = ServerProcess::with_config(limits);
+    fs::write(server.files().join("a"), "hello").unwrap();
+    let mut ann = server.log_in("ann");
+    ticket(&mut ann, "a");
+    assert!(matches!(request(&mut ann, "a"), Body::DownloadQueued(_)));
+    let Body::Refused(refused) = request(&mut ann, "a") else { panic!("a place") };
+    assert_eq!((refused.code(), refused.allowed), (RefusalCode::TooManyDownloads, 1));
+}
+
+#[test]
+fn piece_hashes_add_up_to_the_root() {
+    let content: Vec<u8> = (0..=250).cycle().take(2_500_000).collect();
+    let server = ServerProcess::start();
+    fs::write(server.files().join("a"), &content).unwrap();
+    let mut ann = server.log_in("ann");
+    let download_id = ticket(&mut ann, "a").download_id;
+    let root = loop {
+        if let Body::FileHashes(hashes) = ann.event() {
+            break hashes.root;
+        }
+    };
+    let mut pieces_from = |first_piece| {
+        let wanted = wire::RequestPieceHashes { download_id, first_piece };
+        ann.ask(Ask::RequestPieceHashes(wanted))
+    };
+    let Body::PieceHashes(all) = pieces_from(0) else { panic!("no pieces") };
+    assert_eq!((all.first_piece, all.total, all.hashes.len()), (0, 3, 3));
+    let pieces: Vec<PieceHash> =
+        all.hashes.iter().map(|hash| PieceHash(hash.as_ref().try_into().unwrap())).collect();
+    assert_eq!(root_of(&pieces, 2_500_000).unwrap(), root.as_ref());
+    let Body::PieceHashes(last) = pieces_from(2) else { panic!("no pieces") };
+    assert_eq!(last.hashes, all.hashes[2..]);
+    assert_eq!(refusal(&pieces_from(3)), RefusalCode::Malformed);
+    // Of a file that is another by now there are none.
+    fs::write(server.files().join("a"), "shorter").unwrap();
+    assert_eq!(refusal(&pieces_from(0)), RefusalCode::UnknownFile);
 }
 
 #[test]

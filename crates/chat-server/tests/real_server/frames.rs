@@ -176,7 +176,9 @@ fn nothing_but_greeting_and_ping_is_answered_before_the_login() {
         message("#lobby", "", [1; 16]),
         Ask::ListOnline(wire::ListOnline::default()),
         Ask::ListFiles(wire::ListFiles::default()),
-        Ask::RequestDownload(wire::RequestDownload { path: "a".into() }),
+        Ask::RequestDownload(wire::RequestDownload { path: "a".into(), download_id: 0 }),
+        Ask::PauseDownload(wire::PauseDownload::default()),
+        Ask::RequestPieceHashes(wire::RequestPieceHashes::default()),
         Ask::DownloadDone(wire::DownloadDone::default()),
         Ask::LogOut(wire::LogOut {}),
     ];

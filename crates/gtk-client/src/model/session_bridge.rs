@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chat_client::command::Command;
 use chat_client::event::Event;
-use chat_client::session::{self, SessionConfig, SessionHandle};
+use chat_client::session::{self, Patience, SessionConfig, SessionHandle};
 use gtk::glib;
 use gtk::prelude::*;
 
@@ -38,7 +38,10 @@ impl SessionBridge {
     /// Starts a session of this person.
     #[must_use]
     pub fn open() -> Self {
-        Self::over(session::start(SessionConfig::of_this_person(AGENT)))
+        // A person sees what is waited for, and ends what they do not want to wait for.
+        let patience = Patience { next_byte: None, disk: None, ..Patience::default() };
+        let config = SessionConfig { patience, ..SessionConfig::of_this_person(AGENT) };
+        Self::over(session::start(config))
     }
 
     /// A bridge to whatever is at the other ends of `handle`.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chat_client::command::DownloadId;
-use chat_client::event::Transport;
+use chat_client::error_text;
+use chat_client::event::{Transport, Waiting};
 use gtk::glib;
 use gtk::prelude::*;
 use gtk::subclass::prelude::*;
@@ -18,8 +19,12 @@ use crate::model::speed_meter::SpeedMeter;
 pub enum Stage {
     /// Asked for; the server has not answered.
     Waiting,
-    /// Bytes flow.
+    /// All places at the server are taken; this is its position in line, counted from 1.
+    Queued(u32),
+    /// Bytes flow, or do so again by themselves.
     Running,
+    /// It rests until the person lets it go on.
+    Paused,
     /// All bytes are there and are compared with the server's hash.
     Verifying,
     /// Complete, under this name.
@@ -35,6 +40,12 @@ impl Stage {
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Finished(_) | Self::Cancelled | Self::Failed(_))
+    }
+
+    /// Whether it makes sense to let it rest.
+    #[must_use]
+    pub fn can_pause(&self) -> bool {
+        matches!(self, Self::Waiting | Self::Queued(_) | Self::Running)
     }
 }
 
@@ -60,6 +71,12 @@ mod imp {
         pub(super) size: Cell<u64>,
         pub(super) bytes: Cell<u64>,
         pub(super) transport: Cell<Option<Transport>>,
+        /// Why no bytes come at the moment.
+        pub(super) waiting: Cell<Option<Waiting>>,
+        /// Of the bytes, those of an earlier attempt.
+        pub(super) kept: Cell<u64>,
+        /// The file changed on the server in the middle.
+        pub(super) started_anew: Cell<bool>,
         pub(super) meter: RefCell<SpeedMeter>,
         /// Counts changes, so that widgets follow all of them by one signal.
         #[property(get)]
@@ -74,6 +91,9 @@ mod imp {
                 size: Cell::new(0),
                 bytes: Cell::new(0),
                 transport: Cell::new(None),
+                waiting: Cell::new(None),
+                kept: Cell::new(0),
+                started_anew: Cell::new(false),
                 meter: RefCell::default(),
                 revision: Cell::new(0),
             }
@@ -141,11 +161,39 @@ impl Transfer {
         match self.stage() {
             Stage::Waiting => None,
             Stage::Verifying | Stage::Finished(_) => Some(1.0),
-            Stage::Running | Stage::Cancelled | Stage::Failed(_) if size == 0 => Some(0.0),
-            Stage::Running | Stage::Cancelled | Stage::Failed(_) => {
-                Some((bytes as f64 / size as f64).min(1.0))
-            }
+            Stage::Queued(_)
+            | Stage::Running
+            | Stage::Paused
+            | Stage::Cancelled
+            | Stage::Failed(_) => match size {
+                0 => Some(0.0),
+                size => Some((bytes as f64 / size as f64).min(1.0)),
+            },
         }
+    }
+
+    /// It stands in the server's line.
+    pub fn queued(&self, position: u32) {
+        self.enter(Stage::Queued(position));
+    }
+
+    /// It rests.
+    pub fn paused(&self) {
+        self.enter(Stage::Paused);
+    }
+
+    /// It shall go on; the server is asked.
+    pub fn resumed(&self) {
+        self.imp().meter.replace(SpeedMeter::default());
+        self.enter(Stage::Waiting);
+    }
+
+    /// The file changed on the server: all its bytes come again.
+    pub fn started_anew(&self) {
+        self.imp().bytes.set(0);
+        self.imp().started_anew.set(true);
+        self.imp().meter.replace(SpeedMeter::default());
+        self.enter(Stage::Waiting);
     }
 
     /// The server lets it start.
@@ -155,9 +203,16 @@ impl Transfer {
         self.enter(Stage::Running);
     }
 
-    /// There are `bytes` in the file.
-    pub fn progressed(&self, now: Instant, bytes: u64, transport: Transport) {
+    /// There are `bytes` in the file, and why no more come if they do not.
+    pub fn progressed(
+        &self,
+        now: Instant,
+        bytes: u64,
+        transport: Transport,
+        waiting: Option<Waiting>,
+    ) {
         self.imp().bytes.set(bytes);
+        self.imp().waiting.set(waiting);
         self.imp().transport.set(Some(transport));
         self.imp().meter.borrow_mut().record(now, bytes);
         self.enter(Stage::Running);
@@ -168,9 +223,10 @@ impl Transfer {
         self.enter(Stage::Verifying);
     }
 
-    /// Complete, `bytes` long, as `path`.
-    pub fn finished(&self, path: &Path, bytes: u64, transport: Transport) {
+    /// Complete, `bytes` long, as `path`; `kept` of them were there from an earlier attempt.
+    pub fn finished(&self, path: &Path, bytes: u64, transport: Transport, kept: u64) {
         self.imp().bytes.set(bytes);
+        self.imp().kept.set(kept);
         self.imp().size.set(bytes);
         self.imp().transport.set(Some(transport));
         self.enter(Stage::Finished(path.to_owned()));
@@ -186,11 +242,21 @@ impl Transfer {
     pub fn status(&self) -> String {
         let size = glib::format_size(self.imp().size.get());
         match self.stage() {
-            Stage::Waiting => "Waiting for the server".to_owned(),
+            Stage::Waiting => join(&[Some("Waiting for the server".to_owned()), self.news()]),
+            Stage::Queued(position) => {
+                format!("Waiting ({})", error_text::place_in_line(position))
+            }
             Stage::Running => self.running_status(&size),
+            Stage::Paused if self.imp().size.get() == 0 => "Paused".to_owned(),
+            Stage::Paused => join(&[Some("Paused".to_owned()), Some(self.amount(&size))]),
             Stage::Verifying => join(&[Some(size.to_string()), Some("Checking".to_owned())]),
             Stage::Finished(_) => {
-                join(&[Some("Finished".to_owned()), Some(size.to_string()), self.shown_transport()])
+                let kept = match self.imp().kept.get() {
+                    0 => None,
+                    kept => Some(format!("{} kept from before", glib::format_size(kept))),
+                };
+                let finished = Some("Finished".to_owned());
+                join(&[finished, Some(size.to_string()), kept, self.shown_transport()])
             }
             Stage::Cancelled => "Cancelled".to_owned(),
             Stage::Failed(reason) => reason,
@@ -199,11 +265,27 @@ impl Transfer {
 
     fn running_status(&self, size: &str) -> String {
         let meter = self.imp().meter.borrow();
-        let amount = format!("{} of {size}", glib::format_size(self.imp().bytes.get()));
+        let amount = self.amount(size);
+        if let Some(waiting) = self.imp().waiting.get() {
+            let reason = match waiting {
+                Waiting::DiskFull { .. } => "Waiting for disk space",
+                Waiting::Network => "Waiting for the file server",
+                Waiting::Paused => "Paused",
+            };
+            return join(&[Some(reason.to_owned()), Some(amount)]);
+        }
         let speed =
             meter.bytes_per_second().map(|speed| format!("{}/s", glib::format_size(whole(speed))));
         let left = meter.time_left(self.imp().size.get()).map(time_left);
-        join(&[Some(amount), speed, left, self.shown_transport()])
+        join(&[Some(amount), speed, left, self.shown_transport(), self.news()])
+    }
+
+    fn amount(&self, size: &str) -> String {
+        format!("{} of {size}", glib::format_size(self.imp().bytes.get()))
+    }
+
+    fn news(&self) -> Option<String> {
+        self.imp().started_anew.get().then(|| "started again: the file changed".to_owned())
     }
 
     fn shown_transport(&self) -> Option<String> {
@@ -268,7 +350,7 @@ mod tests {
         let (transfer, start) = (transfer(), Instant::now());
         assert_eq!(status(&transfer), "Waiting for the server");
         transfer.started(start, 10_000_000);
-        transfer.progressed(start + Duration::from_secs(1), 2_000_000, Transport::Udp);
+        transfer.progressed(start + Duration::from_secs(1), 2_000_000, Transport::Udp, None);
         assert_eq!(status(&transfer), "2.0 MB of 10.0 MB · 2.0 MB/s · 4 seconds left · UDP");
         assert_eq!(transfer.fraction(), Some(0.2));
     }
@@ -277,8 +359,49 @@ mod tests {
     fn says_that_udp_is_blocked() {
         let (transfer, start) = (transfer(), Instant::now());
         transfer.started(start, 10_000_000);
-        transfer.progressed(start, 5_000_000, Transport::Tcp);
+        transfer.progressed(start, 5_000_000, Transport::Tcp, None);
         assert_eq!(status(&transfer), "5.0 MB of 10.0 MB · over TCP (UDP is blocked)");
+    }
+
+    #[test]
+    fn says_what_it_waits_for() {
+        let (transfer, start) = (transfer(), Instant::now());
+        transfer.queued(2);
+        assert_eq!(status(&transfer), "Waiting (2nd in line)");
+        transfer.started(start, 10_000_000);
+        let full = Some(Waiting::DiskFull { needed: 5_000_000 });
+        transfer.progressed(start, 5_000_000, Transport::Udp, full);
+        assert_eq!(status(&transfer), "Waiting for disk space · 5.0 MB of 10.0 MB");
+        transfer.progressed(start, 6_000_000, Transport::Udp, None);
+        assert_eq!(status(&transfer), "6.0 MB of 10.0 MB · UDP");
+    }
+
+    #[test]
+    fn rests_and_goes_on() {
+        let (transfer, start) = (transfer(), Instant::now());
+        transfer.paused();
+        assert_eq!((status(&transfer).as_str(), transfer.stage().can_pause()), ("Paused", false));
+        transfer.started(start, 10_000_000);
+        transfer.progressed(start, 5_000_000, Transport::Udp, None);
+        transfer.paused();
+        assert_eq!(status(&transfer), "Paused · 5.0 MB of 10.0 MB");
+        transfer.resumed();
+        assert_eq!(status(&transfer), "Waiting for the server");
+        transfer.progressed(start, 6_000_000, Transport::Udp, None);
+        transfer.finished(Path::new("/x/a.bin"), 10_000_000, Transport::Udp, 4_000_000);
+        assert_eq!(status(&transfer), "Finished · 10.0 MB · 4.0 MB kept from before · UDP");
+    }
+
+    #[test]
+    fn says_that_the_file_changed() {
+        let (transfer, start) = (transfer(), Instant::now());
+        transfer.started(start, 10_000_000);
+        transfer.progressed(start, 5_000_000, Transport::Udp, None);
+        transfer.started_anew();
+        transfer.started(start, 20_000_000);
+        transfer.progressed(start, 1_000_000, Transport::Udp, None);
+        let expected = "1.0 MB of 20.0 MB · UDP · started again: the file changed";
+        assert_eq!(status(&transfer), expected);
     }
 
     #[test]
@@ -286,7 +409,7 @@ mod tests {
         let (transfer, now) = (transfer(), Instant::now());
         transfer.started(now, 10);
         transfer.failed(None);
-        transfer.progressed(now, 5, Transport::Udp);
+        transfer.progressed(now, 5, Transport::Udp, None);
         assert_eq!(transfer.stage(), Stage::Cancelled);
     }
 
@@ -295,7 +418,7 @@ mod tests {
         let (transfer, now) = (transfer(), Instant::now());
         transfer.started(now, 0);
         assert_eq!(transfer.fraction(), Some(0.0));
-        transfer.finished(Path::new("/x/a.bin"), 0, Transport::Udp);
+        transfer.finished(Path::new("/x/a.bin"), 0, Transport::Udp, 0);
         assert_eq!(transfer.fraction(), Some(1.0));
         assert_eq!(status(&transfer), "Finished · 0 bytes · UDP");
     }

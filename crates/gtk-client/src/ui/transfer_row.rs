@@ -23,6 +23,10 @@ mod imp {
         #[template_child]
         pub(super) status: TemplateChild<gtk::Label>,
         #[template_child]
+        pub(super) pause_button: TemplateChild<gtk::Button>,
+        #[template_child]
+        pub(super) resume_button: TemplateChild<gtk::Button>,
+        #[template_child]
         pub(super) cancel_button: TemplateChild<gtk::Button>,
         #[template_child]
         pub(super) folder_button: TemplateChild<gtk::Button>,
@@ -54,6 +58,24 @@ mod imp {
 
     #[gtk::template_callbacks]
     impl TransferRow {
+        #[template_callback]
+        fn on_pause(&self) {
+            if let (Some(session), Some(transfer)) =
+                (self.session.upgrade(), self.transfer.borrow().clone())
+            {
+                session.pause(&transfer);
+            }
+        }
+
+        #[template_callback]
+        fn on_resume(&self) {
+            if let (Some(session), Some(transfer)) =
+                (self.session.upgrade(), self.transfer.borrow().clone())
+            {
+                session.resume(&transfer);
+            }
+        }
+
         #[template_callback]
         fn on_cancel(&self) {
             if let (Some(session), Some(transfer)) =
@@ -110,6 +132,8 @@ impl TransferRow {
         imp.transfer.replace(Some(transfer.clone()));
         imp.name.set_text(&name);
         imp.name.set_tooltip_text(Some(&name));
+        accessible::set_label(&*imp.pause_button, &format!("Pause {name}"));
+        accessible::set_label(&*imp.resume_button, &format!("Resume {name}"));
         accessible::set_label(&*imp.cancel_button, &format!("Cancel {name}"));
         accessible::set_label(&*imp.folder_button, &format!("Open Folder of {name}"));
         accessible::set_label(&*imp.again_button, &format!("Download {name} Again"));
@@ -134,6 +158,8 @@ impl TransferRow {
         if matches!(stage, Stage::Failed(_)) {
             imp.status.add_css_class("error");
         }
+        imp.pause_button.set_visible(stage.can_pause());
+        imp.resume_button.set_visible(stage == Stage::Paused);
         imp.cancel_button.set_visible(!stage.is_over());
         imp.folder_button.set_visible(matches!(stage, Stage::Finished(_)));
         imp.again_button.set_visible(matches!(stage, Stage::Failed(_) | Stage::Cancelled));

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Network(String),
     Disk(String),
     Interrupted,
+    /// While a file was fetched.
+    InterruptedDownload,
     Other(String),
     /// Whoever read the output has gone: nothing is wrong, and nobody is there to be told.
     OutputClosed,
@@ -34,7 +36,7 @@ impl Failure {
             Self::Integrity(_) => 5,
             Self::Network(_) => 6,
             Self::Disk(_) => 7,
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::InterruptedDownload => 130,
         })
     }
 
@@ -49,6 +51,9 @@ impl Failure {
             | Self::Disk(text)
             | Self::Other(text) => Some(text),
             Self::Interrupted => Some("Interrupted."),
+            Self::InterruptedDownload => {
+                Some("Interrupted. What has arrived is kept: run the same command again to go on.")
+            }
             Self::OutputClosed => None,
         }
     }
@@ -56,9 +61,10 @@ impl Failure {
     pub(crate) fn of_refusal(refusal: &Refusal) -> Self {
         let text = error_text::refusal(refusal);
         match refusal.0.code() {
-            RefusalCode::UnknownUser | RefusalCode::UnknownRoom | RefusalCode::UnknownFile => {
-                Self::NotFound(text)
-            }
+            RefusalCode::UnknownUser
+            | RefusalCode::UnknownRoom
+            | RefusalCode::UnknownFile
+            | RefusalCode::UnknownDownload => Self::NotFound(text),
             RefusalCode::Unspecified
             | RefusalCode::Unsupported
             | RefusalCode::Version
@@ -119,6 +125,7 @@ impl Failure {
         match failure {
             DownloadFailure::Refused(refusal) => Self::of_refusal(refusal),
             DownloadFailure::NotConnected => Self::Network(text),
+            DownloadFailure::Interrupted => Self::InterruptedDownload,
             DownloadFailure::FileChanged => Self::Integrity(text),
             DownloadFailure::Transfer(error) => Self::of_transfer(error, text),
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chat_client::command::{Command, DownloadId};
-use chat_client::event::{DownloadChange, Event};
-use file_transfer::download::Transport;
+use chat_client::error_text;
+use chat_client::event::{DownloadChange, Event, Transport, Waiting};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -41,10 +41,23 @@ pub(crate) async fn get(
         // The transfer goes on while the chat reconnects, and says itself when it cannot.
         let Event::Download { change, .. } = visit.next_for_ever().await? else { continue };
         match change {
-            DownloadChange::Started { size } => progress.size = size,
-            DownloadChange::Progress { bytes, transport } => {
-                progress.show(output, bytes, transport)?;
+            DownloadChange::Queued { position } => {
+                let place = error_text::place_in_line(position);
+                output.remark(&format!("The server is busy: waiting, {place}."));
+                output.json_only(|| json!({ "event": "queued", "position": position }))?;
             }
+            DownloadChange::Started { size } => progress.size = size,
+            DownloadChange::Progress { bytes, transport, waiting } => {
+                progress.say_waiting(output, waiting);
+                progress.show(output, bytes, transport, waiting)?;
+            }
+            DownloadChange::StartedAnew => {
+                progress.begun = None;
+                output.remark("The file changed on the server; starting again from its beginning.");
+                output.json_only(|| json!({ "event": "restarted", "reason": "file changed" }))?;
+            }
+            // Nobody pauses it here.
+            DownloadChange::Paused | DownloadChange::Resumed => {}
             DownloadChange::Verifying => output.progress("Verifying …"),
             DownloadChange::Failed(failure) => return Err(Failure::of_download(&failure)),
             DownloadChange::Finished { path, bytes, seconds, transport, blake3, resumed_from } => {
@@ -52,7 +65,12 @@ pub(crate) async fn get(
                 let path = path.display().to_string();
                 let text = || {
                     let size = measure_text::bytes(bytes);
-                    Some(format!("Saved {size} as {} ({seconds:.1} s over {way}).", line(&path)))
+                    let kept = match resumed_from {
+                        0 => String::new(),
+                        kept => format!(", {} kept from before", measure_text::bytes(kept)),
+                    };
+                    let path = line(&path);
+                    Some(format!("Saved {size} as {path} ({seconds:.1} s over {way}{kept})."))
                 };
                 return output.result(text, || {
                     json!({
@@ -102,11 +120,25 @@ struct ProgressLine {
     size: u64,
     begun: Option<(Instant, u64)>,
     may_fall_back: bool,
+    /// Why nothing came when that was last said.
+    waiting: Option<Waiting>,
 }
 
 impl ProgressLine {
     fn new(may_fall_back: bool) -> Self {
-        Self { size: 0, begun: None, may_fall_back }
+        Self { size: 0, begun: None, may_fall_back, waiting: None }
+    }
+
+    /// Says in a line of its own what is waited for, once.
+    fn say_waiting(&mut self, output: &mut Output, waiting: Option<Waiting>) {
+        let kind =
+            |waiting: Option<Waiting>| waiting.map(|waiting| std::mem::discriminant(&waiting));
+        if kind(waiting) != kind(self.waiting)
+            && let Some(sentence) = waiting.and_then(error_text::download_waiting)
+        {
+            output.remark(&sentence);
+        }
+        self.waiting = waiting;
     }
 
     fn show(
@@ -114,6 +146,7 @@ impl ProgressLine {
         output: &mut Output,
         bytes: u64,
         transport: Transport,
+        waiting: Option<Waiting>,
     ) -> Result<(), Failure> {
         if self.may_fall_back && transport == Transport::Tcp {
             self.may_fall_back = false;
@@ -133,6 +166,11 @@ impl ProgressLine {
                 "bytes": bytes,
                 "size": self.size,
                 "transport": way(transport).to_lowercase(),
+                "waiting": waiting.map(|waiting| match waiting {
+                    Waiting::DiskFull { .. } => "disk",
+                    Waiting::Network => "network",
+                    Waiting::Paused => "paused",
+                }),
             })
         })
     }

@@ -61,7 +61,10 @@ async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
     let mut visit = Visit::start();
     let outcome = tokio::select! {
         outcome = carry_out(&options, &mut visit, output) => outcome,
-        failure = interrupted() => Err(failure),
+        failure = interrupted() => Err(match options.command {
+            Command::Get(_) => Failure::InterruptedDownload,
+            Command::Send(_) | Command::Listen | Command::Online | Command::Files(_) | Command::Put(_) => failure,
+        }),
     };
     tokio::select! {
         () = visit.leave() => outcome,

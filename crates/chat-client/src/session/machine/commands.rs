@@ -28,6 +28,8 @@ impl Machine {
             Command::Download { id, path, save_as, transport } => {
                 self.download(now, id, Wish { path, save_as, transport });
             }
+            Command::PauseDownload { id } => self.downloads.pause(now, id),
+            Command::ResumeDownload { id } => self.downloads.resume(now, id),
             Command::CancelDownload { id } => self.downloads.cancel(now, id),
             Command::Upload { id, file, path } => self.uploads.add(id, file, path),
             Command::CancelUpload { id } => self.uploads.cancel(id),
@@ -150,7 +152,7 @@ impl Machine {
                 self.send_messages(now);
                 self.forget_token();
                 self.phase = Phase::LoggingOut { until: now + LOG_OUT_TIME_MAX };
-                self.downloads.cancel_all(now);
+                self.downloads.interrupt_all(now);
                 self.uploads.stop_all();
                 self.say_log_out_when_quiet();
             }

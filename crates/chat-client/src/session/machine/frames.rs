@@ -48,8 +48,21 @@ impl Machine {
             (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
             (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
-                self.downloads.handle_ticket(id, ticket)
+                self.downloads.handle_ticket(now, Some(id), ticket)
             }
+            (Body::DownloadTicket(ticket), None) => self.downloads.handle_ticket(now, None, ticket),
+            (Body::DownloadQueued(queued), Some(Request::Download(id))) => {
+                self.downloads.handle_queued(Some(id), &queued);
+                Ok(())
+            }
+            (Body::DownloadQueued(queued), None) => {
+                self.downloads.handle_queued(None, &queued);
+                Ok(())
+            }
+            (Body::PieceHashes(hashes), Some(Request::Pieces(id))) => {
+                self.downloads.handle_pieces(id, &hashes)
+            }
+            (Body::DownloadRecorded(_), Some(Request::DownloadPaused)) => Ok(()),
             (Body::DownloadRecorded(_), Some(Request::DownloadDone(server_id))) => {
                 self.downloads.handle_recorded(server_id);
                 Ok(())
@@ -90,6 +103,8 @@ impl Machine {
                 | Body::OnlinePage(_)
                 | Body::FilePage(_)
                 | Body::DownloadTicket(_)
+                | Body::DownloadQueued(_)
+                | Body::PieceHashes(_)
                 | Body::DownloadRecorded(_)
                 | Body::UploadTicket(_)
                 | Body::UploadStored(_)
@@ -173,6 +188,9 @@ impl Machine {
             Request::OnlinePage => return Err("no list of people".to_owned()),
             Request::FilePage => return Err("no list of files".to_owned()),
             Request::Download(id) => self.download_refused(now, id, refusal),
+            Request::Pieces(id) => self.downloads.handle_no_pieces(id),
+            // An older server: it sees by itself that no bytes flow.
+            Request::DownloadPaused => {}
             // It knows no such download any more; nothing is left to tell.
             Request::DownloadDone(server_id) => self.downloads.handle_recorded(server_id),
             Request::Upload(id) => self.uploads.handle_refusal(id, refusal),

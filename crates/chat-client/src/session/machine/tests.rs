@@ -205,11 +205,23 @@ impl Bench {
         });
     }
 
-    /// Answers the oldest request with a ticket for a file of that many bytes.
+    /// Answers the oldest request, which names the download `goes_on` of the server, with a ticket for
+    /// a file of that many bytes.
+    #[track_caller]
+    fn ticket_again(&mut self, goes_on: u64, server_id: u64, size: u64) {
+        let (id, body) = self.sent();
+        let Ask::RequestDownload(asked) = body else { panic!("{body:?}") };
+        assert_eq!(asked.download_id, goes_on);
+        self.ticket_in_reply_to(id, server_id, size);
+    }
+
+    /// Answers the oldest request, which is for a new download.
     #[track_caller]
     fn ticket(&mut self, server_id: u64, size: u64) {
-        let (id, body) = self.sent();
-        assert!(matches!(body, Ask::RequestDownload(_)), "{body:?}");
+        self.ticket_again(0, server_id, size);
+    }
+
+    fn ticket_in_reply_to(&mut self, id: u64, server_id: u64, size: u64) {
         let file = wire::FileEntry { path: "x".into(), size, modified_ms: 0 };
         let ticket = wire::DownloadTicket {
             download_id: server_id,
@@ -218,6 +230,31 @@ impl Bench {
             ..Default::default()
         };
         self.frame(id, Say::DownloadTicket(ticket));
+    }
+
+    /// Answers the oldest request with a place in line.
+    #[track_caller]
+    fn queued(&mut self, goes_on: u64, server_id: u64, position: u32) {
+        let (id, body) = self.sent();
+        let Ask::RequestDownload(asked) = body else { panic!("{body:?}") };
+        assert_eq!(asked.download_id, goes_on);
+        self.queued_in_reply_to(id, server_id, position);
+    }
+
+    fn queued_in_reply_to(&mut self, id: u64, server_id: u64, position: u32) {
+        let path = "x".into();
+        let queued = wire::DownloadQueued { download_id: server_id, position, path };
+        self.frame(id, Say::DownloadQueued(queued));
+    }
+
+    fn pieces(&mut self, id: u64, server_id: u64, first_piece: u64, count: usize) {
+        let hashes = vec![vec![8; 32].into(); count];
+        let pieces = wire::PieceHashes { download_id: server_id, first_piece, hashes, total: 9 };
+        self.frame(id, Say::PieceHashes(pieces));
+    }
+
+    fn forget_events(&mut self) {
+        self.events.clear();
     }
 
     fn root(&mut self, server_id: u64) {
@@ -320,7 +357,14 @@ fn spell(event: &Event) -> String {
 fn spell_change(change: &DownloadChange) -> String {
     match change {
         DownloadChange::Started { size } => format!("started {size}"),
-        DownloadChange::Progress { bytes, .. } => format!("at {bytes}"),
+        DownloadChange::Queued { position } => format!("queued as {position}"),
+        DownloadChange::Progress { bytes, waiting: None, .. } => format!("at {bytes}"),
+        DownloadChange::Progress { bytes, waiting: Some(waiting), .. } => {
+            format!("at {bytes}, waiting: {waiting:?}")
+        }
+        DownloadChange::Paused => "paused".into(),
+        DownloadChange::Resumed => "resumed".into(),
+        DownloadChange::StartedAnew => "started anew".into(),
         DownloadChange::Verifying => "verifying".into(),
         DownloadChange::Finished { seconds, .. } => format!("finished in {seconds}"),
         DownloadChange::Failed(failure) => format!("failed: {failure}"),
@@ -332,7 +376,13 @@ fn spell_transfer(output: &DownloadOutput) -> String {
         DownloadOutput::Start(order) => format!("start {}", order.id.0),
         DownloadOutput::TellRoot { id, root } => format!("root {} {}", id.0, root.is_some()),
         DownloadOutput::Renew { id, ticket } => format!("renew {} {}", id.0, ticket.is_some()),
-        DownloadOutput::Stop { id } => format!("stop {}", id.0),
+        DownloadOutput::TellPieces { id, pieces } => {
+            format!("pieces {} {:?}", id.0, pieces.as_ref().map(Vec::len))
+        }
+        DownloadOutput::SetPaused { id, paused: true } => format!("pause {}", id.0),
+        DownloadOutput::SetPaused { id, paused: false } => format!("unpause {}", id.0),
+        DownloadOutput::Stop { id, keep: false } => format!("stop {}", id.0),
+        DownloadOutput::Stop { id, keep: true } => format!("interrupt {}", id.0),
         other => panic!("the machine keeps these: {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Files, as scripts: lists, tickets, hashes.
+//! Files, as scripts: lists, tickets, hashes. Who waits for whom stands in `downloads.rs`.
 
 use crate::state::script::check;
 
@@ -52,43 +52,6 @@ fn a_missing_file_is_refused_with_its_path() {
              1< logged in ann t1
          1> get ../etc/passwd
              1< refused unknown_file ../etc/passwd",
-    );
-}
-
-#[test]
-fn downloads_are_counted_by_user_and_in_all() {
-    check(
-        "file a 5
-         1> open
-         1> login ann
-             1< logged in ann t1
-         2> open
-         2> login bob
-             2< logged in bob t2
-             1< joined bob
-         1> get a
-             * ticket 1 for ann on 1: a of 5 bytes
-             * hash a for 1
-         1> get a
-             * ticket 2 for ann on 1: a of 5 bytes
-             * hash a for 2
-         1> get a
-             1< refused too_many_downloads 2
-         2> get a
-             * ticket 3 for bob on 2: a of 5 bytes
-             * hash a for 3
-         2> get a
-             2< refused too_many_downloads 3
-         2> done 1
-             2< recorded 1
-         2> get a
-             2< refused too_many_downloads 3
-         1> done 1
-             * no hash for 1
-             1< recorded 1
-         2> get a
-             * ticket 4 for bob on 2: a of 5 bytes
-             * hash a for 4",
     );
 }
 
@@ -167,13 +130,12 @@ fn a_place_whose_ticket_was_lost_is_given_back_when_its_hash_is_told() {
              * move 1 to 2
              2< hashes 1 a 32
          2> get a
-             2< refused too_many_downloads 2
+             2< queued 3 a as 1
          2> done 1
              2< recorded 1
+             * ticket 3 for ann on 2: a of 5 bytes, at last
+             * hash a for 3
          2> done 1
-             2< recorded 1
-         2> get a
-             * ticket 3 for ann on 2: a of 5 bytes
-             * hash a for 3",
+             2< recorded 1",
     );
 }

@@ -40,6 +40,20 @@ impl ChatSession {
         }
     }
 
+    /// Lets a download rest; what there is of it is kept. The row says so when the session did it.
+    pub fn pause(&self, transfer: &Transfer) {
+        if transfer.stage().can_pause() {
+            self.ask(Command::PauseDownload { id: transfer.id() });
+        }
+    }
+
+    /// Lets a download that rests go on.
+    pub fn resume(&self, transfer: &Transfer) {
+        if transfer.stage() == Stage::Paused {
+            self.ask(Command::ResumeDownload { id: transfer.id() });
+        }
+    }
+
     /// Asks once more for a file that did not come.
     pub fn download_again(&self, transfer: &Transfer) {
         self.download(&transfer.path(), transfer.save_as());
@@ -48,13 +62,17 @@ impl ChatSession {
     pub(super) fn download_changed(&self, id: DownloadId, change: DownloadChange) {
         let Some(transfer) = self.imp().transfers.find(id) else { return };
         match change {
+            DownloadChange::Queued { position } => transfer.queued(position),
             DownloadChange::Started { size } => transfer.started(Instant::now(), size),
-            DownloadChange::Progress { bytes, transport } => {
-                transfer.progressed(Instant::now(), bytes, transport)
+            DownloadChange::Progress { bytes, transport, waiting } => {
+                transfer.progressed(Instant::now(), bytes, transport, waiting)
             }
+            DownloadChange::Paused => transfer.paused(),
+            DownloadChange::Resumed => transfer.resumed(),
+            DownloadChange::StartedAnew => transfer.started_anew(),
             DownloadChange::Verifying => transfer.verifying(),
-            DownloadChange::Finished { path, bytes, transport, .. } => {
-                transfer.finished(&path, bytes, transport);
+            DownloadChange::Finished { path, bytes, transport, resumed_from, .. } => {
+                transfer.finished(&path, bytes, transport, resumed_from);
                 self.downloaded(&transfer, &path);
             }
             DownloadChange::Failed(failure) => self.download_failed(&transfer, &failure),

@@ -1,6 +1,7 @@
 //! Downloads, from the ticket to the verified file.
 
 use super::*;
+use file_transfer::download::Waiting;
 
 #[test]
 fn a_download_runs_from_the_ticket_to_the_verified_file() {
@@ -33,15 +34,237 @@ fn a_download_runs_from_the_ticket_to_the_verified_file() {
 }
 
 #[test]
-fn four_run_at_once_and_the_fifth_waits_for_a_place() {
+fn who_has_no_place_stands_in_line_until_the_ticket_comes() {
     let mut bench = Bench::logged_in();
-    (1..=5).for_each(|number| bench.download(number));
-    (11..=14).for_each(|server_id| bench.ticket(server_id, 10));
+    (1..=3).for_each(|number| bench.download(number));
+    bench.ticket(11, 10);
+    bench.queued(0, 12, 1);
+    bench.queued(0, 13, 2);
+    bench.forget();
+    bench.finish(1);
+    assert_eq!(bench.done(), [(11, true)]);
+    bench.ticket_in_reply_to(0, 12, 10);
+    bench.queued_in_reply_to(0, 13, 1);
+    bench.check_deeds(&["start 2"]);
+    bench.check_events(&[
+        "download 1 finished in 0",
+        "download 2 started 10",
+        "download 3 queued as 1",
+    ]);
+}
+
+#[test]
+fn no_more_are_asked_for_than_may_run_and_wait() {
+    let mut bench = Bench::logged_in();
+    (1..=50).for_each(|number| bench.download(number));
+    assert_eq!(bench.frames.len(), 36);
+    bench.command(Command::CancelDownload { id: DownloadId(3) });
+    assert_eq!(bench.frames.len(), 37);
+}
+
+#[test]
+fn a_full_line_is_tried_again_when_something_ended() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.download(2);
+    let (id, _) = bench.sent();
+    bench.refuse(id, RefusalCode::TooManyDownloads);
+    bench.check_events(&["download 1 started 10"]);
+    bench.finish(1);
+    bench.forget_done();
+    bench.ticket(12, 10);
+    bench.check_deeds(&["start 1", "start 2"]);
+}
+
+#[test]
+fn a_place_in_line_outlives_the_connection() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.queued(0, 11, 3);
+    come_back(&mut bench, true);
+    // Told by the server by itself, and once more in answer to being asked.
+    bench.forget_events();
+    bench.queued_in_reply_to(0, 11, 2);
+    bench.queued(11, 11, 2);
+    bench.check_events(&["download 1 queued as 2", "download 1 queued as 2"]);
+    // The ticket got lost with another connection: it is made again for the same download.
+    come_back(&mut bench, true);
+    bench.ticket_again(11, 11, 10);
+    bench.deeds.retain(|deed| deed.starts_with("start"));
+    bench.check_deeds(&["start 1"]);
+}
+
+#[test]
+fn a_server_that_was_restarted_knows_no_line() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.queued(0, 11, 3);
+    come_back(&mut bench, false);
+    bench.ticket(1, 10);
+}
+
+#[test]
+fn somebody_elses_place_in_line_is_given_back() {
+    let mut bench = Bench::logged_in();
+    bench.queued_in_reply_to(0, 77, 1);
+    bench.ticket_in_reply_to(0, 78, 10);
+    assert_eq!(bench.done(), [(77, false), (78, false)]);
+}
+
+#[test]
+fn a_running_download_rests_and_goes_on_with_a_place_of_its_own() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.forget();
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    let (id, body) = bench.sent();
+    assert!(matches!(body, Ask::PauseDownload(pause) if pause.download_id == 11));
+    bench.frame(id, Say::DownloadRecorded(wire::DownloadRecorded { download_id: 11 }));
+    bench.report(1, TransferReport::Progress(Progress::at_start(Transport::Udp)));
+    bench.check_events(&["download 1 paused"]);
+    bench.check_deeds(&["pause 1"]);
+    bench.command(Command::ResumeDownload { id: DownloadId(1) });
+    bench.check_deeds(&[]);
+    bench.queued(11, 11, 1);
+    bench.check_deeds(&[]);
+    bench.ticket_in_reply_to(0, 11, 10);
+    bench.check_deeds(&["unpause 1"]);
+    bench.check_events(&["download 1 resumed", "download 1 queued as 1"]);
+    // The transfer's own ticket is too old by now: it gets the one that came.
+    bench.report(1, TransferReport::TicketWanted);
+    bench.check_deeds(&["renew 1 true"]);
     assert_eq!(bench.frames, []);
-    bench.finish(2);
-    assert!(matches!(bench.sent().1, Ask::DownloadDone(_)));
-    bench.ticket(15, 10);
-    bench.check_deeds(&["start 1", "start 2", "start 3", "start 4", "start 5"]);
+}
+
+#[test]
+fn a_spare_ticket_grows_old() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.sent();
+    bench.command(Command::ResumeDownload { id: DownloadId(1) });
+    bench.ticket_again(11, 11, 10);
+    bench.forget();
+    bench.now += Duration::from_secs(40);
+    bench.report(1, TransferReport::TicketWanted);
+    bench.check_deeds(&[]);
+    bench.ticket_again(11, 11, 10);
+    bench.check_deeds(&["renew 1 true"]);
+}
+
+#[test]
+fn what_waits_rests_too() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.queued(0, 11, 1);
+    bench.download(2);
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.command(Command::PauseDownload { id: DownloadId(2) });
+    // The answer crossed the pause.
+    bench.ticket(12, 10);
+    let paused: Vec<u64> = std::mem::take(&mut bench.frames)
+        .into_iter()
+        .map(|frame| match frame.body {
+            Some(Ask::PauseDownload(pause)) => pause.download_id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(paused, [11, 12]);
+    bench.check_deeds(&[]);
+    come_back(&mut bench, true);
+    assert_eq!(bench.frames, []);
+    bench.command(Command::ResumeDownload { id: DownloadId(2) });
+    bench.ticket_again(12, 12, 10);
+    bench.command(Command::ResumeDownload { id: DownloadId(1) });
+    bench.ticket_again(11, 11, 10);
+    bench.deeds.retain(|deed| deed.starts_with("start"));
+    bench.check_deeds(&["start 2", "start 1"]);
+}
+
+#[test]
+fn piece_hashes_are_asked_for_one_download_at_a_time() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.download(2);
+    bench.ticket(12, 10);
+    bench.forget();
+    bench.report(1, TransferReport::PiecesWanted { first: 0 });
+    bench.report(2, TransferReport::PiecesWanted { first: 7 });
+    let (id, body) = bench.sent();
+    assert!(
+        matches!(body, Ask::RequestPieceHashes(it) if (it.download_id, it.first_piece) == (11, 0))
+    );
+    assert_eq!(bench.frames, []);
+    bench.pieces(id, 11, 0, 3);
+    let (id, body) = bench.sent();
+    assert!(
+        matches!(body, Ask::RequestPieceHashes(it) if (it.download_id, it.first_piece) == (12, 7))
+    );
+    bench.refuse(id, RefusalCode::UnknownFile);
+    bench.check_deeds(&["pieces 1 Some(3)", "pieces 2 None"]);
+}
+
+#[test]
+fn piece_hashes_are_asked_for_again_after_a_loss() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.root(11);
+    bench.report(1, TransferReport::PiecesWanted { first: 0 });
+    bench.sent();
+    come_back(&mut bench, true);
+    let (_, body) = bench.sent();
+    assert!(matches!(body, Ask::RequestPieceHashes(it) if it.download_id == 11));
+    // The next server knows nothing of it: a number there comes first.
+    come_back(&mut bench, false);
+    bench.ticket(1, 10);
+    let (id, body) = bench.sent();
+    assert!(matches!(body, Ask::RequestPieceHashes(it) if it.download_id == 1));
+    bench.forget();
+    bench.pieces(id, 1, 0, 2);
+    bench.check_deeds(&["pieces 1 Some(2)"]);
+}
+
+#[test]
+fn piece_hashes_that_are_none_end_the_connection() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.report(1, TransferReport::PiecesWanted { first: 0 });
+    let (id, _) = bench.sent();
+    bench.pieces(id, 11, 0, 0);
+    assert!(bench.events.contains(&"disconnected".to_owned()), "{:?}", bench.events);
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.forget();
+    let waiting = Some(Waiting::DiskFull { needed: 4 });
+    let progress = Progress { bytes: 6, waiting, ..Progress::at_start(Transport::Udp) };
+    bench.report(1, TransferReport::Progress(progress));
+    bench.check_events(&["download 1 at 6, waiting: DiskFull { needed: 4 }"]);
+}
+
+#[test]
+fn leaving_keeps_what_has_arrived() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.download(2);
+    bench.queued(0, 12, 1);
+    bench.forget();
+    bench.command(Command::LogOut);
+    bench.check_deeds(&["forget bob 1", "interrupt 1"]);
+    bench.fail(1, DownloadError::Cancelled);
+    bench.check_events(&["download 2 failed: interrupted", "download 1 failed: interrupted"]);
 }
 
 #[test]
@@ -196,17 +419,25 @@ fn a_download_that_fails_by_itself_is_not_begun_anew() {
 }
 
 #[test]
-fn a_file_that_changed_on_the_server_stops_the_download() {
+fn a_file_that_changed_on_the_server_is_fetched_anew_but_not_for_ever() {
     let mut bench = Bench::logged_in();
     bench.download(1);
     bench.ticket(11, 10);
     bench.tell(Say::FileHashes(wire::FileHashes { download_id: 11, ..Default::default() }));
     bench.check_deeds(&["start 1", "stop 1"]);
     bench.fail(1, DownloadError::Cancelled);
-    bench.check_events(&[
-        "download 1 started 10",
-        "download 1 failed: the file changed on the server",
-    ]);
+    bench.check_events(&["download 1 started 10", "download 1 started anew"]);
+    // The new file, in the same place.
+    bench.ticket_again(11, 11, 20);
+    bench.check_deeds(&["start 1"]);
+    bench.check_events(&["download 1 started 20"]);
+    for _ in 0..2 {
+        bench.fail(1, DownloadError::FileChanged);
+        bench.ticket_again(11, 11, 20);
+    }
+    bench.forget();
+    bench.fail(1, DownloadError::FileChanged);
+    bench.check_events(&["download 1 failed: the file changed on the server"]);
 }
 
 #[test]
@@ -215,22 +446,22 @@ fn a_transfer_gets_another_ticket_when_it_wants_one() {
     bench.download(1);
     bench.ticket(11, 10);
     bench.report(1, TransferReport::TicketWanted);
-    assert!(matches!(bench.sent().1, Ask::DownloadDone(_)));
-    bench.ticket(12, 10);
-    bench.root(12);
+    bench.ticket_again(11, 11, 10);
+    bench.root(11);
     bench.check_deeds(&["start 1", "renew 1 true", "root 1 true"]);
 }
 
 #[test]
-fn a_ticket_that_is_refused_is_told_to_the_transfer() {
+fn a_file_that_is_gone_ends_the_transfer() {
     let mut bench = Bench::logged_in();
     bench.download(1);
     bench.ticket(11, 10);
     bench.report(1, TransferReport::TicketWanted);
-    bench.frames.remove(0);
     let (id, _) = bench.sent();
     bench.refuse(id, RefusalCode::UnknownFile);
-    bench.check_deeds(&["start 1", "renew 1 false"]);
+    bench.check_deeds(&["start 1", "stop 1"]);
+    bench.fail(1, DownloadError::Cancelled);
+    bench.check_events(&["download 1 started 10", "download 1 failed: refused"]);
 }
 
 #[test]
@@ -242,5 +473,5 @@ fn a_session_that_ends_by_force_fails_its_downloads_first() {
     let reason = GoodbyeReason::TakenOver.into();
     bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 0 }));
     bench.check_events(&["download 1 failed: no connection to the server", "ended: taken over"]);
-    bench.check_deeds(&["hang up", "stop 1"]);
+    bench.check_deeds(&["hang up", "interrupt 1"]);
 }

@@ -39,10 +39,10 @@ fn a_log_out_waits_for_transfers_to_clean_up() {
     bench.ticket(11, 10);
     bench.forget();
     bench.command(Command::LogOut);
-    bench.check_deeds(&["forget bob 1", "stop 1"]);
+    bench.check_deeds(&["forget bob 1", "interrupt 1"]);
     assert_eq!(bench.frames, []);
     bench.fail(1, DownloadError::Cancelled);
-    bench.check_events(&["download 1 failed: cancelled"]);
+    bench.check_events(&["download 1 failed: interrupted"]);
     let (_, body) = bench.sent();
     assert!(matches!(body, Ask::DownloadDone(_)), "{body:?}");
     let (_, body) = bench.sent();
