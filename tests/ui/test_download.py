@@ -87,6 +87,33 @@ class Download(WindowTest):
         window.transfer_reads("large.iso", "Cancelled")
         window.downloads_are([])
 
+    def test_a_download_is_paused_and_resumed(self):
+        server = self.start_server()
+        make_large(server.files / "large.iso")
+        window = self.enter(server, "alice")
+        window.download("large.iso")
+        window.transfer_runs("large.iso")
+        window.pause_transfer("large.iso")
+        window.transfer_reads("large.iso", "Paused")
+        self.assertTrue((window.downloads / "large.iso.part").exists())
+        window.resume_transfer("large.iso")
+        window.transfer_reads("large.iso", "/s")
+        window.cancel_transfer("large.iso")
+        window.downloads_are([])
+
+    def test_a_download_waits_for_its_turn(self):
+        server = self.start_server(config="[limits]\ndownloads = 1\n")
+        make_large(server.files / "large.iso")
+        contents = make_file(server.files / "report.pdf", 70_000)
+        other = self.cli(server, "alice", "get", "large.iso", "-o", self.folder / "other.iso")
+        other.wait_for("progress")
+        bob = self.enter(server, "bob")
+        bob.download("report.pdf")
+        bob.transfer_reads("report.pdf", "Waiting (1st in line)")
+        other.interrupt()
+        bob.is_told("report.pdf was downloaded")
+        self.assertEqual((bob.downloads / "report.pdf").read_bytes(), contents)
+
     def test_download_over_tcp_where_udp_is_blocked(self):
         server = self.start_server()
         contents = make_file(server.files / "report.pdf", 500_000)

@@ -94,12 +94,15 @@ class Program:
 class Server(Program):
     """A chat-server on a port of its own, with a data folder and a files folder."""
 
-    def __init__(self, folder, address="127.0.0.1:0", files=None, name="Test Server"):
+    def __init__(self, folder, address="127.0.0.1:0", files=None, name="Test Server", config=""):
         folder = Path(folder)
         self.files = Path(files) if files else folder / "ServerFiles"
         self.files.mkdir(parents=True, exist_ok=True)
         arguments = [PROGRAMS / "chat-server", "--listen", address]
         arguments += ["--data", folder / "data", "--files", self.files, "--name", name]
+        if config:
+            (folder / "server.toml").write_text(config)
+            arguments += ["--config", folder / "server.toml"]
         super().__init__("chat-server", arguments, folder)
         self.link = self._first_line()
         self.port = int(self.link.split("/")[2].rsplit(":", 1)[1])

@@ -243,6 +243,16 @@ class ChatWindow(Program):
         self.open_transfers()
         self.press(f"Cancel {path}")
 
+    def pause_transfer(self, path):
+        """Lets a transfer rest."""
+        self.open_transfers()
+        self.press(f"Pause {path}")
+
+    def resume_transfer(self, path):
+        """Lets a transfer that rests go on."""
+        self.open_transfers()
+        self.press(f"Resume {path}")
+
     def download_again(self, path):
         """Asks once more for a file whose transfer ended without it."""
         self.open_transfers()
