@@ -26,6 +26,8 @@ const FRUITLESS_MAX: u32 = 4;
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// How often what the server has may turn out to be wrong.
 const REPAIRS_MAX: u32 = 3;
+/// How often the server may turn out to lack something after all, or to have been started anew.
+const SHORTFALLS_MAX: u32 = 50;
 
 /// How an attempt ended.
 pub(super) enum Outcome {
@@ -103,7 +105,8 @@ impl<'a> Attempt<'a> {
         // Beside the sending: the pages that one of the two reads the other finds in memory.
         let root = self.start_hashing();
         let (mut root, mut known_root) = (Some(root), None);
-        let (mut resumed_from, mut repairs, mut fruitless) = (None, 0, 0);
+        let (mut resumed_from, mut fruitless) = (None, 0);
+        let (mut repairs, mut shortfalls) = (0, 0);
         loop {
             let ticket = match self.ask_for_leave().await? {
                 Leave::Ticket(ticket) => ticket,
@@ -134,13 +137,14 @@ impl<'a> Attempt<'a> {
                 Verdict::Stored { path } => {
                     return Ok(stored(path, root, resumed_from.unwrap_or(0)));
                 }
-                // What it lacks it says with the next leave. That it lacks something each time is as
-                // good as damaged.
-                Verdict::Incomplete => {}
-                Verdict::Differs => self.tell_pieces().await?,
+                // What it lacks it says with the next leave.
+                Verdict::Incomplete => shortfalls += 1,
+                Verdict::Differs => {
+                    repairs += 1;
+                    self.tell_pieces().await?;
+                }
             }
-            repairs += 1;
-            if repairs > REPAIRS_MAX {
+            if repairs > REPAIRS_MAX || shortfalls > SHORTFALLS_MAX {
                 return Err(UploadFailure::Integrity.into());
             }
             self.progress.send_modify(|progress| progress.verifying = false);

@@ -110,8 +110,8 @@ fn nobody_touches_the_upload_of_another() {
              1< logged in ann t1
          2> open
          2> login bob
-             1< joined bob
              2< logged in bob t2
+             1< joined bob
          1> put 1 a 5
              * upload 1: begin a of 5 bytes by ann
          upload 1 1 ready
@@ -137,6 +137,7 @@ fn what_comes_for_a_login_that_ended_is_let_go_of() {
          1> logout
              1< logged out
              * close 1
+             * forget 1
              * end login 1
              * upload 1: release
          upload 1 1 ready
