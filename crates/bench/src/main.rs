@@ -11,10 +11,12 @@ mod download;
 mod fan_out;
 mod first_frame;
 mod idle_sessions;
+mod link_emulator;
 mod machine;
 mod noise;
 mod program;
 mod report;
+mod tcp_peer;
 mod transfer;
 
 use anyhow::Result;
@@ -43,6 +45,12 @@ enum Measurement {
     FirstFrame(first_frame::Options),
     /// The transfer engine beside other programs: for docs/BENCHMARKS.md.
     Transfer(transfer::Options),
+    /// The kernel's TCP: what `transfer` compares with.
+    #[command(hide = true)]
+    Tcp {
+        #[command(subcommand)]
+        end: tcp_peer::End,
+    },
     /// Sealed datagrams without a protocol: what `transfer` compares with.
     #[command(hide = true)]
     Ceiling {
@@ -55,6 +63,7 @@ fn main() -> Result<()> {
     let mut report = Report::new(machine::description());
     match Arguments::parse().what {
         Measurement::Transfer(options) => return transfer::run(&options),
+        Measurement::Tcp { end } => return tcp_peer::run(&end),
         Measurement::Ceiling { end } => return ceiling::run(&end),
         Measurement::All => run_all(&mut report)?,
         Measurement::Download(options) => download::run(&options, &mut report)?,

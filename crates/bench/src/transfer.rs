@@ -2,13 +2,21 @@
 //!
 //! `bench transfer PART` measures one part and keeps it in `docs/benchmarks/PART.json`; `document` makes
 //! docs/BENCHMARKS.md of all of them. Start reading at [`contender`]: who is measured; then the parts,
-//! [`loopback`].
+//! [`loopback`], [`links`], [`fairness`], [`incidents`] and [`crowd`]; `goals` says what has to come out.
 
+mod chart;
 mod contender;
+mod crowd;
 mod document;
+mod fairness;
+mod flow;
 mod goals;
+mod incidents;
+mod links;
 mod loopback;
 mod nginx;
+mod path;
+mod plots;
 mod record;
 mod statistics;
 mod versions;
@@ -35,6 +43,9 @@ pub(crate) struct Options {
     /// Short and few: shows that the instrument works. Its figures are marked and not to be quoted.
     #[arg(long)]
     quick: bool,
+    /// Only scenarios whose name has this in it; the others keep what was measured before.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Where documents are.
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
@@ -45,16 +56,32 @@ pub(crate) struct Options {
 enum Part {
     /// 1 GiB over loopback.
     Loopback,
+    /// One download at a time over emulated links. Needs root.
+    Links,
+    /// Goodput against random loss. Needs root.
+    Loss,
+    /// Several flows on one emulated link. Needs root.
+    Fairness,
+    /// Thirty clients of one server over loopback, and somebody who chats.
+    Crowd,
+    /// Outage, MTU black hole and change of port in the middle of a transfer. Needs root.
+    Incidents,
 }
 
 impl Part {
     /// In the order of the document.
-    const ALL: &[Self] = &[Self::Loopback];
+    const ALL: &[Self] =
+        &[Self::Loopback, Self::Links, Self::Loss, Self::Fairness, Self::Incidents, Self::Crowd];
 
     /// Its heading.
     fn title(self) -> &'static str {
         match self {
             Self::Loopback => "Loopback",
+            Self::Links => "Links",
+            Self::Loss => "Random loss",
+            Self::Fairness => "Fairness",
+            Self::Incidents => "Incidents",
+            Self::Crowd => "A crowd",
         }
     }
 
@@ -62,6 +89,11 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Loopback => "loopback",
+            Self::Links => "links",
+            Self::Loss => "loss",
+            Self::Fairness => "fairness",
+            Self::Incidents => "incidents",
+            Self::Crowd => "crowd",
         }
     }
 }
@@ -74,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         parts => parts,
     };
     for part in parts {
-        measure(*part, options.quick, &folder)?;
+        measure(*part, options, &folder)?;
         write_document(&options.docs, &folder)?;
     }
     write_document(&options.docs, &folder)
@@ -84,6 +116,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn write_document(docs: &Path, folder: &Path) -> Result<()> {
     let records = records(folder)?;
     fs::write(docs.join("BENCHMARKS.md"), document::render(&records))?;
+    for (name, chart) in plots::all(&records) {
+        fs::write(folder.join(name), chart.svg())?;
+    }
     let readme = docs.join("../README.md");
     if let Ok(text) = fs::read_to_string(&readme) {
         fs::write(readme, document::quote_in(&text, &records))?;
@@ -97,19 +132,53 @@ fn records(folder: &Path) -> Result<Vec<(Part, Record)>> {
     Part::ALL.iter().filter_map(|part| read(part).transpose()).collect()
 }
 
-fn measure(part: Part, quick: bool, records: &Path) -> Result<()> {
+fn measure(part: Part, options: &Options, folder: &Path) -> Result<()> {
     let begun = Instant::now();
+    let scope = Scope { quick: options.quick, only: options.only.as_deref() };
     let mut record = Record {
         machine: machine::description(),
         date: versions::today()?,
-        quick,
+        quick: scope.quick,
         minutes: 0.0,
         versions: versions::all()?,
         samples: Vec::new(),
+        series: Vec::new(),
     };
-    match part {
-        Part::Loopback => loopback::run(&loopback::Plan::new(quick), &mut record)?,
+    if let (Some(_), Some(before)) = (scope.only, Record::read(folder, part.name())?) {
+        record.keep(before, &scope);
     }
-    record.minutes = begun.elapsed().as_secs_f64() / 60.0;
-    record.write(records, part.name())
+    match part {
+        Part::Loopback => loopback::run(&scope, &mut record)?,
+        Part::Links => links::run(&scope, &mut record)?,
+        Part::Loss => links::sweep(&scope, &mut record)?,
+        Part::Fairness => fairness::run(&scope, &mut record)?,
+        Part::Crowd => crowd::run(&scope, &mut record)?,
+        Part::Incidents => incidents::run(&scope, &mut record)?,
+    }
+    record.minutes += begun.elapsed().as_secs_f64() / 60.0;
+    record.write(folder, part.name())
+}
+
+/// How much of a part is measured.
+#[derive(Clone, Copy, Debug)]
+struct Scope<'a> {
+    quick: bool,
+    only: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    /// Whether a scenario is measured.
+    fn has(&self, scenario: &str) -> bool {
+        self.only.is_none_or(|text| scenario.contains(text))
+    }
+
+    /// `full` rounds, or few.
+    fn rounds(&self, full: u64) -> std::ops::RangeInclusive<u64> {
+        1..=if self.quick { full.div_ceil(5) } else { full }
+    }
+
+    /// `full` seconds, or few.
+    fn seconds(&self, full: u64) -> u64 {
+        if self.quick { full.min(10) } else { full }
+    }
 }

@@ -13,11 +13,12 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::nginx;
+use crate::link_emulator::{LinkEmulator, SERVER_IP};
 use crate::noise;
 use crate::program::{self, Service};
 
 /// What the file is called.
-const FILE_NAME: &str = "payload";
+pub(super) const FILE_NAME: &str = "payload";
 
 /// What decides how fast a sender sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,9 @@ pub(crate) enum Contender {
     S2n { congestion: Congestion },
     /// nginx and curl.
     Nginx { tls: bool },
-    /// Sealed datagrams without a protocol.
+    /// The kernel's TCP, not encrypted; for links only.
+    Tcp { congestion: Congestion },
+    /// Sealed datagrams without a protocol; for loopback only.
     Ceiling { gso: bool },
 }
 
@@ -72,6 +75,7 @@ impl fmt::Display for Contender {
             Self::S2n { congestion } => write!(f, "s2n-quic {congestion}"),
             Self::Nginx { tls: true } => f.write_str("nginx + curl, HTTPS"),
             Self::Nginx { tls: false } => f.write_str("nginx + curl, HTTP"),
+            Self::Tcp { congestion } => write!(f, "TCP {congestion}"),
             Self::Ceiling { .. } => f.write_str("ceiling"),
         }
     }
@@ -103,15 +107,38 @@ pub(crate) struct Serving<'a> {
 }
 
 impl<'a> Serving<'a> {
-    /// Starts it on a free port of this machine; `folder` is for what it leaves behind.
+    /// Starts it on this machine; `folder` is for what it leaves behind.
     pub(crate) fn start(
         contender: Contender,
         payload: &'a Payload,
         folder: PathBuf,
     ) -> Result<Self> {
+        Self::start_in(contender, payload, folder, None)
+    }
+
+    /// Starts it at the server's end of a link.
+    pub(crate) fn start_behind(
+        link: &LinkEmulator,
+        contender: Contender,
+        payload: &'a Payload,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        Self::start_in(contender, payload, folder, Some(link))
+    }
+
+    fn start_in(
+        contender: Contender,
+        payload: &'a Payload,
+        folder: PathBuf,
+        link: Option<&LinkEmulator>,
+    ) -> Result<Self> {
         fs::create_dir_all(&folder)?;
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let service = Service::start(&mut server(contender, payload, &folder, listen)?)?;
+        let ip = link.map_or(Ipv4Addr::LOCALHOST, |_| SERVER_IP);
+        let mut command = server(contender, payload, &folder, SocketAddr::from((ip, 0)))?;
+        if let Some(link) = link {
+            command = link.at_server(&command);
+        }
+        let service = Service::start(&mut command)?;
         if let Contender::Nginx { .. } = contender {
             nginx::wait(&service.first_line)?;
         }
@@ -123,13 +150,16 @@ impl<'a> Serving<'a> {
         self.service.cpu_seconds()
     }
 
-    /// A client that fetches the whole file.
-    pub(crate) fn client(&self, out: &Path) -> Result<Command> {
+    /// A client that fetches the whole file; each at the same time needs a name of its own.
+    pub(crate) fn client(&self, name: &str, out: &Path) -> Result<Command> {
         let (address, bytes) = (&self.service.first_line, self.payload.bytes.to_string());
         let mut command = match self.contender {
-            Contender::SimpleChat { .. } => return simple_chat_client(address, &self.folder, out),
+            Contender::SimpleChat { .. } => {
+                return simple_chat_client(address, name, &self.folder, out);
+            }
             Contender::Nginx { tls } => return Ok(nginx::client(address, tls, FILE_NAME, out)),
-            Contender::Ceiling { .. } => ceiling(),
+            Contender::Ceiling { .. } => own("ceiling"),
+            Contender::Tcp { .. } => own("tcp"),
             Contender::Quinn { .. } | Contender::S2n { .. } => peer(self.contender, &self.folder)?,
         };
         command.args(["fetch", address, "--bytes", &bytes, "--out"]).arg(out);
@@ -173,8 +203,14 @@ fn server(
             simple_chat_server(congestion, gso, payload, folder, listen)
         }
         Contender::Nginx { tls } => nginx::server(payload, folder, tls),
+        Contender::Tcp { congestion } => {
+            let mut command = own("tcp");
+            command.arg("serve").arg(&payload.path).args(["--congestion", congestion.key()]);
+            command.arg("--listen").arg(listen.to_string());
+            Ok(command)
+        }
         Contender::Ceiling { gso } => {
-            let mut command = ceiling();
+            let mut command = own("ceiling");
             command.arg("serve").arg(&payload.path).args((!gso).then_some("--no-gso"));
             Ok(command)
         }
@@ -204,20 +240,26 @@ fn simple_chat_server(
     Ok(command)
 }
 
-fn simple_chat_client(link: &str, folder: &Path, out: &Path) -> Result<Command> {
+pub(super) fn simple_chat_client(
+    link: &str,
+    name: &str,
+    folder: &Path,
+    out: &Path,
+) -> Result<Command> {
     let mut command = Command::new(program::path("simple-chat-cli")?);
     command
-        .args(["--server", link, "--name", "bench", "--json", "get", FILE_NAME])
+        .args(["--server", link, "--name", name, "--json", "get", FILE_NAME])
         .args(["--transport", "udp", "-o"])
         .arg(out)
-        .env("XDG_CONFIG_HOME", folder.join("config"))
-        .env("XDG_STATE_HOME", folder.join("state"));
+        .env("XDG_CONFIG_HOME", folder.join(name).join("config"))
+        .env("XDG_STATE_HOME", folder.join(name).join("state"));
     Ok(command)
 }
 
-fn ceiling() -> Command {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("ceiling");
+/// A contender that is part of this program.
+fn own(subcommand: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "bench".into()));
+    command.arg(subcommand);
     command
 }
 

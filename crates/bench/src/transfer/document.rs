@@ -3,8 +3,13 @@
 use std::fmt::Write;
 
 use super::Part;
+use super::crowd::{SCENARIO, SERVER};
+use super::fairness::CONTESTS;
 use super::goals::{self, Bound, Goal};
+use super::incidents::Incident;
+use super::links::{self, LOSSES, PATHS, TCP_CUBIC, lossy};
 use super::loopback::{CEILING, WITH_GSO, WITHOUT_GSO};
+use super::plots::{self, LOSS_PLOT};
 use super::record::{Metric, Record};
 use super::statistics::Summary;
 
@@ -24,6 +29,32 @@ is busy for all; one round before the counted ones warms the caches. AES-128-GCM
 datagrams (s2n-quic 1472). Simple Chat is `chat-server` and `simple-chat-cli`, its time runs from the request to the
 file under its final name, checked against its BLAKE3 hash; nobody else checks anything. *CPU* is the processor time
 of both ends. The *ceiling* is sealed datagrams from file to file with no protocol around them.
+";
+
+const LINKS: &str = "\
+One download at a time between two network namespaces whose packets go through an emulated link: a queue of one
+bandwidth-delay product unless said otherwise, random loss both ways. Mbit/s of file bytes from the beginning of the
+transfer, its handshake included; every seed is a run with other losses, the same ones for everybody. 0 is a transfer
+that failed. TCP is the kernel's, not encrypted.
+";
+
+const LOSS: &str = "\
+Mbit/s of file bytes through 100 Mbit/s and 40 ms, with more and more packets lost at random, both ways.
+";
+
+const FAIRNESS: &str = "\
+Several flows at once through one link of 100 Mbit/s and 40 ms without random loss, for a minute from when the last
+one has begun. *Share* is what the first got of everything, *keeps* what TCP CUBIC got over an equal share.
+";
+
+const INCIDENTS: &str = "\
+Something happens to a path of 100 Mbit/s and 40 ms in the middle of a transfer. Seconds from when packets pass again
+until half of the rate before has arrived for a tenth of a second, that tenth included; 15 is *not within 15 s*.
+";
+
+const CROWD: &str = "\
+Thirty `simple-chat-cli` fetch one file from one `chat-server` over loopback, all on this machine; the file is not in
+memory when they begin. Somebody writes a message every 50 ms meanwhile.
 ";
 
 /// The whole document; parts that were never measured are left out.
@@ -47,12 +78,22 @@ pub(super) fn render(records: &[(Part, Record)]) -> String {
 fn goals_of(part: Part, record: &Record) -> Vec<Goal> {
     match part {
         Part::Loopback => goals::loopback(record),
+        Part::Links => goals::links(record),
+        Part::Loss => Vec::new(),
+        Part::Fairness => goals::fairness(record),
+        Part::Incidents => goals::incidents(record),
+        Part::Crowd => goals::crowd(record),
     }
 }
 
 fn body(part: Part, record: &Record) -> String {
     match part {
         Part::Loopback => loopback(record),
+        Part::Links => links(record),
+        Part::Loss => loss(record),
+        Part::Fairness => fairness(record),
+        Part::Incidents => incidents(record),
+        Part::Crowd => crowd(record),
     }
 }
 
@@ -131,6 +172,9 @@ fn quotation(records: &[(Part, Record)]) -> String {
     for (part, record) in records {
         match part {
             Part::Loopback => text += &loopback_quotation(record),
+            Part::Links => text += &links_quotation(record),
+            Part::Fairness | Part::Incidents | Part::Crowd => {}
+            Part::Loss => text += "\n![Goodput against random loss](docs/benchmarks/loss.svg)\n",
         }
     }
     text
@@ -147,6 +191,123 @@ fn loopback_quotation(record: &Record) -> String {
         let speed = median(Metric::GigabytesPerSecond);
         let cost = median(Metric::CpuSecondsPerGigabyte);
         let _ = writeln!(text, "| {contender} | {speed} | {cost} |");
+    }
+    text
+}
+
+fn links(record: &Record) -> String {
+    let mut text = LINKS.to_owned() + "\n";
+    for path in PATHS {
+        let _ = writeln!(text, "- {path}");
+    }
+    text += "\n";
+    let columns: Vec<(String, String)> =
+        PATHS.iter().map(|path| (path.name.to_owned(), path.to_string())).collect();
+    text += &matrix(record, &columns, Metric::MegabitsPerSecond);
+    text += "\nFile bytes put on the link for each that arrived:\n\n";
+    text += &matrix(record, &columns, Metric::SentOverReceived);
+    let late = PATHS.iter().flat_map(|path| {
+        let scenario = path.to_string();
+        let late = |it: &&str| record.summary(&scenario, it, Metric::LinkLateMilliseconds);
+        record.contenders(&scenario).iter().filter_map(late).map(|it| it.max).reduce(f64::max)
+    });
+    let latest = late.reduce(f64::max).unwrap_or(0.0);
+    let _ = writeln!(text, "\nThe emulator was never later with a packet than {latest:.1} ms.");
+    text
+}
+
+fn loss(record: &Record) -> String {
+    let columns: Vec<(String, String)> =
+        LOSSES.iter().map(|loss| (format!("{loss} %"), lossy(*loss).to_string())).collect();
+    let table = matrix(record, &columns, Metric::MegabitsPerSecond);
+    format!("{LOSS}\n![Goodput against random loss](benchmarks/{LOSS_PLOT})\n\n{table}")
+}
+
+fn fairness(record: &Record) -> String {
+    let mut text = FAIRNESS.to_owned();
+    for (name, chart) in plots::of_flows(record) {
+        let _ = write!(text, "\n![{}](benchmarks/{name})\n", chart.title);
+    }
+    text += "\n| who, against whom, over what | share | TCP CUBIC keeps | Jain | all, Mbit/s |\n";
+    text += "|---|---|---|---|---|\n";
+    for contest in CONTESTS {
+        let scenario = contest.scenario();
+        let own = |metric, digits| {
+            figure(record.summary(&scenario, &contest.challenger.to_string(), metric), digits)
+        };
+        let kept = record.summary(&scenario, &TCP_CUBIC.to_string(), Metric::OfFairShare);
+        let _ = writeln!(
+            text,
+            "| {scenario} | {} | {} | {} | {} |",
+            own(Metric::Share, 2),
+            figure(kept, 2),
+            own(Metric::Jain, 3),
+            own(Metric::MegabitsPerSecond, 1),
+        );
+    }
+    text
+}
+
+fn incidents(record: &Record) -> String {
+    let mut text = INCIDENTS.to_owned();
+    let columns = Incident::ALL.map(|it| (it.scenario().to_owned(), it.scenario().to_owned()));
+    text += "\n";
+    text += &matrix(record, &columns, Metric::RecoverySeconds);
+    text
+}
+
+fn crowd(record: &Record) -> String {
+    let mut text = CROWD.to_owned() + "\n| | |\n|---|---|\n";
+    for (what, metric, digits) in [
+        ("Jain's index of what the clients get", Metric::Jain, 3),
+        ("all together, Mbit/s", Metric::MegabitsPerSecond, 0),
+        ("the server's memory at its largest, MB", Metric::Megabytes, 0),
+        ("bytes read from the disk over the file's size", Metric::DiskReadsOverSize, 2),
+        ("99 of 100 chat messages accepted within, ms", Metric::ChatP99Milliseconds, 1),
+    ] {
+        let _ = writeln!(
+            text,
+            "| {what} | {} |",
+            figure(record.summary(SCENARIO, SERVER, metric), digits)
+        );
+    }
+    text
+}
+
+/// A row for each contender, a column for each (heading, scenario).
+fn matrix(record: &Record, columns: &[(String, String)], metric: Metric) -> String {
+    let headings: Vec<&str> = columns.iter().map(|(heading, _)| heading.as_str()).collect();
+    let mut text =
+        format!("| | {} |\n|---|{}\n", headings.join(" | "), "---|".repeat(columns.len()));
+    let digits = if metric == Metric::MegabitsPerSecond { 1 } else { 2 };
+    for contender in columns.first().map(|it| record.contenders(&it.1)).unwrap_or_default() {
+        let figures: Vec<String> = columns
+            .iter()
+            .map(|(_, scenario)| figure(record.summary(scenario, contender, metric), digits))
+            .collect();
+        let _ = writeln!(text, "| {contender} | {} |", figures.join(" | "));
+    }
+    text
+}
+
+fn links_quotation(record: &Record) -> String {
+    let mut text = "\n| Mbit/s through a lossy link |".to_owned();
+    let shown = [links::B, links::C, links::D];
+    for path in shown {
+        let _ = write!(text, " {path} |");
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(shown.len()));
+    for contender in record.contenders(&links::B.to_string()) {
+        let _ = write!(text, "| {contender} |");
+        for path in shown {
+            let summary = record.summary(&path.to_string(), contender, Metric::MegabitsPerSecond);
+            let _ = write!(
+                text,
+                " {} |",
+                summary.map_or_else(|| "–".into(), |it| format!("{:.1}", it.median))
+            );
+        }
+        text += "\n";
     }
     text
 }

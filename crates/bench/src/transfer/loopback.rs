@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::Scope;
 use super::contender::{Congestion, Contender, Payload, Serving};
 use super::record::{Metric, Record};
 use crate::program;
@@ -36,26 +37,16 @@ const CONTENDERS: &[(&str, Contender)] = &[
     (WITHOUT_GSO, Contender::Quinn { congestion: Congestion::Bbr, gso: false }),
 ];
 
-/// How much, how often.
-pub(super) struct Plan {
-    pub(super) bytes: u64,
-    pub(super) rounds: u64,
-}
+/// How large the file is, and how large for a look.
+const BYTES: [u64; 2] = [1 << 30, 256 << 20];
+const ROUNDS: u64 = 5;
 
-impl Plan {
-    pub(super) fn new(quick: bool) -> Self {
-        if quick {
-            Self { bytes: 256 << 20, rounds: 2 }
-        } else {
-            Self { bytes: 1 << 30, rounds: 5 }
-        }
-    }
-}
-
-pub(super) fn run(plan: &Plan, record: &mut Record) -> Result<()> {
+pub(super) fn run(scope: &Scope<'_>, record: &mut Record) -> Result<()> {
     let folder = program::memory_folder()?;
-    let payload = Payload::create(folder.path(), plan.bytes)?;
-    let servers = CONTENDERS
+    let [full, quick] = BYTES;
+    let payload = Payload::create(folder.path(), if scope.quick { quick } else { full })?;
+    let contenders: Vec<_> = CONTENDERS.iter().filter(|(name, _)| scope.has(name)).collect();
+    let servers = contenders
         .iter()
         .zip(0..)
         .map(|((_, contender), index)| {
@@ -65,8 +56,8 @@ pub(super) fn run(plan: &Plan, record: &mut Record) -> Result<()> {
         })
         .collect::<Result<Vec<_>>>()?;
     // Round 0 is not counted: servers hash the file, caches fill.
-    for round in 0..=plan.rounds {
-        for ((scenario, contender), serving) in CONTENDERS.iter().zip(&servers) {
+    for round in 0..=*scope.rounds(ROUNDS).end() {
+        for ((scenario, contender), serving) in contenders.iter().zip(&servers) {
             let fetched = fetch(serving, folder.path())
                 .with_context(|| format!("{scenario}: {contender}"))?;
             if round > 0 {
@@ -91,7 +82,7 @@ struct Fetched {
 fn fetch(serving: &Serving<'_>, folder: &Path) -> Result<Fetched> {
     let out = folder.join("fetched");
     let before = serving.cpu_seconds()?;
-    let client = program::run(&mut serving.client(&out)?)?;
+    let client = program::run(&mut serving.client("bench", &out)?)?;
     let outcome = serving.outcome(&client.stdout)?;
     let cpu_seconds = client.cpu_seconds + serving.cpu_seconds()? - before;
     fs::remove_file(&out)?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
 use super::statistics::Summary;
 
 /// What a sample's value is.
@@ -18,6 +19,37 @@ pub(crate) enum Metric {
     GigabytesPerSecond,
     /// Processor time of both ends for 10⁹ file bytes.
     CpuSecondsPerGigabyte,
+    /// File bytes, 10⁶ bits a second.
+    MegabitsPerSecond,
+    /// File bytes put on the link for each that arrived.
+    SentOverReceived,
+    /// The latest that the link emulator was with a packet: much means that the machine was too busy.
+    LinkLateMilliseconds,
+    /// The part of what all flows got together.
+    Share,
+    /// What a flow got over an equal share.
+    OfFairShare,
+    /// Jain's index of fairness.
+    Jain,
+    /// Until goodput was back.
+    RecoverySeconds,
+    /// Bytes read from the disk for each of the file.
+    DiskReadsOverSize,
+    /// Resident memory of the server.
+    Megabytes,
+    /// Until 99 of 100 chat messages were accepted.
+    ChatP99Milliseconds,
+}
+
+/// How fast a flow was over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Series {
+    /// Under which conditions.
+    pub(crate) scenario: String,
+    /// Which flow.
+    pub(crate) flow: String,
+    /// Mbit/s of file bytes in each second.
+    pub(crate) megabits: Vec<f64>,
 }
 
 /// One measurement.
@@ -46,6 +78,9 @@ pub(crate) struct Record {
     /// Program → version.
     pub(crate) versions: BTreeMap<String, String>,
     pub(crate) samples: Vec<Sample>,
+    /// Only of what is drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) series: Vec<Series>,
 }
 
 impl Record {
@@ -55,6 +90,17 @@ impl Record {
         eprintln!("{scenario}: {contender} ({round}): {value:.3} {metric:?}");
         let (scenario, contender) = (scenario.to_owned(), contender.to_owned());
         self.samples.push(Sample { scenario, contender, metric, round, value });
+    }
+
+    /// Takes over what is outside of `scope` from what was measured before.
+    pub(super) fn keep(&mut self, before: Self, scope: &Scope<'_>) {
+        let Self { samples, series, minutes, quick, .. } = before;
+        self.minutes = minutes;
+        self.quick |= quick;
+        self.samples = samples;
+        self.samples.retain(|it| !scope.has(&it.scenario));
+        self.series = series;
+        self.series.retain(|it| !scope.has(&it.scenario));
     }
 
     /// All measurements of one thing together.
@@ -117,6 +163,7 @@ pub(crate) mod tests {
             minutes: 1.0,
             versions: BTreeMap::from([("quinn".into(), "0.11".into())]),
             samples: Vec::new(),
+            series: Vec::new(),
         };
         for (scenario, contender, metric, values) in samples {
             for (round, value) in (1..).zip(*values) {
@@ -138,6 +185,16 @@ pub(crate) mod tests {
         assert_eq!(record.summary("a", "x", GigabytesPerSecond).unwrap().max, 3.0);
         assert_eq!(record.contenders("a"), ["x", "y"]);
         assert_eq!(record.summary("b", "y", GigabytesPerSecond), None);
+    }
+
+    #[test]
+    fn what_is_not_measured_again_is_kept() {
+        let before =
+            record(&[("a", "x", Metric::Share, &[0.1]), ("b", "x", Metric::Share, &[0.2])]);
+        let mut again = record(&[]);
+        again.keep(before, &Scope { quick: false, only: Some("a") });
+        assert_eq!(again.summary("a", "x", Metric::Share), None);
+        assert_eq!(again.summary("b", "x", Metric::Share).unwrap().median, 0.2);
     }
 
     #[test]

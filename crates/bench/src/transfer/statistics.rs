@@ -30,6 +30,22 @@ fn middle(sorted: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
+/// Jain's index of fairness (R. Jain et al., DEC-TR-301): 1 where all get the same, 1/n where one gets
+/// everything. `None` where nobody got anything.
+pub(crate) fn jain(shares: &[f64]) -> Option<f64> {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    (squares > 0.0).then(|| sum * sum / (shares.len() as f64 * squares))
+}
+
+/// What `share` of the sorted values lie at or below (nearest rank).
+pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (share * sorted.len() as f64).ceil().max(1.0);
+    sorted.into_iter().zip(1_u32..).find(|(_, at)| f64::from(*at) >= rank).map(|(value, _)| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +71,22 @@ mod tests {
         let summary = Summary::of([4.0, 1.0, 1.0]).unwrap();
         assert_eq!((summary.min, summary.max, summary.mean, summary.count), (1.0, 4.0, 2.0, 3));
         assert_eq!(Summary::of([]), None);
+    }
+
+    #[test]
+    fn jain_tells_equal_from_one_sided() {
+        assert_eq!(jain(&[5.0, 5.0, 5.0]), Some(1.0));
+        assert_eq!(jain(&[7.0, 0.0]), Some(0.5));
+        assert_eq!(jain(&[0.0, 0.0]), None);
+        assert_eq!(jain(&[]), None);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(percentile(&hundred, 0.99), Some(99.0));
+        assert_eq!(percentile(&hundred, 0.0), Some(1.0));
+        assert_eq!(percentile(&[2.0, 1.0], 1.0), Some(2.0));
+        assert_eq!(percentile(&[], 0.5), None);
     }
 }
