@@ -37,6 +37,7 @@ lint: packages ## formatting, clippy, and what is in packaging/
 
 format: ## format the Rust code
 	cargo fmt --all
+	cargo fmt --all --manifest-path crates/bench/peers/Cargo.toml
 
 packages:
 	@scripts/install-packages.sh

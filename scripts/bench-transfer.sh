@@ -7,5 +7,8 @@ cd "$(dirname "$0")/.."
 
 scripts/install-packages.sh packaging/debian-packages-bench.txt
 cargo build --release -p chat-server -p chat-client -p bench
-CARGO_TARGET_DIR=$PWD/target/peers cargo build --release --locked --manifest-path crates/bench/peers/Cargo.toml
+export CARGO_TARGET_DIR=$PWD/target/peers
+cargo clippy --release --locked --manifest-path crates/bench/peers/Cargo.toml -- --deny warnings
+cargo build --release --locked --manifest-path crates/bench/peers/Cargo.toml
+unset CARGO_TARGET_DIR
 exec target/release/bench transfer "$@"

@@ -202,10 +202,7 @@ impl Target {
     fn tell(&self, event: &str) -> io::Result<()> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let bytes = self.bytes;
-        writeln!(
-            io::stdout(),
-            r#"{{"event":"{event}","bytes":{bytes},"seconds":{seconds:.6}}}"#
-        )
+        writeln!(io::stdout(), r#"{{"event":"{event}","bytes":{bytes},"seconds":{seconds:.6}}}"#)
     }
 }
 

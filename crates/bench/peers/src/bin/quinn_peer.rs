@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use clap::Parser;
-use peers::{Arguments, Congestion, End, Identity, REQUEST_BYTES_MAX, Source, Target, WINDOW_BYTES};
+use peers::{
+    Arguments, Congestion, End, Identity, REQUEST_BYTES_MAX, Source, Target, WINDOW_BYTES,
+};
+use quinn::congestion::{BbrConfig, CubicConfig};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
-use quinn::congestion::{BbrConfig, CubicConfig};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
 use rustls::version::TLS13;
