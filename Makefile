@@ -3,7 +3,7 @@
 # What they do lives in scripts/, a file each; this file only says what needs what.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-rust test-window bench bench-transfer lint format packages
+.PHONY: help run tour test test-rust test-window bench bench-transfer lint lint-peers format packages
 
 help: ## say what there is to do
 	@echo "make TARGET, where TARGET is one of"
@@ -34,6 +34,10 @@ bench-transfer: packages ## compare transfers with other programs; PARTS="loopba
 
 lint: packages ## formatting, clippy, and what is in packaging/
 	@scripts/lint.sh
+
+lint-peers: packages ## clippy on the programs that bench-transfer compares with: minutes
+	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo clippy --release --locked \
+		--manifest-path crates/bench/peers/Cargo.toml -- --deny warnings
 
 format: ## format the Rust code
 	cargo fmt --all

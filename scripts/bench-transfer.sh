@@ -7,8 +7,5 @@ cd "$(dirname "$0")/.."
 
 scripts/install-packages.sh packaging/debian-packages-bench.txt
 cargo build --release -p chat-server -p chat-client -p bench
-export CARGO_TARGET_DIR=$PWD/target/peers
-cargo clippy --release --locked --manifest-path crates/bench/peers/Cargo.toml -- --deny warnings
-cargo build --release --locked --manifest-path crates/bench/peers/Cargo.toml
-unset CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$PWD/target/peers cargo build --release --locked --manifest-path crates/bench/peers/Cargo.toml
 exec target/release/bench transfer "$@"
