@@ -3,13 +3,16 @@
 //!
 //! The model's parts are in files of their own and know nothing of each other: `rounds.rs`,
 //! `bandwidth_filter.rs`, `min_rtt_filter.rs`, `full_bandwidth.rs`, `extra_acked.rs`,
-//! `delivery_signals.rs`, `short_term.rs`, `long_term.rs`; `loss_floor.rs` and `probe_outcome.rs` are
-//! ours and not the draft's. `mode.rs` lists the states. What happens in them: `startup.rs`,
-//! `probe_bw.rs`, `probe_rtt.rs`; on loss: `loss_response.rs`; what follows for the sender:
-//! `control.rs`. This file holds the order of an ACK's steps.
+//! `delivery_signals.rs`, `short_term.rs`, `long_term.rs`; `loss_floor.rs`, `probe_outcome.rs` and
+//! `queue_sign.rs` are ours and not the draft's. `mode.rs` lists the states. What happens in them:
+//! `startup.rs`, `probe_bw.rs`, `probe_rtt.rs`; on loss: `loss_response.rs`; what follows for the
+//! sender: `control.rs`. This file holds the order of an ACK's steps.
 //!
-//! Where we differ from the draft: loss at random may raise the threshold of 2 % (`loss_floor.rs`)
-//! and, where it was measured, does not lower the short-term bounds; a router's mark ends Startup and
+//! Where we differ from the draft: loss at random may raise the threshold of 2 % (`loss_floor.rs`),
+//! does not end Startup while that still brings more and, where it was measured, does not lower the
+//! short-term bounds; what is lost with the path itself, in an outage, is no congestion; where others
+//! fill the queue we keep less of it (`mode.rs`, `long_term.rs`, `probe_bw.rs`, `short_term.rs` say how
+//! much less and why); a router's mark ends Startup and
 //! probes like too much loss, and else lowers what may be in flight by 15 % (the draft leaves this
 //! open); recovery is what a round with loss is, as nothing is ever retransmitted under its old number.
 
@@ -28,6 +31,7 @@ use self::mode::Mode;
 use self::probe_bw::Cycle;
 use self::probe_outcome::ProbeOutcome;
 use self::probe_rtt::RttProbe;
+use self::queue_sign::QueueSign;
 use self::ratio::Ratio;
 use self::rounds::Rounds;
 use self::short_term::ShortTermBounds;
@@ -48,6 +52,7 @@ mod mode;
 mod probe_bw;
 mod probe_outcome;
 mod probe_rtt;
+mod queue_sign;
 mod ratio;
 mod rounds;
 mod short_term;
@@ -57,6 +62,9 @@ mod tests;
 
 /// Window to begin with, in packets (RFC 6928).
 const INITIAL_PACKETS: u64 = 10;
+
+/// Silence of so many round trips means that the path was gone: a full queue still delivers.
+const CUT_OFF_RTTS: u32 = 4;
 
 /// BBRv3 congestion control. Windows and bounds are in bytes, rates in bytes a second; `u64::MAX`
 /// is no bound.
@@ -76,6 +84,7 @@ pub struct Bbr {
     signals: DeliverySignals,
     short_term: ShortTermBounds,
     long_term: LongTermBound,
+    queue_sign: QueueSign,
     floor: LossFloor,
 
     /// Loss ended Startup.
@@ -87,6 +96,10 @@ pub struct Bbr {
     rtt_probe: RttProbe,
 
     is_in_recovery: bool,
+    /// A later ACK than this comes after a silence.
+    silent_after: Option<Instant>,
+    /// The path was gone for a while; what was lost with it is not settled yet.
+    was_cut_off: bool,
     /// The last window that neither loss nor `ProbeRTT` held down.
     good_window: u64,
     undo: Undo,
@@ -138,6 +151,7 @@ impl Bbr {
             signals: DeliverySignals::default(),
             short_term: ShortTermBounds::NONE,
             long_term: LongTermBound::none(),
+            queue_sign: QueueSign::default(),
             floor: LossFloor::default(),
             has_lost_in_startup: false,
             drain_began: 0,
@@ -145,6 +159,8 @@ impl Bbr {
             probe: ProbeOutcome::default(),
             rtt_probe: RttProbe::default(),
             is_in_recovery: false,
+            silent_after: None,
+            was_cut_off: false,
             good_window: 0,
             undo: Undo::nothing(),
             is_idle: false,
@@ -212,7 +228,8 @@ impl Bbr {
         self.rounds.update(ack.rate.prior_delivered, self.delivered);
         if self.rounds.just_began() {
             self.cycle.round_began();
-            if self.floor.round_ended() {
+            self.queue_sign.round_began();
+            if self.floor.round_ended(ack.next_number) {
                 self.probe_beyond_random_loss();
             }
             self.window_was_full = (false, self.window_was_full.0);
@@ -234,6 +251,7 @@ impl Bbr {
             self.is_in_recovery = false;
             self.restore_window();
         }
+        self.was_cut_off &= self.is_in_recovery;
     }
 
     fn restart_from_idle(&mut self, now: Instant) {
@@ -256,8 +274,7 @@ impl CongestionController for Bbr {
         self.is_idle = false;
         self.next_number = number + 1;
         self.window_was_full.0 |= in_flight + self.packet > self.window;
-        let bandwidth_delay = self.bandwidth_delay(self.bandwidth.maximum());
-        self.floor.sent(number, before, bandwidth_delay);
+        self.floor.sent(number, before);
     }
 
     fn on_nothing_to_send(&mut self) {
@@ -270,20 +287,27 @@ impl CongestionController for Bbr {
         if ack.largest_acked < self.path.number {
             return;
         }
+        self.silent_after = Some(now + ack.smoothed_rtt * CUT_OFF_RTTS);
         self.update_recovery(ack);
         self.update_model(now, ack);
         self.check_startup_done(ack);
         self.check_drain_done(now, ack);
         self.update_cycle(now, ack);
         self.min_rtt.update(now, ack.rtt);
+        self.queue_sign.update(ack.rtt);
         self.check_probe_rtt(now, ack);
         self.signals.advance(&ack.rate);
+        let path = self.bandwidth_delay(self.bandwidth.maximum());
+        let is_quiet = self.queue_sign.is_quiet(self.min_rtt.minimum());
+        self.floor.set_path(path, is_quiet);
         self.update_pacing_rate(ack);
         self.update_window(ack);
     }
 
     fn on_packet_lost(&mut self, now: Instant, lost: &LostPacket) {
-        if lost.number >= self.path.number {
+        self.was_cut_off |= self.silent_after.is_some_and(|at| now > at);
+        // What was lost with the path, or on another one, says nothing about how much this one bears.
+        if lost.number >= self.path.number && !self.was_cut_off {
             self.note_lost_packet(now, lost);
         }
     }
@@ -294,7 +318,7 @@ impl CongestionController for Bbr {
             self.save_window();
             self.is_in_recovery = true;
         }
-        if loss.is_persistent {
+        if loss.is_persistent || self.was_cut_off {
             self.window = (loss.in_flight + self.packet).max(self.window_min());
         }
     }

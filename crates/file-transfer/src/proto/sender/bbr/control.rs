@@ -66,7 +66,14 @@ impl Bbr {
                 self.long_term.with_headroom(self.packet).min(self.probe_rtt_window())
             }
         };
-        long_term.min(self.short_term.inflight)
+        long_term.min(self.short_term.inflight).min(self.measuring_cap())
+    }
+
+    /// While it is unknown whether loss is random, what is in flight stays where that can be measured.
+    fn measuring_cap(&self) -> u64 {
+        let is_unexplained = self.short_term.inflight != u64::MAX && !self.floor.is_settled();
+        let is_steady = matches!(self.mode, Mode::ProbeDown | Mode::ProbeCruise);
+        if is_unexplained && is_steady { self.floor.flight_max() } else { u64::MAX }
     }
 
     /// What may be in flight while the round trip is probed.

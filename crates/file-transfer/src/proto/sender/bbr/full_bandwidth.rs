@@ -41,6 +41,11 @@ impl FullBandwidth {
         self.is_full
     }
 
+    /// Whether the last round brought at least a quarter more than the ones before.
+    pub(super) fn is_growing(&self) -> bool {
+        self.rounds == 0
+    }
+
     /// Whether any attempt of the session has.
     pub(super) fn was_ever_full(&self) -> bool {
         self.was_ever_full

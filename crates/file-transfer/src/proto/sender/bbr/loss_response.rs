@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Bbr;
 use super::mode::Mode;
 use super::ratio::Ratio;
-use super::short_term::ShortTermBounds;
+use super::short_term::{ShortTermBounds, YIELD};
 use crate::proto::sender::congestion::{AckSample, LostPacket};
 
 /// A probe that loses too much lowers the bound by no more than CUBIC would.
@@ -83,14 +83,19 @@ impl Bbr {
         }
         let is_random = !self.floor.floor().is_zero()
             && !self.is_too_high(ack.rate.lost, ack.rate.prior_in_flight);
-        if !is_random {
-            self.short_term.reduce(self.bandwidth.maximum(), self.window, &self.signals);
+        if is_random {
+            return;
         }
+        // A queue that stands while we send no faster than the path takes is filled by others.
+        let is_queue_of_others =
+            self.mode == Mode::ProbeCruise && !self.queue_sign.is_quiet(self.min_rtt.minimum());
+        let kept = if is_queue_of_others { YIELD } else { Ratio::ONE };
+        self.short_term.reduce(self.bandwidth.maximum(), self.window, &self.signals, kept);
     }
 
     /// A router marked packets instead of dropping them.
     pub(super) fn respond_to_mark(&mut self, now: Instant) {
-        self.floor.give_up();
+        self.floor.rule_out();
         // A mark is never taken back.
         self.undo = Undo::nothing();
         if self.mode == Mode::Startup {
@@ -116,7 +121,7 @@ impl Bbr {
     pub(super) fn take_back_loss(&mut self) {
         self.restore_window();
         self.signals.forget_loss();
-        self.floor.discard_cycle();
+        self.floor.discard_sample();
         self.full_bandwidth.restart(0);
         self.short_term.raise_to(self.undo.short_term);
         self.long_term.raise_to(self.undo.inflight_long_term);

@@ -7,7 +7,11 @@ const STARTUP_PACING_GAIN: Ratio = Ratio::thousandths(2770);
 const DRAIN_PACING_GAIN: Ratio = Ratio::percent(50);
 const DOWN_PACING_GAIN: Ratio = Ratio::percent(90);
 const UP_PACING_GAIN: Ratio = Ratio::percent(125);
+/// Twice what fills the path, for acknowledgements that come late or in lumps.
 const WINDOW_GAIN: Ratio = Ratio::percent(200);
+/// Less where the bandwidth is known (the draft: the same): while others keep a queue filled, the window
+/// is what decides the shares, and lumps of acknowledgements are counted on top of it.
+const CRUISE_WINDOW_GAIN: Ratio = Ratio::percent(170);
 /// A little more, so that the window does not keep the flow from sending faster than before.
 const UP_WINDOW_GAIN: Ratio = Ratio::percent(225);
 const PROBE_RTT_WINDOW_GAIN: Ratio = Ratio::percent(50);
@@ -46,11 +50,8 @@ impl Mode {
         match self {
             Self::ProbeUp => UP_WINDOW_GAIN,
             Self::ProbeRtt => PROBE_RTT_WINDOW_GAIN,
-            Self::Startup
-            | Self::Drain
-            | Self::ProbeDown
-            | Self::ProbeCruise
-            | Self::ProbeRefill => WINDOW_GAIN,
+            Self::Startup | Self::Drain => WINDOW_GAIN,
+            Self::ProbeDown | Self::ProbeCruise | Self::ProbeRefill => CRUISE_WINDOW_GAIN,
         }
     }
 

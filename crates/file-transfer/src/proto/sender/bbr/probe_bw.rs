@@ -5,14 +5,19 @@ use std::time::{Duration, Instant};
 use super::Bbr;
 use super::long_term::LongTermBound;
 use super::mode::Mode;
+use super::ratio::Ratio;
 use crate::proto::sender::congestion::AckSample;
 use crate::proto::sender::split_mix::SplitMix;
 
-/// A probe is due after this and a random part of a second …
-const WAIT_MIN: Duration = Duration::from_secs(2);
+/// A probe is due after this (the draft: 2 s) and a random part of a second: a CUBIC flow that shares the
+/// queue gets longer to grow back …
+const WAIT_MIN: Duration = Duration::from_secs(3);
 const WAIT_SPREAD_US: u64 = 1_000_000;
-/// … or after as many rounds as Reno would need to grow by the window, but at most so many.
-const RENO_ROUNDS_MAX: u64 = 63;
+/// … or after as many rounds as Reno would need to grow by the window, but at most so many (the draft:
+/// 63, which at 40 ms is shorter than the wait).
+const RENO_ROUNDS_MAX: u64 = 100;
+/// Loss at random having been told from congestion, a probe may go this far before it counts again.
+const BEYOND_RANDOM_LOSS: Ratio = Ratio::percent(125);
 
 /// Which packets the ACKs that come in now are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +85,6 @@ impl Bbr {
         self.long_term.stop_growing();
         self.cycle.restart(now, &mut self.random);
         self.probe.end_sending(self.next_number);
-        self.floor.cycle_ended(self.next_number);
         self.rounds.restart(self.delivered);
         self.mode = Mode::ProbeDown;
     }
@@ -111,7 +115,12 @@ impl Bbr {
     /// Loss at random has been measured: a bound that it had imposed was no bound, and what the path
     /// bears is to be found out at once.
     pub(super) fn probe_beyond_random_loss(&mut self) {
-        self.long_term = LongTermBound::none();
+        if self.has_lost_in_startup {
+            self.long_term = LongTermBound::none();
+        } else {
+            let path = self.bandwidth_delay(self.bandwidth.maximum());
+            self.long_term.raise_to(BEYOND_RANDOM_LOSS.of(path));
+        }
         self.cycle.was_too_high = false;
         if std::mem::take(&mut self.has_lost_in_startup) && self.mode != Mode::ProbeRtt {
             self.return_to_startup();

@@ -16,10 +16,9 @@ impl Bbr {
         if self.mode != Mode::Startup {
             return;
         }
-        let loses_too_much = self.signals.round_just_ended()
-            && self.signals.lost_ranges() >= LOST_RANGES_MIN
-            && self.is_too_high(ack.rate.lost, ack.rate.prior_in_flight);
-        if loses_too_much {
+        let may_judge =
+            self.signals.round_just_ended() && self.signals.lost_ranges() >= LOST_RANGES_MIN;
+        if may_judge && self.startup_loses_too_much(ack) {
             self.undo.mode = Some(Mode::Startup);
             self.has_lost_in_startup = true;
             self.declare_startup_full();
@@ -27,6 +26,17 @@ impl Bbr {
         if self.full_bandwidth.was_ever_full() {
             self.mode = Mode::Drain;
             self.drain_began = self.rounds.count();
+        }
+    }
+
+    /// While faster sending still brings more, loss that may be random does not end Startup: it could
+    /// not be told from congestion before the path's bandwidth is known.
+    fn startup_loses_too_much(&self, ack: &AckSample) -> bool {
+        let (lost, in_flight) = (ack.rate.lost, ack.rate.prior_in_flight);
+        if self.full_bandwidth.is_growing() {
+            self.floor.is_beyond_randomness(lost, in_flight, self.packet)
+        } else {
+            self.is_too_high(lost, in_flight)
         }
     }
 

@@ -21,6 +21,10 @@ use crate::proto::sender::sent_packets::PacketContent;
 use crate::proto::sender::work_list::WorkList;
 use crate::range_set::RangeSet;
 
+use self::codel::CoDel;
+
+mod codel;
+
 /// Bytes of the datagrams, file bytes among them.
 const DATAGRAM: u64 = DATAGRAM_BYTES_BASE as u64;
 const PAYLOAD: u64 = DATAGRAM - 40;
@@ -40,6 +44,14 @@ pub(super) struct PathConfig {
     pub(super) loss: f64,
     /// Marks instead of waiting behind more bytes than this.
     pub(super) mark_above: Option<u64>,
+    /// Drops at the head of the queue as CoDel does (RFC 8289).
+    pub(super) codel: bool,
+    /// Times in which everything vanishes, in both directions.
+    pub(super) outages: Vec<Range<Duration>>,
+    /// From these times on every round trip is so much longer than without a queue.
+    pub(super) detours: Vec<(Duration, Duration)>,
+    /// ACKs travel together, at multiples of this.
+    pub(super) ack_lumps: Option<Duration>,
     /// Drops what exceeds the rate beyond a bucket of so many bytes, without any queue.
     pub(super) policer: Option<u64>,
     /// From these times on the rate is another one.
@@ -54,6 +66,10 @@ impl PathConfig {
             queue,
             loss: 0.0,
             mark_above: None,
+            codel: false,
+            outages: Vec::new(),
+            detours: Vec::new(),
+            ack_lumps: None,
             policer: None,
             rate_changes: Vec::new(),
             seed: 1,
@@ -112,6 +128,7 @@ pub(super) struct SharedPath {
     order: u64,
     busy_until: Duration,
     tokens: (f64, Duration),
+    codel: CoDel,
     flows: Vec<Flow>,
 }
 
@@ -126,6 +143,7 @@ impl SharedPath {
             order: 0,
             busy_until: Duration::ZERO,
             tokens: (config.policer.unwrap_or(0) as f64, Duration::ZERO),
+            codel: CoDel::default(),
             flows: Vec::new(),
         };
         for (index, flow) in flows.iter().enumerate() {
@@ -148,7 +166,7 @@ impl SharedPath {
     }
 
     /// File bytes a second that a flow got between two times.
-    pub(super) fn goodput(&self, flow: usize, seconds: Range<usize>) -> f64 {
+    fn goodput(&self, flow: usize, seconds: Range<usize>) -> f64 {
         let count = seconds.len() as f64;
         let bytes = self.flows[flow].seconds.iter().skip(seconds.start).take(seconds.len());
         bytes.sum::<u64>() as f64 / count
@@ -168,6 +186,11 @@ impl SharedPath {
     /// Packets of a flow that the queue dropped.
     pub(super) fn dropped(&self, flow: usize) -> u64 {
         self.flows[flow].dropped
+    }
+
+    /// Packets of a flow.
+    pub(super) fn sent(&self, flow: usize) -> u64 {
+        self.flows[flow].sent
     }
 
     /// Distinct file bytes of a flow that arrived, by second.
@@ -234,8 +257,11 @@ impl SharedPath {
         };
         let mut body = [0; DATAGRAM_BYTES_BASE];
         let length = header.encode(flow.received.numbers(), &mut body);
-        let at = self.now + flow.config.rtt / 2;
-        if !self.chance(self.config.loss) {
+        let mut at = self.now + flow.config.rtt / 2;
+        if let Some(lump) = self.config.ack_lumps {
+            at = lump * u32::try_from(at.as_nanos().div_ceil(lump.as_nanos())).expect("short");
+        }
+        if !self.is_out() && !self.chance(self.config.loss) {
             self.schedule(at, index, Event::Ack(body[..length].to_vec()));
         }
     }
@@ -302,8 +328,8 @@ impl SharedPath {
             let range = flow.work.take(PAYLOAD).expect("an endless file");
             let size = DATAGRAM_BYTES_BASE;
             let number = flow.flight.record(now, PacketContent::Data, range.clone(), size);
-            let delay = flow.config.rtt / 2;
-            let is_random_loss = self.chance(self.config.loss);
+            let delay = flow.config.rtt / 2 + self.detour();
+            let is_random_loss = self.is_out() || self.chance(self.config.loss);
             match self.bottleneck() {
                 None => self.flows[index].dropped += 1,
                 Some((departure, is_marked)) if !is_random_loss => {
@@ -323,8 +349,7 @@ impl SharedPath {
     /// When a datagram leaves the bottleneck, and whether it is marked; `None` if it is dropped.
     fn bottleneck(&mut self) -> Option<(Duration, bool)> {
         let now = self.now;
-        let change = self.config.rate_changes.iter().rev().find(|(at, _)| now >= *at);
-        let rate = change.map_or(self.config.rate, |(_, rate)| *rate) as f64;
+        let rate = latest(&self.config.rate_changes, now).unwrap_or(self.config.rate) as f64;
         let size = (DATAGRAM + BELOW) as f64;
         if let Some(bucket) = self.config.policer {
             let (tokens, at) = self.tokens;
@@ -338,14 +363,30 @@ impl SharedPath {
         if queued + size > self.config.queue as f64 {
             return None;
         }
+        if self.config.codel && self.codel.drops(now + wait, wait) {
+            return None;
+        }
         self.busy_until = now + wait + Duration::from_secs_f64(size / rate);
         let is_marked = self.config.mark_above.is_some_and(|most| queued > most as f64);
         Some((self.busy_until, is_marked))
     }
 
+    fn detour(&self) -> Duration {
+        latest(&self.config.detours, self.now).unwrap_or_default()
+    }
+
+    fn is_out(&self) -> bool {
+        self.config.outages.iter().any(|outage| outage.contains(&self.now))
+    }
+
     fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && f64::from(self.random.next_u32()) / 4_294_967_296.0 < probability
     }
+}
+
+/// The last of these values whose time has come.
+fn latest<T: Copy>(changes: &[(Duration, T)], now: Duration) -> Option<T> {
+    changes.iter().rev().find(|(at, _)| now >= *at).map(|(_, value)| *value)
 }
 
 impl Flow {
