@@ -11,9 +11,9 @@ use super::delivery_rate::RateSample;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CongestionChoice {
     /// BBRv3 (draft-ietf-ccwg-bbr): a model of the path instead of a reaction to loss.
+    #[default]
     Bbr,
     /// CUBIC (RFC 9438).
-    #[default]
     Cubic,
 }
 

@@ -25,8 +25,8 @@ fn duel(mbit: u64, rtt_ms: u64) -> Case {
 /// slowly, in round trips, the fewer of them a second has.
 #[test]
 fn a_queue_as_large_as_the_path_is_shared_with_cubic() {
-    check_beside_cubic(&duel(60, 40), 1..4, 0.35..0.60);
-    check_beside_cubic(&duel(20, 80), 1..4, 0.35..0.65);
+    check_beside_cubic(&duel(60, 40), 1..3, 0.35..0.60);
+    check_beside_cubic(&duel(20, 80), 1..3, 0.35..0.65);
     check_beside_cubic(&duel(50, 20), 1..3, 0.35..0.60);
 }
 
@@ -60,7 +60,7 @@ fn what_drops_early_does_not_starve_cubic() {
 #[test]
 fn many_of_it_do_not_starve_a_cubic_flow() {
     for count in [3, 10] {
-        let kept: Vec<f64> = (1..4)
+        let kept: Vec<f64> = (1..3)
             .map(|seed| {
                 let mut flows = vec![Bbr; count];
                 flows.push(Cubic);
@@ -76,7 +76,7 @@ fn many_of_it_do_not_starve_a_cubic_flow() {
 /// What a minute does not even out differs from seed to seed: the mean of several counts.
 #[test]
 fn flows_of_its_kind_share_a_path_fairly() {
-    for (mbit, rtt_ms, count, seeds) in [(50, 40, 2, 6), (20, 30, 2, 2), (50, 40, 10, 2)] {
+    for (mbit, rtt_ms, count, seeds) in [(50, 40, 2, 6), (20, 30, 2, 2), (50, 40, 10, 1)] {
         let indices: Vec<f64> = (1..=seeds)
             .map(|seed| {
                 let case = Case::new(mbit, rtt_ms, &vec![Bbr; count], 60).with_seed(seed);
@@ -93,7 +93,7 @@ fn flows_of_its_kind_share_a_path_fairly() {
 /// Over half a minute the two trade places, so that only the mean of several runs says much.
 #[test]
 fn a_newcomer_gets_its_share() {
-    let shares: Vec<f64> = (1..6)
+    let shares: Vec<f64> = (1..5)
         .map(|seed| {
             let case = Case::new(30, 40, &[Bbr, Bbr], 60).with_seed(seed);
             let mut flows = case.flow_configs();
