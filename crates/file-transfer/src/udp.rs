@@ -5,7 +5,8 @@
 //!
 //! * the sending end: `server` (all of it) → `front_door` (one thread for each listen address) →
 //!   `sender_thread` (one for each session), with `source_file` (the disk)
-//! * the receiving end: `client` (a whole transfer) → `receive_loop` (the flow) → `run_buffer`
+//! * the receiving end: `client` (a whole transfer) → `receive_loop` (the flow) → `run_buffer`, with
+//!   `receive_window` and `drop_counter` (what the kernel could not hold)
 //! * uploads: `send` (a client, on the sending end above) and `receiver_thread` (a node's session, on
 //!   the receiving end above); who may end either from outside is its `supervisor`
 //! * between the two: `mailboxes`, for a client whose address has changed
@@ -13,9 +14,11 @@
 
 mod client;
 mod datagram_io;
+mod drop_counter;
 mod front_door;
 pub(crate) mod mailboxes;
 mod receive_loop;
+mod receive_window;
 mod receiver_thread;
 mod run_buffer;
 mod send;

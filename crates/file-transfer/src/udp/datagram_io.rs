@@ -17,11 +17,14 @@ use std::time::Duration;
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::io::Errno;
 
+pub(crate) use self::arrivals::Arrivals;
+
 use self::plain_send::SocketMark;
 use super::wakeup::wait_writable;
 use crate::proto::ecn::Ecn;
 use crate::proto::limits::BATCH_SEGMENTS_MAX;
 
+mod arrivals;
 mod plain_send;
 
 /// Largest number of datagrams in one send.
@@ -180,27 +183,28 @@ impl DatagramIo {
     /// `buffer` should hold [`RECEIVE_BUFFER_BYTES`]. Errors that earlier sends caused (an ICMP
     /// "port unreachable", which anybody can forge) are dropped.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        let mut meta = [RecvMeta::default()];
+        let found = self.receive_into(&mut [IoSliceMut::new(buffer)], &mut meta)?;
+        let [meta] = &meta;
+        Ok((found > 0).then(|| Received::of(meta)))
+    }
+
+    /// One `recvmmsg`; gives how many of `buffers` were filled, 0 when nothing waits.
+    fn receive_into(
+        &mut self,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> io::Result<usize> {
         if let Some(error) = self.receive_fault.as_mut().and_then(|fault| fault()) {
             return Err(error.into());
         }
-        let mut meta = [RecvMeta::default()];
         loop {
-            let socket = UdpSockRef::from(&self.socket);
-            match self.state.recv(socket, &mut [IoSliceMut::new(buffer)], &mut meta) {
-                Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            match self.state.recv(UdpSockRef::from(&self.socket), buffers, metas) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) if is_about_a_send(&error) => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
-        let [meta] = meta;
-        Ok(Some(Received {
-            from: meta.addr,
-            to_ip: meta.dst_ip,
-            bytes: meta.len,
-            stride: meta.stride.max(1),
-            ecn: meta.ecn.map_or(Ecn::NotEct, |mark| Ecn::from_bits(mark as u8)),
-        }))
     }
 
     /// One `sendmsg`, repeated once when the send buffer was full.
@@ -236,6 +240,18 @@ impl DatagramIo {
         self.state
             .try_send(UdpSockRef::from(&self.socket), &transmit)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+impl Received {
+    fn of(meta: &RecvMeta) -> Self {
+        Self {
+            from: meta.addr,
+            to_ip: meta.dst_ip,
+            bytes: meta.len,
+            stride: meta.stride.max(1),
+            ecn: meta.ecn.map_or(Ecn::NotEct, |mark| Ecn::from_bits(mark as u8)),
+        }
     }
 }
 

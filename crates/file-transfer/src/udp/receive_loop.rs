@@ -1,15 +1,17 @@
 //! The receiver's thread after the handshake: datagrams in, file bytes to the sink, ACKs out.
 //!
-//! The hot path is one turn: up to [`RECEIVES_PER_TURN`] system calls, each of up to 64 KiB of joined
-//! datagrams that are opened where they lie and copied once, into the run that is written when it is
-//! large enough; then one ACK for all of them. Nothing is allocated in a turn.
+//! The hot path is one turn: what waits, at most [`TURN_BYTES`] of it, is received in runs of joined
+//! datagrams (or many single ones a system call), opened where it lies and copied once, into the run
+//! that is written when it is large enough; then one ACK for all of it. Nothing is allocated in a turn.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::{Link, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX};
-use super::datagram_io::RECEIVE_BUFFER_BYTES;
+use super::datagram_io::Arrivals;
+use super::drop_counter::DropCounter;
+use super::receive_window::ReceiveWindow;
 use super::run_buffer::RunBuffer;
 use super::socket::receive_window;
 use super::supervisor::Supervisor;
@@ -21,8 +23,9 @@ use crate::proto::receiver::{Receiver, ReceiverOutcome};
 use crate::range_set::RangeSet;
 use crate::sink::Sink;
 
-/// Receives in a row before what they brought is acknowledged.
-const RECEIVES_PER_TURN: usize = 4;
+/// Bytes received in a row before they are acknowledged. More would keep the sender waiting, less
+/// would cost an ACK for every few datagrams where the kernel does not join them.
+const TURN_BYTES: usize = 256 << 10;
 
 /// Silence after which the client looks whether it has moved to another network, and so on as often.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
@@ -84,7 +87,10 @@ pub(crate) struct ReceiveLoop<'a, S> {
     runs: RunBuffer,
     /// What came after the sink had failed.
     dropped: RangeSet,
-    buffer: Vec<u8>,
+    arrivals: Arrivals,
+    window: ReceiveWindow,
+    /// `None` where the kernel's drops cannot be read: the window then stays as it is.
+    drops: Option<DropCounter>,
     started: Instant,
     /// When the client last looked whether it has moved.
     looked_at: Instant,
@@ -101,17 +107,20 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         bounds: Bounds,
     ) -> Self {
         let started = Instant::now();
-        let window = receive_window(link.io.socket());
+        let window = ReceiveWindow::new(started, receive_window(link.io.socket()));
+        let drops = DropCounter::of(link.io.socket());
         Self {
             link,
-            receiver: Receiver::new(started, session, missing.clone(), window),
+            receiver: Receiver::new(started, session, missing.clone(), window.bytes()),
             asked: missing,
             progress,
             bounds,
             progressed: (started, 0),
             runs: RunBuffer::new(),
             dropped: RangeSet::new(),
-            buffer: vec![0; RECEIVE_BUFFER_BYTES],
+            arrivals: Arrivals::new(),
+            window,
+            drops,
             started,
             looked_at: started,
             reopened: false,
@@ -172,12 +181,13 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
                 return Ok(());
             }
             self.check_bounds(now)?;
+            self.adjust_window(now);
             self.transmit(now);
             let give_up = self.give_up_at(now);
             if now >= give_up {
                 return Err(ReceiveError::Silent);
             }
-            if self.receive_turn(sink)? == 0 {
+            if !self.receive_turn(sink)? {
                 if self.follow_network(now) {
                     continue;
                 }
@@ -203,34 +213,58 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         }
         self.reopened |= is_last_resort;
         match self.link.reopen() {
-            Ok(()) => self.receiver.readdressed(now),
+            Ok(()) => {
+                let socket = self.link.io.socket();
+                self.window = ReceiveWindow::new(now, receive_window(socket));
+                self.drops = DropCounter::of(socket);
+                self.receiver.set_window(now, self.window.bytes());
+                self.receiver.readdressed(now);
+            }
             Err(error) => tracing::debug!(%error, "no new socket: the old one stays"),
         }
         true
     }
 
-    /// One turn; gives how many receives brought something.
-    fn receive_turn(&mut self, sink: &mut impl Sink) -> Result<usize, ReceiveError> {
-        for turn in 0..RECEIVES_PER_TURN {
-            let received = self.link.io.receive(&mut self.buffer).map_err(ReceiveError::Socket)?;
-            let Some(received) = received else { return Ok(turn) };
+    /// One turn; says whether anything came.
+    fn receive_turn(&mut self, sink: &mut impl Sink) -> Result<bool, ReceiveError> {
+        let mut bytes = 0;
+        while bytes < TURN_BYTES {
+            let came =
+                self.link.io.receive_many(&mut self.arrivals).map_err(ReceiveError::Socket)?;
+            if !came {
+                break;
+            }
             let now = Instant::now();
             let (runs, dropped, mut stored) = (&mut self.runs, &mut self.dropped, Ok(()));
-            let arrived = self.buffer.get_mut(..received.bytes).unwrap_or_default();
-            for datagram in arrived.chunks_mut(received.stride) {
-                self.receiver.handle_datagram(now, received.ecn, datagram, |offset, chunk| {
-                    if stored.is_ok() {
-                        stored = runs.add(offset, chunk, sink);
-                    }
-                    if stored.is_err() {
-                        dropped.insert(offset..offset + chunk.len() as u64);
-                    }
-                });
+            for (received, arrived) in self.arrivals.each() {
+                // An empty datagram counts too, or a flood of them would never end a turn.
+                bytes += arrived.len().max(received.stride);
+                for datagram in arrived.chunks_mut(received.stride) {
+                    self.receiver.handle_datagram(now, received.ecn, datagram, |offset, chunk| {
+                        if stored.is_ok() {
+                            stored = runs.add(offset, chunk, sink);
+                        }
+                        if stored.is_err() {
+                            dropped.insert(offset..offset + chunk.len() as u64);
+                        }
+                    });
+                }
             }
             self.progress.store(self.receiver.file_bytes(), Ordering::Relaxed);
             stored.map_err(ReceiveError::Disk)?;
         }
-        Ok(RECEIVES_PER_TURN)
+        Ok(bytes > 0)
+    }
+
+    /// Tells the sender of a smaller window while the kernel has to drop what it sends.
+    fn adjust_window(&mut self, now: Instant) {
+        if self.window.is_due(now) {
+            let drops = self.drops.as_ref().and_then(DropCounter::read);
+            if self.window.look(now, drops) {
+                tracing::debug!(window = self.window.bytes(), ?drops, "another receive window");
+                self.receiver.set_window(now, self.window.bytes());
+            }
+        }
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -298,12 +332,13 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
     }
 
     fn hear_answer(&mut self) -> io::Result<()> {
-        let Some(received) = self.link.io.receive(&mut self.buffer)? else { return Ok(()) };
+        self.link.io.receive_many(&mut self.arrivals)?;
         let now = Instant::now();
-        let arrived = self.buffer.get_mut(..received.bytes).unwrap_or_default();
-        for datagram in arrived.chunks_mut(received.stride) {
-            // File bytes that come this late were not asked for, or were given up.
-            self.receiver.handle_datagram(now, received.ecn, datagram, |_, _| {});
+        for (received, arrived) in self.arrivals.each() {
+            for datagram in arrived.chunks_mut(received.stride) {
+                // File bytes that come this late were not asked for, or were given up.
+                self.receiver.handle_datagram(now, received.ecn, datagram, |_, _| {});
+            }
         }
         Ok(())
     }

@@ -6,6 +6,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use rustix::net::sockopt::{
+    set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_send_buffer_size,
+    set_socket_send_buffer_size_force,
+};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Bytes asked for as kernel buffer, each way. The usual default of 208 KiB holds 92 datagrams,
@@ -99,12 +103,14 @@ fn new_socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Asks for large buffers. Granting less is no error: the window follows what is read back.
+/// Asks for large buffers, beyond the system's limit where this process may. Granting less is no error:
+/// the window follows what is read back.
 fn grow_buffers(socket: &Socket) {
-    let grown = socket
-        .set_recv_buffer_size(SOCKET_BUFFER_BYTES)
-        .and(socket.set_send_buffer_size(SOCKET_BUFFER_BYTES));
-    if let Err(error) = grown {
+    let receive = set_socket_recv_buffer_size_force(socket, SOCKET_BUFFER_BYTES)
+        .or_else(|_| set_socket_recv_buffer_size(socket, SOCKET_BUFFER_BYTES));
+    let send = set_socket_send_buffer_size_force(socket, SOCKET_BUFFER_BYTES)
+        .or_else(|_| set_socket_send_buffer_size(socket, SOCKET_BUFFER_BYTES));
+    if let Err(error) = receive.and(send) {
         tracing::debug!(%error, "the kernel refuses larger UDP buffers");
     }
 }

@@ -87,14 +87,18 @@ fn a_batch_arrives_as_its_segments() {
 }
 
 #[test]
-fn who_wants_no_segmentation_sends_one_by_one() {
-    let (fault, attempts) = scripted(&[]);
+fn who_wants_no_segmentation_sends_plainly() {
+    let (fault, attempts) = judged(|attempt| Ok(attempt.datagrams));
     let (sender, mut receiver, to) = pair(Some(fault));
     let mut sender = sender.with_segmentation(false);
     let bytes = batch_bytes();
     assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
     assert_eq!(datagrams(&mut receiver).concat(), bytes);
-    assert_eq!(*attempts.lock().unwrap(), [1, 1, 1]);
+    let attempts = attempts.lock().unwrap();
+    assert_eq!(
+        attempts.iter().map(|one| (one.datagrams, one.segmented)).collect::<Vec<_>>(),
+        [(3, false)]
+    );
 }
 
 #[test]
@@ -276,4 +280,37 @@ fn a_refused_port_is_not_an_error_of_the_next_receive() {
     let mut io = DatagramIo::new(socket).unwrap();
     assert_eq!(io.send(&outgoing(b"anybody?", gone)), Sent::All);
     assert!(io.receive(&mut vec![0; RECEIVE_BUFFER_BYTES]).unwrap().is_none());
+}
+
+#[test]
+fn single_datagrams_come_many_at_a_time() {
+    let (fault, _) = scripted(&[(0, Errno::IO)]);
+    let (mut sender, mut receiver, to) = pair(Some(fault));
+    let bytes: Vec<u8> = (0..40_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+
+    let (mut arrivals, mut calls, mut arrived) = (Arrivals::new(), 0, Vec::new());
+    while receiver.receive_many(&mut arrivals).unwrap() {
+        calls += 1;
+        for (received, contents) in arrivals.each() {
+            assert_eq!(received.bytes, contents.len());
+            arrived.extend_from_slice(contents);
+        }
+    }
+    assert_eq!(arrived, bytes);
+    assert!(calls <= 5, "{calls} system calls for 40 datagrams");
+    assert_eq!(arrivals.each().count(), 0, "nothing of it comes twice");
+}
+
+#[test]
+fn joined_datagrams_come_as_they_were_cut() {
+    let (mut sender, mut receiver, to) = pair(None);
+    let (bytes, mut arrivals) = (batch_bytes(), Arrivals::new());
+    for _ in 0..3 {
+        assert_eq!(sender.send(&outgoing(&bytes, to)), Sent::All);
+        assert!(receiver.receive_many(&mut arrivals).unwrap());
+        let all: Vec<_> =
+            arrivals.each().map(|(one, bytes)| (one.stride, bytes.to_vec())).collect();
+        assert_eq!(all, [(SEGMENT, bytes.clone())]);
+    }
 }
