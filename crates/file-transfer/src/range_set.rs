@@ -132,7 +132,7 @@ impl RangeSet {
             return false;
         }
         let merged = low.start.min(range.start)..high.end.max(range.end);
-        self.ranges.splice(first..past, [merged]);
+        self.replace(first..past, [merged]);
         true
     }
 
@@ -149,7 +149,7 @@ impl RangeSet {
         };
         let before = low.start..range.start.max(low.start);
         let after = range.end.min(high.end)..high.end;
-        self.replace(first..past, before, after);
+        self.replace(first..past, [before, after]);
         true
     }
 
@@ -189,13 +189,19 @@ impl RangeSet {
         self.ranges.partition_point(|held| held.end <= value)
     }
 
-    /// Puts what is left of a cut (`before`, `after`, either may be empty) in place of `at`.
-    fn replace(&mut self, at: Range<usize>, before: Range<u64>, after: Range<u64>) {
-        match (before.is_empty(), after.is_empty()) {
-            (true, true) => drop(self.ranges.drain(at)),
-            (false, true) => drop(self.ranges.splice(at, [before])),
-            (true, false) => drop(self.ranges.splice(at, [after])),
-            (false, false) => drop(self.ranges.splice(at, [before, after])),
+    /// Puts `ranges`, of which some may be empty, in place of those `at`. One for one, which is nearly
+    /// always, moves no memory.
+    fn replace<const N: usize>(&mut self, at: Range<usize>, ranges: [Range<u64>; N]) {
+        let mut next = at.start;
+        for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+            match self.ranges.get_mut(next) {
+                Some(place) if next < at.end => *place = range,
+                _ => self.ranges.insert(next, range),
+            }
+            next += 1;
+        }
+        if next < at.end {
+            self.ranges.drain(next..at.end);
         }
     }
 }
