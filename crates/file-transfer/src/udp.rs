@@ -43,4 +43,6 @@ pub use socket::bind_listener;
 pub use crate::sessions::SessionLimits;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;

@@ -84,20 +84,30 @@ impl SourceFile {
     }
 
     /// Fills all of `slots`, one after the other, with the bytes from `offset` on.
-    fn read(&self, mut slots: &mut [IoSliceMut<'_>], mut offset: u64) -> Result<(), SourceError> {
-        while slots.iter().any(|slot| !slot.is_empty()) {
-            match rustix::io::preadv(&self.file, slots, offset) {
-                Ok(0) => return Err(SourceError::Changed),
-                Ok(bytes) => {
-                    IoSliceMut::advance_slices(&mut slots, bytes);
-                    offset += bytes as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(SourceError::Unreadable(error.into())),
-            }
-        }
-        Ok(())
+    fn read(&self, slots: &mut [IoSliceMut<'_>], offset: u64) -> Result<(), SourceError> {
+        fill_all(slots, offset, |slots, offset| rustix::io::preadv(&self.file, slots, offset))
     }
+}
+
+/// Reads until all of `slots` is full, however little comes at a time. A file that ends before was
+/// longer once.
+fn fill_all(
+    mut slots: &mut [IoSliceMut<'_>],
+    mut offset: u64,
+    mut read: impl FnMut(&mut [IoSliceMut<'_>], u64) -> Result<usize, Errno>,
+) -> Result<(), SourceError> {
+    while slots.iter().any(|slot| !slot.is_empty()) {
+        match read(slots, offset) {
+            Ok(0) => return Err(SourceError::Changed),
+            Ok(bytes) => {
+                IoSliceMut::advance_slices(&mut slots, bytes);
+                offset += bytes as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(SourceError::Unreadable(error.into())),
+        }
+    }
+    Ok(())
 }
 
 /// The `length` bytes behind the first `skipped`, and the rest behind them.
@@ -157,6 +167,49 @@ mod tests {
         let places = (0..buffer.len()).map(|at| (at as u64 % 10, at..at + 1));
         source.fill(&mut buffer, places).unwrap();
         assert!(buffer.iter().zip(0_u8..).all(|(byte, at)| *byte == b'0' + at % 10));
+    }
+
+    /// A disk that gives so many bytes of `0123456789` at a time, or an error; what came of reading
+    /// five from the third on, and where it was asked for them.
+    fn read_from_disk(
+        disk: &[Result<usize, Errno>],
+    ) -> (Result<String, SourceError>, Vec<(usize, u64)>) {
+        let (mut first, mut second) = ([b'.'; 2], [b'.'; 3]);
+        let mut slots = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        let (mut script, mut asked) = (disk.iter(), Vec::new());
+        let result = fill_all(&mut slots, 2, |slots, offset| {
+            asked.push((slots.iter().map(|slot| slot.len()).sum(), offset));
+            let mut left = (*script.next().expect("no more is read than there is"))?;
+            let (came, mut from) = (left, offset);
+            for slot in slots {
+                let part = left.min(slot.len());
+                let bytes = (from..).map(|at| b'0' + u8::try_from(at).unwrap());
+                slot.iter_mut().take(part).zip(bytes).for_each(|(place, byte)| *place = byte);
+                (left, from) = (left - part, from + part as u64);
+            }
+            Ok(came)
+        });
+        let text = [first.as_slice(), &second].concat();
+        (result.map(|()| String::from_utf8(text).unwrap()), asked)
+    }
+
+    #[test]
+    fn a_disk_that_gives_little_at_a_time_is_asked_for_the_rest() {
+        let (read, asked) = read_from_disk(&[Ok(1), Err(Errno::INTR), Ok(3), Ok(1)]);
+        assert_eq!(read.unwrap(), "23456");
+        assert_eq!(asked, [(5, 2), (4, 3), (4, 3), (1, 6)]);
+    }
+
+    #[test]
+    fn a_disk_that_fails_in_the_middle_is_no_change_of_the_file() {
+        let (read, _) = read_from_disk(&[Ok(3), Err(Errno::IO)]);
+        assert!(matches!(read, Err(SourceError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_file_that_ends_in_the_middle_has_changed() {
+        let (read, _) = read_from_disk(&[Ok(3), Ok(0)]);
+        assert!(matches!(read, Err(SourceError::Changed)));
     }
 
     #[test]

@@ -187,6 +187,8 @@ fn a_transfer_completes_while_the_front_door_is_flooded() {
         assert!(received.end.is_ok() && bytes == file.bytes, "{:?}", received.end);
     });
     assert!(flooded.load(Ordering::Relaxed) > 0);
+    let sent = node.next_report().stats.data_bytes_sent;
+    assert!(sent * 10 <= file.version.size * 11, "{sent} bytes sent: the flood took places");
     assert_eq!(replies(&stranger), Vec::<Vec<u8>>::new());
 }
 

@@ -10,6 +10,8 @@ mod udp_node;
 #[cfg(test)]
 mod address_change;
 #[cfg(test)]
+mod amplification;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lossy_path;
