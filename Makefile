@@ -3,7 +3,7 @@
 # What they do lives in scripts/, a file each; this file only says what needs what.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-rust test-window bench bench-transfer lint lint-peers format packages
+.PHONY: help run tour test test-rust test-window bench bench-transfer fuzz lint lint-peers format packages
 
 help: ## say what there is to do
 	@echo "make TARGET, where TARGET is one of"
@@ -31,6 +31,9 @@ bench: packages ## measure speed and memory on this machine
 
 bench-transfer: packages ## compare transfers with other programs; PARTS="loopback --quick" picks some
 	@scripts/bench-transfer.sh $(PARTS)
+
+fuzz: ## feed network input of all kinds to the parsers; FUZZ_SECONDS=60 for each target
+	@scripts/fuzz.sh
 
 lint: packages ## formatting, clippy, and what is in packaging/
 	@scripts/lint.sh

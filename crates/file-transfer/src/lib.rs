@@ -34,3 +34,7 @@ pub mod sink;
 
 mod secret_file;
 mod sessions;
+
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::panic, reason = "a broken promise is to be noticed")]
+pub mod fuzzing;

@@ -326,7 +326,7 @@ impl fmt::Debug for Ticket {
     }
 }
 
-fn encode(grant: &Grant) -> Result<Vec<u8>, MintError> {
+pub(crate) fn encode(grant: &Grant) -> Result<Vec<u8>, MintError> {
     let too_long = MintError::UserTooLong { found: grant.user.len() };
     let user_bytes = u8::try_from(grant.user.len()).map_err(|_| too_long)?;
     if grant.user.len() > USER_BYTES_MAX {
@@ -349,7 +349,7 @@ fn encode(grant: &Grant) -> Result<Vec<u8>, MintError> {
     Ok(plain)
 }
 
-fn decode(plain: &[u8]) -> Option<Grant> {
+pub(crate) fn decode(plain: &[u8]) -> Option<Grant> {
     let mut fields = Reader(plain);
     let secret = fields.array()?;
     let login = u64::from_be_bytes(fields.array()?);
