@@ -32,6 +32,7 @@ pub mod uploads;
 
 pub mod sink;
 
+mod rate_share;
 mod secret_file;
 mod sessions;
 

@@ -95,7 +95,7 @@ impl TransferNode {
     ) -> Result<u64, TcpServeError> {
         let exporter = Exporter::of_node(stream.get_ref().1)
             .map_err(|error| TcpServeError::Protocol(error.to_string()))?;
-        let proven =
+        let mut proven =
             serve::read_hello(&mut stream, exporter, |ticket| self.open_ticket(ticket)).await?;
         let _waited_for = self.tcp.token();
         let place = match self.admit(&proven) {
@@ -106,7 +106,9 @@ impl TransferNode {
             Ok(admitted) => admitted,
             Err(code) => return Err(serve::close(&mut stream, code).await),
         };
-        serve::send_file(&mut stream, proven, admitted, ended(&place)).await
+        proven.grant.bytes_max = place.bytes_left(proven.grant.bytes_max);
+        let pace = |sent| place.next_batch(Instant::now(), sent);
+        serve::send_file(&mut stream, proven, admitted, pace, ended(&place)).await
     }
 
     /// Ends every transfer of a login (logout, kick, ban) at once, and keeps its tickets from starting

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::file_path::FilePath;
+use crate::rate_share::{RateLimits, RateShare};
 use crate::ticket::TicketId;
 use crate::udp::mailboxes::Mailboxes;
 use crate::udp::wakeup::Wakeup;
@@ -22,6 +23,13 @@ const ENDED_LOGIN_MEMORY: Duration = Duration::from_secs(120);
 
 /// Ended logins remembered at most. Full: those of the longest ago are forgotten first.
 const ENDED_LOGINS_MAX: usize = 65_536;
+
+/// How long it is remembered what was sent for a ticket, from its last start on: longer than the 60 s
+/// for which it can start.
+const SPENT_MEMORY: Duration = Duration::from_secs(120);
+
+/// Tickets for which that is remembered at most. Full: no other ticket starts for the moment.
+const SPENT_TICKETS_MAX: usize = 65_536;
 
 /// A session that has heard nothing for so long, while its peer should acknowledge or ask four times
 /// in that time, is taken for one that crashed if its user starts the same file again.
@@ -134,6 +142,8 @@ impl SessionControl {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     limits: SessionLimits,
+    /// Where there is a limit to how fast sessions may send. Held for a few sums once a batch.
+    rates: Option<Mutex<RateShare>>,
     /// Held for a few lookups only, never while a thread is waited for.
     state: Mutex<State>,
     mailboxes: Arc<Mailboxes>,
@@ -145,6 +155,15 @@ struct State {
     last_key: u64,
     running: HashMap<u64, Running>,
     ended_logins: HashMap<u64, Instant>,
+    spent: HashMap<TicketId, Spent>,
+}
+
+/// What was sent for one ticket, over all its starts.
+#[derive(Debug)]
+struct Spent {
+    /// File bytes; counted up by whoever sends.
+    bytes: Arc<AtomicU64>,
+    last_start: Instant,
 }
 
 #[derive(Debug)]
@@ -166,12 +185,21 @@ pub(crate) struct Place {
     sessions: Arc<Sessions>,
     key: u64,
     control: Arc<SessionControl>,
+    user: String,
+    spent: Arc<AtomicU64>,
 }
 
 impl Sessions {
-    /// None yet.
+    /// None yet, which may send as fast as they can.
+    #[cfg(test)]
     pub(crate) fn new(limits: SessionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default(), mailboxes: Arc::default() })
+        Self::with_rates(limits, RateLimits::default())
+    }
+
+    /// None yet.
+    pub(crate) fn with_rates(limits: SessionLimits, rates: RateLimits) -> Arc<Self> {
+        let rates = (!rates.is_none()).then(|| Mutex::new(RateShare::new(Instant::now(), rates)));
+        Arc::new(Self { limits, rates, state: Mutex::default(), mailboxes: Arc::default() })
     }
 
     /// Where datagrams for running sessions go that come from other addresses than theirs.
@@ -229,6 +257,7 @@ impl Sessions {
             });
             crashed.ok_or(Refusal::Full)?.give_way();
         }
+        let spent = state.spent_on(now, ticket).ok_or(Refusal::Full)?;
         state.last_key += 1;
         let key = state.last_key;
         let running = Running {
@@ -241,7 +270,7 @@ impl Sessions {
             is_over: false,
         };
         state.running.insert(key, running);
-        Ok(Place { sessions: self.clone(), key, control })
+        Ok(Place { sessions: self.clone(), key, control, user: user.to_owned(), spent })
     }
 
     /// Remembers the thread of a place, to wait for it at shutdown.
@@ -298,6 +327,21 @@ impl Sessions {
 }
 
 impl State {
+    /// Where the bytes that are sent for a ticket are counted; `None` if there is no room.
+    fn spent_on(&mut self, now: Instant, ticket: TicketId) -> Option<Arc<AtomicU64>> {
+        let is_current =
+            |spent: &Spent| now.saturating_duration_since(spent.last_start) < SPENT_MEMORY;
+        // A session that runs for longer goes on counting; its ticket cannot start any more.
+        self.spent.retain(|_, spent| is_current(spent));
+        if self.spent.len() >= SPENT_TICKETS_MAX && !self.spent.contains_key(&ticket) {
+            return None;
+        }
+        let new = || Spent { bytes: Arc::default(), last_start: now };
+        let spent = self.spent.entry(ticket).or_insert_with(new);
+        spent.last_start = now;
+        Some(Arc::clone(&spent.bytes))
+    }
+
     fn remember_ended(&mut self, now: Instant, login: u64) {
         self.ended_logins.retain(|_, ended| now.duration_since(*ended) < ENDED_LOGIN_MEMORY);
         if self.ended_logins.len() >= ENDED_LOGINS_MAX
@@ -322,6 +366,20 @@ impl Running {
 }
 
 impl Place {
+    /// How many of the file bytes that its ticket allows are left for this start.
+    pub(crate) fn bytes_left(&self, allowed: u64) -> u64 {
+        allowed.saturating_sub(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Accounts for `sent` file bytes, and says when the next may follow; `None`: at once. To be asked
+    /// once a batch.
+    pub(crate) fn next_batch(&self, now: Instant, sent: u64) -> Option<Instant> {
+        self.spent.fetch_add(sent, Ordering::Relaxed);
+        let rates = self.sessions.rates.as_ref()?;
+        let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.next_batch(now, &self.user, sent)
+    }
+
     /// The line on which the session is told to end.
     pub(crate) fn control(&self) -> &Arc<SessionControl> {
         &self.control

@@ -40,6 +40,7 @@ pub use sender_thread::SessionReport;
 pub use server::{OnSessionEnd, OpenError, OpenFile, UdpServer, UdpServerConfig};
 pub use socket::bind_listener;
 
+pub use crate::rate_share::RateLimits;
 pub use crate::sessions::SessionLimits;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How files are sent: the table `[transfer]`.
 
-use file_transfer::udp::{CongestionChoice, SendOptions};
+use file_transfer::udp::{CongestionChoice, RateLimits, SendOptions};
 use serde::Deserialize;
 
 /// The table `[transfer]`. What is missing is as the transfer engine has it.
@@ -12,6 +12,32 @@ pub(crate) struct Transfer {
     /// `segmentation = false`: one datagram a system call, for network drivers that spoil what they
     /// segment.
     segmentation: Option<bool>,
+    /// `bytes_per_second = 10_000_000`: file bytes of all downloads together, shared evenly between the
+    /// users who download. Without it: as fast as it goes.
+    bytes_per_second: Option<u64>,
+    /// The same of all downloads of one user together.
+    bytes_per_second_per_user: Option<u64>,
+}
+
+/// Slowest rate of one user: below it a frame of 256 KiB would take so long that its client takes the
+/// silence for a broken connection (30 s).
+const RATE_PER_USER_MIN: u64 = 64 << 10;
+
+/// Slowest rate of all: with 64 downloads at once such a frame takes each of them 16 s.
+const RATE_MIN: u64 = 1 << 20;
+
+impl Transfer {
+    /// What is wrong with it, as a sentence.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let rates = [
+            ("bytes_per_second", self.bytes_per_second, RATE_MIN),
+            ("bytes_per_second_per_user", self.bytes_per_second_per_user, RATE_PER_USER_MIN),
+        ];
+        let too_slow = rates.into_iter().find(|(_, rate, min)| rate.is_some_and(|it| it < *min));
+        let (key, found, min) = too_slow?;
+        let found = found.unwrap_or_default();
+        Some(format!("transfer.{key} is {found}, at least {min}; leave it out for no limit"))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -29,7 +55,12 @@ impl From<Transfer> for SendOptions {
             Some(Congestion::Cubic) => CongestionChoice::Cubic,
             None => default.congestion,
         };
-        Self { congestion, segmentation: transfer.segmentation.unwrap_or(default.segmentation) }
+        let segmentation = transfer.segmentation.unwrap_or(default.segmentation);
+        let rates = RateLimits {
+            total: transfer.bytes_per_second,
+            per_user: transfer.bytes_per_second_per_user,
+        };
+        Self { congestion, segmentation, rates }
     }
 }
 
@@ -56,6 +87,19 @@ mod tests {
             check(&format!("congestion = '{name}'"), SendOptions { congestion, ..default });
         }
         check("segmentation = false", SendOptions { segmentation: false, ..default });
+        let rates = RateLimits { total: Some(10_000_000), per_user: Some(2_000_000) };
+        let both = "bytes_per_second = 10_000_000\nbytes_per_second_per_user = 2_000_000";
+        check(both, SendOptions { rates, ..default });
+    }
+
+    #[test]
+    fn a_rate_at_which_nothing_arrives_is_refused() {
+        let problem = |toml: &str| toml::from_str::<Transfer>(toml).unwrap().problem();
+        assert_eq!(problem("bytes_per_second = 1048576"), None);
+        for key in ["bytes_per_second", "bytes_per_second_per_user"] {
+            let found = problem(&format!("{key} = 1000")).unwrap();
+            assert!(found.contains(&format!("transfer.{key} is 1000")), "{found}");
+        }
     }
 
     #[test]

@@ -32,6 +32,41 @@ fn a_user_gets_as_many_places_as_allowed() {
 }
 
 #[test]
+fn what_a_ticket_allows_is_counted_over_all_its_starts() {
+    let (sessions, now) = (sessions(), Instant::now());
+    let start = |at, number| sessions.admit(at, ticket(number), "ann", 1, &file()).unwrap();
+    let first = start(now, 1);
+    assert_eq!(first.next_batch(now, 100), None);
+    assert_eq!(first.next_batch(now, 20), None);
+    let second = start(now + Duration::from_secs(50), 1);
+    assert_eq!(second.bytes_left(200), 80);
+    // The first has not noticed yet that it is over.
+    first.next_batch(now, 30);
+    drop((first, second));
+    assert_eq!(start(now + Duration::from_secs(59), 1).bytes_left(200), 50);
+    assert_eq!(start(now + Duration::from_secs(59), 1).bytes_left(100), 0);
+    assert_eq!(start(now, 2).bytes_left(200), 200);
+    // By then it has long expired.
+    start(now + Duration::from_secs(59) + SPENT_MEMORY, 3);
+    assert_eq!(sessions.lock().spent.len(), 1);
+}
+
+#[test]
+fn sessions_of_one_user_share_their_rate() {
+    let limits = SessionLimits { sessions_max: 3, sessions_per_user_max: 2 };
+    let rates = RateLimits { total: None, per_user: Some(1000) };
+    let sessions = Sessions::with_rates(limits, rates);
+    let now = Instant::now() + Duration::from_secs(1);
+    let start = |number, user| sessions.admit(now, ticket(number), user, 1, &file()).unwrap();
+    let (first, second, other) = (start(1, "ann"), start(2, "ann"), start(3, "bob"));
+    let at = first.next_batch(now, 500).unwrap();
+    assert!(at > now && at <= now + Duration::from_millis(500));
+    assert_eq!(second.next_batch(now, 0), Some(at));
+    assert_eq!(second.next_batch(at, 0), None);
+    assert_eq!(other.next_batch(now, 0), None);
+}
+
+#[test]
 fn who_comes_back_after_a_crash_takes_the_place_over() {
     let (sessions, now) = (sessions(), Instant::now());
     let later = now + CRASHED_AFTER;

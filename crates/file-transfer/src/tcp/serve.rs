@@ -10,10 +10,10 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::frame::{
     self, CLIENT_BODY_BYTES_MAX, CloseCode, DATA_BYTES_MAX, FrameError, HEADER_BYTES, Hello, Kind,
@@ -30,6 +30,8 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take for DONE: it writes the rest to its disk meanwhile.
 const DONE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How soon a transfer that has to wait for its turn notices that it is to end.
+const STOP_LATENCY: Duration = Duration::from_millis(200);
 /// How long a client that is closed may take to finish its frame, and then to read why.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -101,16 +103,18 @@ pub(crate) async fn read_hello<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Sends what the client wants and waits for its DONE; ends early when `ended` does. Says how many
-/// file bytes were sent.
+/// file bytes were sent. `pace` is told after each frame how many file bytes it held, and says when the
+/// next may follow, `None` at once; until then it is asked again.
 pub(crate) async fn send_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proven: ProvenHello,
     admitted: Admitted,
+    pace: impl Fn(u64) -> Option<Instant>,
     ended: impl Future<Output = CloseCode>,
 ) -> Result<u64, TcpServeError> {
     let stop = OnceLock::new();
     let sent = tokio::select! {
-        sent = send_wanted(stream, &proven, &admitted, &stop) => sent,
+        sent = send_wanted(stream, &proven, &admitted, pace, &stop) => sent,
         // A frame under way is finished first: CLOSE in the middle of it would be file bytes.
         code = async {
             let code = ended.await;
@@ -146,6 +150,7 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proven: &ProvenHello,
     admitted: &Admitted,
+    pace: impl Fn(u64) -> Option<Instant>,
     stop: &OnceLock<CloseCode>,
 ) -> Result<u64, TcpServeError> {
     let ProvenHello { hello, grant, exporter } = proven;
@@ -166,6 +171,7 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
             tokio::join!(write_patiently(stream, &frame), read_next(&mut pieces, admitted, spare));
         written?;
         next = read?;
+        wait_for_turn(frame.len() - HEADER_BYTES - OFFSET_BYTES, &pace, stop).await?;
         spare = frame;
     }
     check_version(admitted).map_err(TcpServeError::Closed)?;
@@ -177,6 +183,22 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(Err(ReadError::Frame(error))) => Err(TcpServeError::Protocol(error.to_string())),
         Err(_) => Err(TcpServeError::TimedOut),
     }
+}
+
+/// Waits as long as the limit of the rate wants it; not for an end that is known.
+async fn wait_for_turn(
+    sent: usize,
+    pace: &impl Fn(u64) -> Option<Instant>,
+    stop: &OnceLock<CloseCode>,
+) -> Result<(), TcpServeError> {
+    let mut unpaid = sent as u64;
+    while let Some(at) = pace(std::mem::take(&mut unpaid)) {
+        if let Some(code) = stop.get() {
+            return Err(TcpServeError::Closed(*code));
+        }
+        sleep_until(at.min(Instant::now() + STOP_LATENCY).into()).await;
+    }
+    Ok(())
 }
 
 fn check_wanted(wanted: &RangeSet, size: u64, bytes_max: u64) -> Result<(), CloseCode> {

@@ -90,11 +90,13 @@ pub(crate) fn refuse(start: SessionStart, code: CloseCode, reason: &str) {
     session.transmit(now);
 }
 
-fn run(start: SessionStart, place: &Place, service: &Service) -> SessionReport {
+fn run(mut start: SessionStart, place: &Place, service: &Service) -> SessionReport {
     let began = Instant::now();
     let peer = start.session.peer;
     let Grant { user, login, file, .. } = start.session.grant.grant.clone();
     let source = open_source(&start.session.grant.grant, service);
+    let allowed = &mut start.session.grant.grant.bytes_max;
+    *allowed = place.bytes_left(*allowed);
     let (session_id, wakeup) = (start.session.session_id, place.control().wakeup().clone());
     let mut session = Session::of_node(began, start, service.sending.congestion);
     session.mailbox = Some(service.sessions.mailboxes().open(session_id, wakeup));
@@ -142,6 +144,8 @@ pub(crate) struct Session {
     started: Instant,
     /// Why the file cannot be sent any further.
     problem: Option<SourceError>,
+    /// When the next batch may go, where there is a limit to how fast it goes.
+    not_before: Option<Instant>,
     /// For what comes from other addresses than the peer's; only a node's clients may change theirs.
     mailbox: Option<MailboxKey>,
 }
@@ -184,6 +188,7 @@ impl Session {
             patience,
             started: now,
             problem: None,
+            not_before: None,
             mailbox: None,
         }
     }
@@ -228,7 +233,8 @@ impl Session {
                 farewell_ends = Some(now + FAREWELL_MAX);
             }
             self.transmit(now);
-            let sends_more = source.as_ref().is_some_and(|source| self.send_batches(source));
+            let sends_more =
+                source.as_ref().is_some_and(|source| self.send_batches(source, supervisor));
             if let (Some(outcome), Some(ends)) = (self.sender.outcome(), farewell_ends)
                 && (now >= ends || self.sender.is_drained(now))
             {
@@ -266,9 +272,17 @@ impl Session {
         }
     }
 
-    /// Sends file bytes as far as windows and pace allow; says whether there may be more to send
-    /// right now.
-    fn send_batches(&mut self, source: &SourceFile) -> bool {
+    /// Sends file bytes as far as windows, pace and the limit of the rate allow; says whether there may
+    /// be more to send right now.
+    fn send_batches(&mut self, source: &SourceFile, supervisor: &impl Supervisor) -> bool {
+        if let Some(at) = self.not_before {
+            let now = Instant::now();
+            // Its time has come, but it may be somebody else's turn.
+            self.not_before = if now < at { Some(at) } else { supervisor.next_batch(now, 0) };
+            if self.not_before.is_some() {
+                return false;
+            }
+        }
         for _ in 0..BATCHES_PER_TURN {
             if !self.sender.poll_batch(Instant::now(), SEGMENTS_MAX, &mut self.batch) {
                 return false;
@@ -284,6 +298,12 @@ impl Session {
                 }
             }
             self.send(self.batch.total_bytes(), self.batch.segment_bytes());
+            let payloads = self.batch.slots().iter().map(|slot| slot.payload().len() as u64);
+            // Paid for at once: what the path takes for it is no time lost.
+            self.not_before = supervisor.next_batch(Instant::now(), payloads.sum());
+            if self.not_before.is_some() {
+                return false;
+            }
         }
         true
     }
@@ -353,7 +373,10 @@ impl Session {
     /// Waits for a datagram, for the end, or until something is due.
     fn wait(&self, supervisor: &impl Supervisor, farewell_ends: Option<Instant>) {
         let now = Instant::now();
-        let times = [self.sender.poll_timeout(now), farewell_ends, self.silent_at(now)];
+        // Until then the sender is ready in vain; what else was due has just been done.
+        let held_back = self.not_before.is_some_and(|at| now < at);
+        let of_sender = self.sender.poll_timeout(now).filter(|at| !held_back || *at > now);
+        let times = [of_sender, farewell_ends, self.silent_at(now), self.not_before];
         let due = times.into_iter().flatten().min();
         let timeout = due.map(|due| due.saturating_duration_since(now));
         if let Err(error) = wait_readable(self.io.as_fd(), supervisor.wakeup(), timeout) {

@@ -84,7 +84,7 @@ impl UdpServer {
     /// If a socket cannot be prepared or a thread not be started.
     pub fn start(sockets: Vec<UdpSocket>, config: UdpServerConfig) -> io::Result<Self> {
         let UdpServerConfig { key, open_file, limits, sending, on_session_end, uploads } = config;
-        let sessions = Sessions::new(limits);
+        let sessions = Sessions::with_rates(limits, sending.rates);
         let service = Service {
             key,
             open_file,

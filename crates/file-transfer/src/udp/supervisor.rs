@@ -26,6 +26,11 @@ pub(crate) trait Supervisor {
 
     /// The session only says goodbye any more.
     fn over(&self);
+
+    /// A sender has sent so many file bytes; when the next batch may follow, `None` at once.
+    fn next_batch(&self, _now: Instant, _sent: u64) -> Option<Instant> {
+        None
+    }
 }
 
 /// A client's caller, who may cancel.
@@ -86,5 +91,9 @@ impl Supervisor for &Place {
     /// Before the peer hears of the end: it may start the next transfer at once.
     fn over(&self) {
         self.vacate();
+    }
+
+    fn next_batch(&self, now: Instant, sent: u64) -> Option<Instant> {
+        Place::next_batch(self, now, sent)
     }
 }

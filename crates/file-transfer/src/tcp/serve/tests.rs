@@ -137,7 +137,7 @@ async fn sent(
     client.shutdown().await.unwrap();
     let proven = ProvenHello { hello: hello(wanted), grant: grant(), exporter: EXPORTER };
     let serving = async {
-        let result = send_file(&mut node, proven, admitted, ended).await;
+        let result = send_file(&mut node, proven, admitted, |_| None, ended).await;
         drop(node);
         result
     };
@@ -217,7 +217,7 @@ async fn a_client_that_goes_away_ends_it() {
     drop(client);
     let proven =
         ProvenHello { hello: hello(RangeSet::of(0..SIZE)), grant: grant(), exporter: EXPORTER };
-    let result = send_file(&mut node, proven, admitted().0, pending()).await;
+    let result = send_file(&mut node, proven, admitted().0, |_| None, pending()).await;
     assert!(matches!(result, Err(TcpServeError::Connection(_))), "{result:?}");
 }
 
@@ -226,4 +226,21 @@ async fn a_client_that_takes_no_byte_is_given_up() {
     let (_client, mut node) = duplex(10);
     let result = write_patiently(&mut node, &[0; 100]).await;
     assert!(matches!(result, Err(TcpServeError::TimedOut)), "{result:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_byte_is_accounted_for_and_waits_its_turn() {
+    let (accounted, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let pace = |sent| {
+        accounted.set(accounted.get() + sent);
+        asked.set(asked.get() + 1);
+        // Each frame has to wait once.
+        (sent > 0).then(|| Instant::now() + Duration::from_millis(1))
+    };
+    wait_for_turn(300, &pace, &OnceLock::new()).await.unwrap();
+    wait_for_turn(700, &pace, &OnceLock::new()).await.unwrap();
+    assert_eq!((accounted.get(), asked.get()), (1000, 4));
+    let stop = OnceLock::from(CloseCode::LoginEnded);
+    let stopped = wait_for_turn(1, &|_| Some(Instant::now()), &stop).await;
+    assert!(matches!(stopped, Err(TcpServeError::Closed(CloseCode::LoginEnded))), "{stopped:?}");
 }
