@@ -144,20 +144,22 @@ fn a_folder_that_is_not_there_is_a_local_failure() {
 
 #[test]
 fn an_interrupted_download_keeps_what_has_arrived_and_the_same_command_goes_on() {
-    let server = Server::start();
-    let large = File::create(server.files().join("large.bin")).unwrap();
-    large.set_len(8 << 30).unwrap();
+    // Slow enough to be interrupted in the middle.
+    let server = Server::start_with("[transfer]\nbytes_per_second = 40_000_000\n");
+    let size = 64_u64 << 20;
+    File::create(server.files().join("large.bin")).unwrap().set_len(size).unwrap();
     let bob = Person::new("bob");
     wait_for_file(&bob, &server, "large.bin");
     let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
-    getting.expect("progress");
+    // Only complete pieces of 1 MiB are kept.
+    while getting.expect("progress")["bytes"].as_u64().unwrap() < 8 << 20 {}
     assert_eq!(getting.interrupt(), Some(130));
     assert!(bob.home().join("large.bin.part").exists(), "{:?}", names_in(bob.home()));
-    // Less than a gigabyte has arrived by now, and a file of other content changes nothing for it.
-    let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
-    let first = getting.expect("progress");
-    assert!(first["bytes"].as_u64().unwrap() > 0, "{first}");
-    assert_eq!(getting.interrupt(), Some(130));
+    let got = bob.run(&server.link, &["--json", "get", "large.bin"]);
+    got.check(0, &[]);
+    let finished = got.events().pop().unwrap();
+    assert!(finished["resumed_from"].as_u64().unwrap() > 0, "{finished}");
+    assert_eq!(finished["bytes"].as_u64(), Some(size));
 }
 
 #[test]
@@ -168,7 +170,8 @@ fn a_download_that_was_killed_goes_on() {
     let bob = Person::new("bob");
     wait_for_file(&bob, &server, "large.bin");
     let getting = bob.start(&server.link, &["--json", "get", "large.bin"]);
-    while getting.expect("progress")["bytes"].as_u64().unwrap() == 0 {}
+    // Only complete pieces of 1 MiB are kept.
+    while getting.expect("progress")["bytes"].as_u64().unwrap() < 8 << 20 {}
     getting.kill();
     let got = bob.run(&server.link, &["--json", "get", "large.bin"]);
     got.check(0, &[]);
