@@ -42,6 +42,7 @@ pub(crate) mod folder;
 mod mark;
 pub(crate) mod names;
 mod piece_checker;
+mod run_hasher;
 mod state_file;
 
 pub use error::PartFileError;
@@ -287,7 +288,9 @@ impl PartFile {
     }
 
     /// Marks the pieces that `written` has completed.
-    fn complete(&self, written: &std::ops::Range<u64>) {
+    fn note_written(&mut self, written: std::ops::Range<u64>) {
+        self.received.insert(written.clone());
+        self.received_bytes.store(self.received.total(), Ordering::Relaxed);
         let pieces = written.start / PIECE_BYTES..written.end.div_ceil(PIECE_BYTES);
         for piece in pieces {
             if self.received.contains_range(&piece_range(self.size, piece)) {
@@ -323,10 +326,22 @@ impl Sink for PartFile {
         while let Some(gap) = self.received.first_gap_in(&(offset..end)) {
             let part = slice(bytes, gap.start - offset, gap.end - offset)?;
             self.file.write_all_at(part, gap.start)?;
-            self.received.insert(gap.clone());
-            self.received_bytes.store(self.received.total(), Ordering::Relaxed);
-            self.complete(&gap);
+            self.note_written(gap);
         }
+        Ok(())
+    }
+
+    fn write_run(&mut self, offset: u64, run: &mut Vec<u8>) -> io::Result<()> {
+        let range = offset..offset.saturating_add(run.len() as u64);
+        let is_all_new = self.received.first_gap_in(&range).as_ref() == Some(&range);
+        if is_all_new && range.end <= self.size {
+            self.file.write_all_at(run, offset)?;
+            self.checker.lend(offset, run);
+            self.note_written(range);
+        } else {
+            self.write_at(offset, run)?;
+        }
+        run.clear();
         Ok(())
     }
 }

@@ -6,6 +6,14 @@ use std::io;
 pub trait Sink {
     /// Puts all of `bytes` at `offset`. A repeated write of the same place is allowed.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts all of `run` at `offset`, and leaves an empty buffer to be filled next: the same one, or
+    /// another if this one is still of use. After an error `run` is as it was.
+    fn write_run(&mut self, offset: u64, run: &mut Vec<u8>) -> io::Result<()> {
+        self.write_at(offset, run)?;
+        run.clear();
+        Ok(())
+    }
 }
 
 /// A file in memory that grows as needed.

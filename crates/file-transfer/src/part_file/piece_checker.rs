@@ -1,11 +1,11 @@
-//! The thread that hashes pieces while others arrive: new ones straight from the page cache, those of
-//! an earlier download as time permits.
+//! The thread that hashes pieces while others arrive: new ones out of the receiver's buffers, or from
+//! the page cache, those of an earlier download as time permits.
 //!
-//! What waits is a set of piece numbers, never bytes; so the thread that receives does not wait for
-//! this one. It could fall behind for a while, and all that this costs is the rest of the hashing
-//! after the last byte: pieces are marked as present before they come here.
+//! What waits is a set of piece numbers and a few buffers that are lent; so the thread that receives
+//! does not wait for this one. When it falls behind, pieces are read back, and all that this costs is
+//! the rest of the hashing after the last byte: pieces are marked as present before they come here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::resume_state::Slot;
+use super::run_hasher::RunHasher;
 use super::state_file::StateFile;
 use crate::piece_hashes::{PieceHash, PieceHasher, PieceTree, piece_range};
 use crate::range_set::RangeSet;
@@ -24,6 +25,9 @@ use crate::range_set::RangeSet;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// How often a wait for the hashing looks whether it is still wanted.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Buffers that wait to be hashed, 256 KiB each. Full: what is not lent is read back.
+const RUNS_MAX: usize = 8;
 
 /// Hashes the pieces that it is told of. Dropped, it stops.
 #[derive(Debug)]
@@ -46,6 +50,12 @@ struct State {
     new: RangeSet,
     /// Pieces of an earlier download.
     kept: RangeSet,
+    /// Bytes that were just written, by offset, in that order.
+    runs: VecDeque<(u64, Vec<u8>)>,
+    /// Buffers that may be filled again, the last one used last.
+    spare: Vec<Vec<u8>>,
+    /// How often everything was forgotten.
+    epoch: u32,
     /// The piece at work.
     current: Option<u64>,
     /// Pieces that are not what they should be, until they are asked for.
@@ -66,6 +76,13 @@ pub(super) struct PieceReader {
     buffer: Vec<u8>,
 }
 
+/// What is to be done next.
+enum Work {
+    Run(u64, Vec<u8>),
+    /// And whether it is of an earlier download.
+    Piece(u64, bool),
+}
+
 /// What a piece turned out to be.
 enum Finding {
     Good(PieceHash),
@@ -84,6 +101,9 @@ impl PieceChecker {
         let state = State {
             new: RangeSet::new(),
             kept,
+            runs: VecDeque::new(),
+            spare: Vec::new(),
+            epoch: 0,
             current: None,
             damaged: RangeSet::new(),
             tree: PieceTree::new(size),
@@ -97,6 +117,18 @@ impl PieceChecker {
             move || check_pieces(&shared, reader, beside.as_deref())
         })?;
         Ok(PieceChecker { shared, thread: Some(thread) })
+    }
+
+    /// Takes a buffer of bytes that were written at `offset`, to hash them without reading them back,
+    /// and leaves another one. While this thread is behind, nothing happens.
+    pub(super) fn lend(&self, offset: u64, run: &mut Vec<u8>) {
+        let mut state = self.shared.lock();
+        if state.runs.len() < RUNS_MAX {
+            let spare = state.spare.pop().unwrap_or_default();
+            state.runs.push_back((offset, std::mem::replace(run, spare)));
+            drop(state);
+            self.shared.changed.notify_all();
+        }
     }
 
     /// A piece was written, is complete, and stays as it is.
@@ -149,6 +181,8 @@ impl PieceChecker {
         let mut state = self.shared.lock();
         state.new = RangeSet::new();
         state.kept = RangeSet::new();
+        state.runs.clear();
+        state.epoch += 1;
         state.damaged = RangeSet::new();
         state.expected = BTreeMap::new();
         state.tree = PieceTree::new(size);
@@ -170,20 +204,26 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a piece; says which and whether it is of an earlier download. `None`: no more.
-    fn next(&self) -> Option<(u64, bool)> {
+    /// Waits for work; says what, and how often everything was forgotten before. `None`: no more.
+    fn next(&self) -> Option<(u32, Work)> {
         let mut state = self.lock();
         loop {
             if state.abandoned {
                 return None;
             }
-            let new = state.new.take_first(1).map(|piece| (piece.start, false));
-            let next = new.or_else(|| state.kept.take_first(1).map(|piece| (piece.start, true)));
-            if let Some((piece, _)) = next {
-                state.current = Some(piece);
-                return next;
+            if let Some(work) = state.next() {
+                return Some((state.epoch, work));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A buffer may be filled again.
+    fn give_back(&self, mut run: Vec<u8>) {
+        run.clear();
+        let mut state = self.lock();
+        if state.spare.len() < RUNS_MAX {
+            state.spare.push(run);
         }
     }
 }
@@ -191,6 +231,18 @@ impl Shared {
 impl State {
     fn is_idle(&self) -> bool {
         self.new.is_empty() && self.kept.is_empty() && self.current.is_none()
+    }
+
+    /// Runs first: with them, their piece need not be read.
+    fn next(&mut self) -> Option<Work> {
+        if let Some((offset, run)) = self.runs.pop_front() {
+            return Some(Work::Run(offset, run));
+        }
+        let new = self.new.take_first(1).map(|piece| (piece.start, false));
+        let next = new.or_else(|| self.kept.take_first(1).map(|piece| (piece.start, true)));
+        let (piece, is_kept) = next?;
+        self.current = Some(piece);
+        Some(Work::Piece(piece, is_kept))
     }
 
     /// Notes what a piece is; says what is to be said about it from now on.
@@ -235,8 +287,21 @@ impl PieceReader {
 }
 
 fn check_pieces(shared: &Shared, mut reader: PieceReader, beside: Option<&StateFile>) {
-    while let Some((piece, is_kept)) = shared.next() {
-        let finding = match reader.hash(piece) {
+    let (mut runs, mut of_epoch) = (RunHasher::new(reader.size), 0);
+    while let Some((epoch, work)) = shared.next() {
+        if epoch != of_epoch {
+            (runs, of_epoch) = (RunHasher::new(reader.size), epoch);
+        }
+        let (piece, is_kept) = match work {
+            Work::Piece(piece, is_kept) => (piece, is_kept),
+            Work::Run(offset, run) => {
+                runs.take(offset, &run);
+                shared.give_back(run);
+                continue;
+            }
+        };
+        let at_hand = runs.finished(piece).filter(|_| !is_kept);
+        let finding = match at_hand.map_or_else(|| reader.hash(piece), Ok) {
             Ok(hash) if is_kept && !agrees(beside, piece, hash) => Finding::Damaged,
             Ok(hash) => Finding::Good(hash),
             // It was said to be there, and is not: a file that was cut, or a disk that went bad.

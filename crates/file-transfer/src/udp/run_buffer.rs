@@ -46,7 +46,9 @@ impl RunBuffer {
         sink: &mut impl Sink,
     ) -> io::Result<()> {
         let continued = self.runs.iter().position(|run| run.takes(offset, chunk.len()));
-        let place = continued.unwrap_or(RUNS_MAX - 1);
+        // A buffer that was just written is still in the processor's cache.
+        let free = || self.runs.iter().position(|run| run.bytes.is_empty());
+        let place = continued.or_else(free).unwrap_or(RUNS_MAX - 1);
         if let Some(recent) = self.runs.get_mut(..=place) {
             recent.rotate_right(1);
         }
@@ -86,9 +88,7 @@ impl Run {
         if self.bytes.is_empty() {
             return Ok(());
         }
-        sink.write_at(self.offset, &self.bytes)?;
-        self.bytes.clear();
-        Ok(())
+        sink.write_run(self.offset, &mut self.bytes)
     }
 }
 
