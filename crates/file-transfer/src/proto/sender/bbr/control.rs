@@ -19,6 +19,8 @@ const QUANTUM_TIME: Duration = Duration::from_millis(1);
 const QUANTUM_PACKETS_MIN: u64 = 2;
 /// … at most what one segmented send carries.
 const QUANTUM_BYTES_MAX: u64 = 65_536;
+/// One on its way, one being made and one being taken apart: with fewer, the ends wait for each other.
+const BATCHES_IN_FLIGHT: u64 = 3;
 /// A probe may have this many packets more, so that a tiny window can grow.
 const PROBE_PACKETS_EXTRA: u64 = 2;
 
@@ -85,7 +87,8 @@ impl Bbr {
     /// At least what batching on both ends needs to keep going.
     pub(super) fn quantised(&self, inflight: u64) -> u64 {
         let extra = if self.mode == Mode::ProbeUp { PROBE_PACKETS_EXTRA * self.packet } else { 0 };
-        inflight.max(self.quantum()).max(self.window_min()).saturating_add(extra)
+        let enough = BATCHES_IN_FLIGHT * self.quantum();
+        inflight.max(enough).max(self.window_min()).saturating_add(extra)
     }
 
     fn quantum(&self) -> u64 {
