@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install-packages.sh packaging/debian-packages-bench.txt
-cargo build --release -p chat-server -p chat-client -p bench
+# As packages ship it; the peers are built in the same way.
+cargo build --profile dist -p chat-server -p chat-client -p bench
 CARGO_TARGET_DIR=$PWD/target/peers cargo build --release --locked --manifest-path crates/bench/peers/Cargo.toml
-exec target/release/bench transfer "$@"
+exec target/dist/bench transfer "$@"
