@@ -32,7 +32,7 @@ bench: packages ## measure speed and memory on this machine
 bench-transfer: packages ## compare transfers with other programs; PARTS="loopback --quick" picks some
 	@scripts/bench-transfer.sh $(PARTS)
 
-fuzz: ## feed network input of all kinds to the parsers; FUZZ_SECONDS=60 for each target
+fuzz: ## feed input of all kinds to the parsers; FUZZ_SECONDS=60 for each target, FUZZ_TARGETS=name picks
 	@scripts/fuzz.sh
 
 lint: packages ## formatting, clippy, and what is in packaging/

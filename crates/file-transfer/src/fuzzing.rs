@@ -1,5 +1,5 @@
-//! What network input may never do, as functions of arbitrary bytes: each panics where a promise is
-//! broken.
+//! What input from the network, and from a file that anybody may have written, may never do, as
+//! functions of arbitrary bytes: each panics where a promise is broken.
 //!
 //! The crate in `fuzz/` drives them with libFuzzer (`make fuzz`), and the tests below replay the
 //! corpus that is kept there. Built for those two only.
@@ -7,12 +7,14 @@
 mod acks;
 mod handshakes;
 mod input;
+mod resume_states;
 mod sessions;
 mod tcp_frames;
 mod tickets;
 
 pub use acks::acks;
 pub use handshakes::handshakes;
+pub use resume_states::resume_states;
 pub use sessions::sessions;
 pub use tcp_frames::tcp_frames;
 pub use tickets::tickets;
@@ -46,6 +48,11 @@ mod tests {
     #[test]
     fn the_corpus_of_handshakes() {
         replay("handshakes", handshakes);
+    }
+
+    #[test]
+    fn the_corpus_of_resume_states() {
+        replay("resume_states", resume_states);
     }
 
     #[test]

@@ -18,6 +18,13 @@ impl<'a> Input<'a> {
         u16::from_be_bytes([self.u8(), self.u8()])
     }
 
+    /// As many bytes, zeros where there are no more.
+    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+        let mut array = [0; N];
+        array.iter_mut().for_each(|byte| *byte = self.u8());
+        array
+    }
+
     /// At most `length` bytes.
     pub(super) fn bytes(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(length.min(self.0.len()));

@@ -30,7 +30,7 @@ const MAGIC: &[u8; 8] = b"scpart\0\x01";
 /// Bytes of the header's check.
 const CHECK_BYTES: usize = 8;
 /// Slots read at once.
-const SLOTS_PER_READ: usize = 256;
+pub(crate) const SLOTS_PER_READ: usize = 256;
 
 /// What a state says of one piece.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
