@@ -14,7 +14,7 @@ use crate::proto::limits::{
 use crate::proto::packet::PacketKind;
 use crate::proto::receiver::Receiver;
 use crate::proto::sealed_channel::SealedChannel;
-use crate::proto::sender::{Batch, CongestionChoice, Sender, SenderConfig};
+use crate::proto::sender::{Batch, CongestionChoice, Sender, SenderConfig, SessionSeed};
 use crate::range_set::RangeSet;
 
 const SESSION_ID: u64 = 7;
@@ -111,7 +111,7 @@ impl SendingEnd {
             bytes_max: BYTES_MAX,
             datagram_bytes_max: DATAGRAM_BYTES_MAX,
             rtt: None,
-            seed: 5,
+            seed: SessionSeed::new(5),
             controller: congestion.controller(DATAGRAM_BYTES_BASE, 5),
         };
         let (heard, challenged) = ([0; 256], [0; 256]);

@@ -9,7 +9,7 @@ use super::hello::WelcomeBody;
 use super::keys::{CipherSuite, SessionSecrets};
 use super::limits::GENERATION_SHIFT;
 use super::receiver::{Receiver, ReceiverOutcome};
-use super::sender::{Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome};
+use super::sender::{Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome, SessionSeed};
 use crate::range_set::RangeSet;
 
 const FLIGHT: u64 = 300_000;
@@ -38,7 +38,7 @@ impl Pair {
             bytes_max: u64::MAX,
             datagram_bytes_max: 1452,
             rtt,
-            seed: 3,
+            seed: SessionSeed::new(3),
             controller: CongestionChoice::Cubic.controller(1200, 3),
         };
         let established = Established {

@@ -21,6 +21,7 @@ pub use self::congestion::{
 };
 pub use self::cubic::Cubic;
 pub use self::delivery_rate::RateSample;
+pub use self::session_seed::SessionSeed;
 
 use self::address_change::AddressChange;
 use self::flight::{Flight, NeverSent};
@@ -54,6 +55,7 @@ mod path_mtu;
 mod reordering;
 mod sending;
 mod sent_packets;
+mod session_seed;
 mod split_mix;
 mod work_list;
 
@@ -96,7 +98,7 @@ pub struct SenderConfig<A> {
     /// Round trip of the handshake, if it was measured.
     pub rtt: Option<Duration>,
     /// Secret randomness: which packet numbers are left out, and what challenges say.
-    pub seed: u64,
+    pub seed: SessionSeed,
     /// Who decides how much may be in flight.
     pub controller: Box<dyn CongestionController>,
 }
@@ -186,7 +188,7 @@ impl<A: Copy + Eq> Sender<A> {
         let datagram_bytes_max = config.datagram_bytes_max;
         Self {
             channel: SealedChannel::new(config.session_id, config.keys),
-            address: AddressChange::new(config.peer, config.seed),
+            address: AddressChange::new(config.peer, config.seed.for_challenges()),
             same_host: config.same_host,
             work: WorkList::default(),
             flight: Flight::new(now, rtt, datagram_bytes_max, config.seed, config.controller),

@@ -19,7 +19,9 @@ use crate::file_version::FileVersion;
 use crate::proto::close_frame::{CloseCode, CloseFrame};
 use crate::proto::handshake::{Established, HandshakeError};
 use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX};
-use crate::proto::sender::{CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats};
+use crate::proto::sender::{
+    CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats, SessionSeed,
+};
 use crate::ticket::Grant;
 
 /// Where to send to.
@@ -121,7 +123,7 @@ fn send_all(
 ) -> SendResult {
     let now = Instant::now();
     let file_bytes = established.file.file_bytes;
-    let seed = rand::random();
+    let seed = SessionSeed::new(rand::random());
     let config = SenderConfig {
         session_id: established.session_id,
         peer: link.peer,
@@ -132,7 +134,8 @@ fn send_all(
         datagram_bytes_max: DATAGRAM_BYTES_MAX,
         rtt: established.rtt,
         seed,
-        controller: CongestionChoice::default().controller(DATAGRAM_BYTES_BASE, seed),
+        controller: CongestionChoice::default()
+            .controller(DATAGRAM_BYTES_BASE, seed.for_congestion()),
     };
     let mut sender = Sender::new(now, config);
     sender.speak_first();

@@ -21,7 +21,7 @@ use crate::proto::close_frame::CloseCode;
 use crate::proto::front_door::NewSession;
 use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX};
 use crate::proto::sender::{
-    Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats,
+    Batch, CongestionChoice, Sender, SenderConfig, SenderOutcome, SenderStats, SessionSeed,
 };
 use crate::sessions::Place;
 use crate::ticket::Grant;
@@ -153,7 +153,7 @@ pub(crate) struct Session {
 impl Session {
     fn of_node(now: Instant, start: SessionStart, congestion: CongestionChoice) -> Self {
         let SessionStart { session, io, mut early } = start;
-        let seed = rand::random();
+        let seed = SessionSeed::new(rand::random());
         let config = SenderConfig {
             session_id: session.session_id,
             peer: session.peer,
@@ -164,7 +164,7 @@ impl Session {
             datagram_bytes_max: session.datagram_bytes_max.min(DATAGRAM_BYTES_MAX),
             rtt: session.rtt,
             seed,
-            controller: congestion.controller(DATAGRAM_BYTES_BASE, seed),
+            controller: congestion.controller(DATAGRAM_BYTES_BASE, seed.for_congestion()),
         };
         let mut sender = Sender::new(now, config);
         early.iter_mut().for_each(|datagram| sender.handle_datagram(now, session.peer, datagram));

@@ -12,7 +12,7 @@ use file_transfer::proto::hello::WelcomeBody;
 use file_transfer::proto::keys::CipherSuites;
 use file_transfer::proto::limits::{MISSING_RANGES_MAX, PENDING_MAX, TRACKED_NUMBERS_MAX};
 use file_transfer::proto::receiver::Receiver;
-use file_transfer::proto::sender::{Batch, Sender, SenderConfig};
+use file_transfer::proto::sender::{Batch, Sender, SenderConfig, SessionSeed};
 use file_transfer::range_set::RangeSet;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
@@ -262,7 +262,7 @@ impl Flow {
     }
 
     fn let_in(&mut self, now: Instant, session: NewSession<Address, ()>, first: &mut [u8]) {
-        let seed = self.random.next_u64();
+        let seed = SessionSeed::new(self.random.next_u64());
         let config = SenderConfig {
             session_id: session.session_id,
             peer: session.peer,
@@ -273,7 +273,7 @@ impl Flow {
             datagram_bytes_max: session.datagram_bytes_max,
             rtt: session.rtt,
             seed,
-            controller: self.scenario.congestion.controller(1200, seed),
+            controller: self.scenario.congestion.controller(1200, seed.for_congestion()),
         };
         let mut sender = Sender::new(now, config);
         sender.handle_datagram(now, session.peer, first);

@@ -13,6 +13,7 @@ use super::number_skips::NumberSkips;
 use super::pacer::Pacer;
 use super::path_mtu::PathMtu;
 use super::sent_packets::{PacketContent, PacketState, SentBatch, SentPacket, SentPackets};
+use super::session_seed::SessionSeed;
 use super::work_list::WorkList;
 use crate::proto::ack_frame::AckFrame;
 use crate::proto::ecn::Ecn;
@@ -74,7 +75,7 @@ impl Flight {
         now: Instant,
         rtt: RttEstimator,
         datagram_bytes_max: usize,
-        seed: u64,
+        seed: SessionSeed,
         controller: Box<dyn CongestionController>,
     ) -> Self {
         Self {
@@ -87,7 +88,7 @@ impl Flight {
             datagram_bytes_max,
             controller,
             pacer: Pacer::new(now, DATAGRAM_BYTES_BASE),
-            skips: NumberSkips::new(seed),
+            skips: NumberSkips::new(seed.for_skips()),
             ecn: EcnValidation::new(),
             acked: RangeSet::new(),
             episode: Episode::default(),

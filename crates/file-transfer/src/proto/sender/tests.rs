@@ -35,7 +35,7 @@ impl Bench {
                 bytes_max: 15_000_000,
                 datagram_bytes_max: 1200,
                 rtt: Some(Duration::from_millis(10)),
-                seed: 3,
+                seed: SessionSeed::new(3),
                 controller: Box::new(Cubic::new(1200)),
             },
         );

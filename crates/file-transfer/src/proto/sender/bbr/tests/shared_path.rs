@@ -18,6 +18,7 @@ use crate::proto::rtt::RttEstimator;
 use crate::proto::sender::congestion::CongestionChoice;
 use crate::proto::sender::flight::Flight;
 use crate::proto::sender::sent_packets::PacketContent;
+use crate::proto::sender::session_seed::SessionSeed;
 use crate::proto::sender::work_list::WorkList;
 use crate::range_set::RangeSet;
 
@@ -394,6 +395,7 @@ impl Flow {
         let rtt = RttEstimator::new(Some(config.rtt));
         let controller = config.choice.controller(DATAGRAM_BYTES_BASE, seed);
         let begins = epoch + config.starts_at;
+        let seed = SessionSeed::new(seed);
         let mut flight = Flight::new(begins, rtt, DATAGRAM_BYTES_BASE, seed, controller);
         flight.set_window(1 << 40);
         let mut work = WorkList::default();
