@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use file_transfer::proto::receiver::ReceiverOutcome;
+use file_transfer::proto::sender::CongestionChoice;
 use file_transfer::range_set::RangeSet;
 
 use crate::link::LinkConfig;
@@ -67,6 +68,37 @@ fn a_server_that_falls_silent_is_given_up_after_thirty_seconds() {
     assert!(report.time < Duration::from_secs(62), "{:?}", report.time);
     let sent = world.network.up.sent;
     assert!(sent < 200, "{sent} datagrams to nobody");
+}
+
+/// CUBIC's window, in datagrams: before an outage of so long, and the smallest after it.
+fn windows_around_an_outage(lasts: Duration) -> (u64, u64) {
+    let begins = 600 * MS;
+    let outages = vec![begins..begins + lasts];
+    let link = LinkConfig { outages, ..LinkConfig::with_delay(10 * MS) };
+    let link = link.with_rate(12_500_000, 250_000);
+    let congestion = CongestionChoice::Cubic;
+    let mut world = World::new(&Scenario { congestion, ..Scenario::new(16 * MIB, 9, &link) });
+    let window = |world: &mut World| {
+        let stats = world.flow().sender.as_ref().map(|sender| sender.stats()).unwrap();
+        stats.congestion_window / stats.datagram_bytes as u64
+    };
+    world.run_until(begins);
+    let (before, mut least) = (window(&mut world), u64::MAX);
+    while !world.flow().receiver.as_ref().is_some_and(|receiver| receiver.is_complete()) {
+        assert!(world.step());
+        least = least.min(window(&mut world));
+    }
+    world.assert_equal();
+    (before, least)
+}
+
+#[test]
+fn an_outage_that_takes_what_was_on_its_way_is_persistent_congestion() {
+    // More than three probe timeouts of it, and less.
+    let (before, after) = windows_around_an_outage(Duration::from_secs(2));
+    assert!(before > 50 && after == 2, "{before} datagrams before it, {after} after it");
+    let (before, after) = windows_around_an_outage(60 * MS);
+    assert!(before > 50 && after > before / 2, "{before} datagrams before it, {after} after it");
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -72,6 +72,13 @@ impl Cubic {
     }
 
     fn grow_in_slow_start(&mut self, ack: &AckSample) {
+        if self.state.slow_start_threshold < u64::MAX {
+            // After persistent congestion: how much the path may take is known, and the slower start
+            // is for when it is not (RFC 9406, section 4.3).
+            let grown = self.state.window + ack.acked_bytes;
+            self.state.window = grown.min(self.state.slow_start_threshold);
+            return;
+        }
         let growth = self.state.hystart.on_ack(ack.largest_acked, ack.next_number, ack.rtt);
         match growth {
             Growth::SlowStart => self.state.window += ack.acked_bytes,

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use self::loss_run::LossRun;
 use self::tally::{Episode, Losses, Tally};
 use super::congestion::{AckSample, CongestionController, LossSample};
 use super::delivery_rate::{DeliveryRate, MaxRate};
@@ -21,11 +22,10 @@ use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX};
 use crate::proto::rtt::RttEstimator;
 use crate::range_set::RangeSet;
 
+mod loss_run;
 mod path_change;
 mod tally;
 
-/// Probe timeouts that must be lost as a whole for persistent congestion (RFC 9002, section 7.6.1).
-const PERSISTENT_CONGESTION_TIMEOUTS: u32 = 3;
 /// Probe timeouts for which a lost packet is remembered, should it have been late.
 const LOST_MEMORY_TIMEOUTS: u32 = 3;
 
@@ -59,10 +59,7 @@ pub(super) struct Flight {
     /// Acknowledged numbers that are still tracked.
     acked: RangeSet,
     episode: Episode,
-    /// When the present path began.
-    path_began: Instant,
-    /// When something new was acknowledged last.
-    acknowledged_at: Instant,
+    loss_run: LossRun,
     /// When file bytes were acknowledged last.
     progress_at: Instant,
     /// Bytes that may be queued at the receiver.
@@ -92,8 +89,7 @@ impl Flight {
             ecn: EcnValidation::new(),
             acked: RangeSet::new(),
             episode: Episode::default(),
-            path_began: now,
-            acknowledged_at: now,
+            loss_run: LossRun::new(rtt.is_measured().then_some(now)),
             progress_at: now,
             window: 0,
             stats: FlightStats::default(),
@@ -263,12 +259,12 @@ impl Flight {
             let measured = (number == ack.largest).then(|| now.saturating_duration_since(sent_at));
             if let Some(sample) = measured {
                 self.rtt.update(sample, ack.header.delay);
+                self.loss_run.measured(now);
             }
             self.detect_losses(now, work);
             self.undo_if_spurious(now);
             self.report_ack(now, &tally, prior_in_flight, measured.is_some());
             self.follow_path_size(now, size_before);
-            self.acknowledged_at = now;
         }
         if tally.has_data {
             self.progress_at = now;
@@ -347,6 +343,7 @@ impl Flight {
         self.loss.spurious(now.saturating_duration_since(sent_at), &self.rtt);
         self.episode.spurious += u64::from(number >= self.episode.first_lost);
         self.stats.spurious_losses += 1;
+        self.loss_run.arrived(number);
     }
 
     fn undo_if_spurious(&mut self, now: Instant) {
@@ -397,6 +394,7 @@ impl Flight {
     pub(super) fn detect_losses(&mut self, now: Instant, work: &mut WorkList) {
         let mut losses = Losses::default();
         let (mtu, rate, controller) = (&mut self.mtu, &mut self.rate, &mut self.controller);
+        let (run, acked) = (&mut self.loss_run, &self.acked);
         self.loss.detect(now, &self.rtt, &mut self.sent, |packet, number, batch| {
             match packet.content {
                 PacketContent::SizeProbe => return mtu.probe_lost(now, number),
@@ -405,15 +403,16 @@ impl Flight {
             }
             mtu.lost(number, usize::from(packet.size));
             losses.add(number, packet, batch.sent_at);
+            run.lost(number, batch.sent_at, |between| acked.first_in(&between).is_some());
             let lost = rate.lost(number, u64::from(packet.size), &batch.rate);
             controller.on_packet_lost(now, &lost);
         });
-        if let Some((oldest, newest)) = losses.span {
-            self.report_losses(now, &losses, oldest, newest);
+        if let Some(newest) = losses.newest {
+            self.report_losses(now, &losses, newest);
         }
     }
 
-    fn report_losses(&mut self, now: Instant, losses: &Losses, oldest: Instant, newest: Instant) {
+    fn report_losses(&mut self, now: Instant, losses: &Losses, newest: Instant) {
         self.stats.packets_lost += losses.packets;
         let is_new_episode = self.episode.began.is_none_or(|began| newest > began);
         if is_new_episode {
@@ -422,16 +421,13 @@ impl Flight {
             self.loss.episode_began();
         }
         self.episode.lost += losses.packets;
-        let nothing_arrived_between = oldest > self.acknowledged_at.max(self.path_began);
-        let long_enough = newest.saturating_duration_since(oldest)
-            >= self.rtt.probe_timeout() * PERSISTENT_CONGESTION_TIMEOUTS;
         self.controller.on_loss(
             now,
             &LossSample {
                 lost_bytes: losses.bytes,
                 in_flight: self.sent.bytes_in_flight(),
                 is_new_episode,
-                is_persistent: nothing_arrived_between && long_enough && self.rtt.is_measured(),
+                is_persistent: self.loss_run.take_persistent(self.rtt.probe_timeout()),
             },
         );
     }
@@ -444,6 +440,8 @@ impl Flight {
     fn retire(&mut self, now: Instant) {
         let memory = self.rtt.probe_timeout() * LOST_MEMORY_TIMEOUTS;
         self.sent.retire(now, memory.max(self.loss.memory()), TRACKED_NUMBERS_MAX / 2);
-        self.acked.remove_below(self.sent.least_unsettled());
+        let (floor, acked) = (self.sent.least_unsettled(), &self.acked);
+        self.loss_run.forget_below(floor, |between| acked.first_in(&between).is_some());
+        self.acked.remove_below(floor);
     }
 }

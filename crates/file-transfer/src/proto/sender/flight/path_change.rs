@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::loss_run::LossRun;
 use super::{Episode, Flight};
 use crate::proto::rtt::RttEstimator;
 use crate::proto::sender::delivery_rate::MaxRate;
@@ -15,7 +16,7 @@ impl Flight {
     pub(in crate::proto::sender) fn readdressed(&mut self, now: Instant, work: &mut WorkList) {
         self.give_up_flight(now, work);
         self.episode = Episode { began: Some(now), ..Episode::default() };
-        self.path_began = now;
+        self.loss_run = LossRun::new(self.rtt.is_measured().then_some(now));
     }
 
     /// The receiver is elsewhere, `round_trip` away if that was measured. Nothing that is known about
@@ -61,7 +62,7 @@ impl Flight {
     /// of congestion on the new one.
     fn begin_path(&mut self, now: Instant) {
         self.episode = Episode { began: Some(now), ..Episode::default() };
-        self.path_began = now;
+        self.loss_run = LossRun::new(self.rtt.is_measured().then_some(now));
         self.controller.on_path_change(now);
     }
 

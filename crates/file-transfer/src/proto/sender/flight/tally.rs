@@ -39,8 +39,8 @@ pub(super) struct Losses {
     pub(super) first: u64,
     pub(super) packets: u64,
     pub(super) bytes: u64,
-    /// When the oldest and the newest were sent.
-    pub(super) span: Option<(Instant, Instant)>,
+    /// When the newest was sent.
+    pub(super) newest: Option<Instant>,
 }
 
 impl Tally {
@@ -72,9 +72,6 @@ impl Losses {
         }
         self.packets += 1;
         self.bytes += u64::from(packet.size);
-        self.span = Some(match self.span {
-            Some((oldest, newest)) => (oldest.min(sent_at), newest.max(sent_at)),
-            None => (sent_at, sent_at),
-        });
+        self.newest = self.newest.max(Some(sent_at));
     }
 }
