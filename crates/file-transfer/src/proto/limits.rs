@@ -61,6 +61,10 @@ pub const LOST_MEMORY_PACKETS: usize = 1024;
 pub const LOST_MEMORY_MAX: Duration = Duration::from_secs(1);
 /// Numbers a sender keeps track of (in flight, and lost ones it may still hear of): 3 MB of ring.
 pub const TRACKED_NUMBERS_MAX: usize = 1 << 17;
+/// Numbers beyond these that are for packets without new file bytes: twice the probes, answers and
+/// challenges that 30 s of silence bring. A peer that needs more acknowledges next to nothing of what
+/// it asks for, and its session ends.
+pub const TRACKED_NUMBERS_RESERVE: usize = 256;
 /// Separate ranges of arrived numbers a receiver keeps. Full: the oldest gap is given up, which the
 /// sender sees as loss.
 pub const NUMBER_RANGES_MAX: usize = 4096;
@@ -107,7 +111,9 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub const STALL_MAX: Duration = Duration::from_secs(60);
 /// How long a sender waits, everything acknowledged, for CLOSE or another WANT.
 pub const COMPLETE_IDLE_MAX: Duration = Duration::from_secs(120);
-/// CLOSE is sent this often at most, one PTO apart, until it is acknowledged.
+/// A PING is not answered this soon after another: an honest end asks less often.
+pub const PING_ANSWER_INTERVAL_MIN: Duration = Duration::from_millis(2);
+/// CLOSE is sent this often at most, one PTO apart, until it is acknowledged; and answered as often.
 pub const CLOSE_ATTEMPTS_MAX: u32 = 5;
 
 const _: () = assert!(16 + 40 + ACK_RANGES_MAX * 6 + TAG_BYTES <= DATAGRAM_BYTES_BASE);

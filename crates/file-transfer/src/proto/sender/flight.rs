@@ -18,7 +18,7 @@ use super::session_seed::SessionSeed;
 use super::work_list::WorkList;
 use crate::proto::ack_frame::AckFrame;
 use crate::proto::ecn::Ecn;
-use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX};
+use crate::proto::limits::{DATAGRAM_BYTES_BASE, TRACKED_NUMBERS_MAX, TRACKED_NUMBERS_RESERVE};
 use crate::proto::rtt::RttEstimator;
 use crate::range_set::RangeSet;
 
@@ -128,6 +128,11 @@ impl Flight {
         self.sent.tracked()
     }
 
+    /// More is tracked than any peer needs that acknowledges what comes to it.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.sent.tracked() > TRACKED_NUMBERS_MAX + TRACKED_NUMBERS_RESERVE
+    }
+
     pub(super) fn least_unsettled(&self) -> u64 {
         self.sent.least_unsettled()
     }
@@ -218,6 +223,7 @@ impl Flight {
         self.begin_batch(now);
         let number = self.sent.push(PacketContent::Ping, 0..0, size);
         self.sent.settle(number, PacketState::Acknowledged);
+        self.retire(now);
         self.stats.packets_sent += 1;
         number
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::proto::ack_frame::AckHeader;
 use crate::proto::keys::{CipherSuite, SessionSecrets};
+use crate::proto::limits::{TRACKED_NUMBERS_MAX, TRACKED_NUMBERS_RESERVE};
 use crate::range_set::RangeSet;
 
 /// A sender of a file of 10 MB and the keys of its peer.
@@ -58,6 +59,11 @@ impl Bench {
     fn ack(&mut self, numbers: &RangeSet, window: u64) {
         let header = AckHeader { window, ..AckHeader::default() };
         self.send(PacketKind::Ack, |body| header.encode(numbers, body));
+    }
+
+    fn ask(&mut self) {
+        let ping = PingFrame { answer_me: true, sync: SyncBlock::default() };
+        self.send(PacketKind::Ping, |body| ping.encode(body));
     }
 
     /// Lets the sender send what it wants to; gives the datagrams' count and the numbers of DATA.
@@ -219,6 +225,60 @@ fn a_flood_of_repeated_and_forged_packets_changes_nothing() {
     }
     assert_eq!(bench.drain().0, 0);
     assert_eq!((bench.sender.stats().repeats, bench.sender.stats().forgeries), (1000, 1000));
+}
+
+#[test]
+fn questions_without_end_from_a_peer_that_acknowledges_next_to_nothing_end_the_session() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    bench.drain();
+    let (mut acknowledged, mut acknowledged_at) = (0, bench.now);
+    let mut most = 0;
+    while bench.sender.outcome().is_none() {
+        bench.now += PING_ANSWER_INTERVAL_MIN;
+        bench.sender.handle_timeout(bench.now);
+        bench.ask();
+        bench.drain();
+        // One old packet a minute: never stalled, and nothing is found lost.
+        if bench.now >= acknowledged_at + Duration::from_secs(59) {
+            acknowledged_at = bench.now;
+            let number = bench.data[acknowledged];
+            acknowledged += 1;
+            bench.ack(&RangeSet::of(number..number + 1), 1 << 20);
+        }
+        most = most.max(bench.sender.stats().tracked_numbers);
+        assert!(most <= TRACKED_NUMBERS_MAX + TRACKED_NUMBERS_RESERVE + 64, "{most} are tracked");
+    }
+    assert_eq!(bench.sender.outcome(), Some(&SenderOutcome::ClosedHere(CloseCode::Violation)));
+    assert!(acknowledged >= 4 && most > TRACKED_NUMBERS_MAX, "{acknowledged}, {most}");
+}
+
+#[test]
+fn questions_get_no_more_answers_than_an_honest_end_needs() {
+    let mut bench = Bench::new();
+    let start = bench.now;
+    let mut answers = 0;
+    for _ in 0..1_000 {
+        bench.ask();
+        answers += bench.drain().0;
+        bench.now += Duration::from_micros(100);
+    }
+    assert_eq!(bench.now - start, 50 * PING_ANSWER_INTERVAL_MIN);
+    assert_eq!(answers, 50);
+}
+
+#[test]
+fn the_end_is_confirmed_as_often_as_it_is_said_and_no_more() {
+    let mut bench = Bench::new();
+    let done = CloseFrame { code: CloseCode::Done, reason: String::new() };
+    let mut answers = 0;
+    for _ in 0..1_000 {
+        bench.send(PacketKind::Close, |body| done.encode(body));
+        answers += bench.drain().0;
+    }
+    assert_eq!(answers, 5);
+    bench.now += Duration::from_secs(1);
+    assert!(bench.sender.is_drained(bench.now));
 }
 
 #[test]
