@@ -87,8 +87,8 @@ pub struct Bbr {
     queue_sign: QueueSign,
     floor: LossFloor,
 
-    /// Loss ended Startup.
-    has_lost_in_startup: bool,
+    /// Loss ended Startup before the bandwidth was known.
+    was_startup_cut_short: bool,
     /// Round in which Drain began.
     drain_began: u64,
     cycle: Cycle,
@@ -153,7 +153,7 @@ impl Bbr {
             long_term: LongTermBound::none(),
             queue_sign: QueueSign::default(),
             floor: LossFloor::default(),
-            has_lost_in_startup: false,
+            was_startup_cut_short: false,
             drain_began: 0,
             cycle: Cycle::new(),
             probe: ProbeOutcome::default(),

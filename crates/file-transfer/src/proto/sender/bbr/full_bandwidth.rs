@@ -46,6 +46,11 @@ impl FullBandwidth {
         self.rounds == 0
     }
 
+    /// Whether at least two rounds brought hardly more: one alone may be chance.
+    pub(super) fn has_levelled_off(&self) -> bool {
+        self.rounds >= 2
+    }
+
     /// Whether any attempt of the session has.
     pub(super) fn was_ever_full(&self) -> bool {
         self.was_ever_full

@@ -1,12 +1,17 @@
 //! The path's round trip without its queue: the minimum over ten seconds, renewed by a measurement
-//! with little in flight whenever five seconds brought no lower one (draft-ietf-ccwg-bbr,
-//! section 5.3.4).
+//! with little in flight whenever five seconds did not confirm it (draft-ietf-ccwg-bbr, section 5.3.4;
+//! there only a lower one does, and so a flow that has an empty path to itself slows down for nothing
+//! twice in ten seconds).
 
 use std::time::{Duration, Instant};
 
 const FILTER_LENGTH: Duration = Duration::from_secs(10);
 /// The same for every BBR flow, so that they empty a shared queue together.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A round trip longer than the minimum by no more than this part of it (1 in 64) confirms it: a queue
+/// so short makes no difference.
+const CONFIRMING_PART: u32 = 64;
 
 /// A round trip and when it was taken.
 type Stamped = (Duration, Instant);
@@ -27,6 +32,10 @@ impl MinRttFilter {
             && (self.is_probe_due || self.recent.is_none_or(|(least, _)| rtt < least))
         {
             self.recent = Some((rtt, now));
+        } else if let (Some(rtt), Some((least, at))) = (rtt, &mut self.recent)
+            && rtt <= *least + *least / CONFIRMING_PART
+        {
+            *at = now;
         }
         let Some(recent) = self.recent else { return };
         let is_over = |(least, at): Stamped| recent.0 < least || now > at + FILTER_LENGTH;
@@ -87,6 +96,12 @@ mod tests {
     #[test]
     fn after_ten_seconds_the_probe_s_value_counts() {
         check(&[(0, 40), (5001, 60), (9000, 55), (10_001, 70)], 55, &[5001]);
+    }
+
+    #[test]
+    fn one_that_is_as_low_puts_the_probe_off_and_raises_nothing() {
+        check(&[(0, 64), (4000, 65), (8900, 65), (13_800, 65), (18_700, 70)], 64, &[]);
+        check(&[(0, 64), (4000, 66), (8900, 80)], 64, &[8900]);
     }
 
     #[test]

@@ -115,14 +115,14 @@ impl Bbr {
     /// Loss at random has been measured: a bound that it had imposed was no bound, and what the path
     /// bears is to be found out at once.
     pub(super) fn probe_beyond_random_loss(&mut self) {
-        if self.has_lost_in_startup {
+        if self.was_startup_cut_short {
             self.long_term = LongTermBound::none();
         } else {
             let path = self.bandwidth_delay(self.bandwidth.maximum());
             self.long_term.raise_to(BEYOND_RANDOM_LOSS.of(path));
         }
         self.cycle.was_too_high = false;
-        if std::mem::take(&mut self.has_lost_in_startup) && self.mode != Mode::ProbeRtt {
+        if std::mem::take(&mut self.was_startup_cut_short) && self.mode != Mode::ProbeRtt {
             self.return_to_startup();
         } else if matches!(self.mode, Mode::ProbeDown | Mode::ProbeCruise) {
             self.start_probe_refill();

@@ -8,15 +8,20 @@ use super::ratio::Ratio;
 /// Round trips up to so much of the minimum are those of an empty path.
 const QUIET: Ratio = Ratio::percent(110);
 
-/// The least round trip of this round and of the one before.
+/// A round trip of so much of the minimum has waited: more than a batch of our own explains.
+const WAITED: Ratio = Ratio::percent(125);
+
+/// The latest round trip, and the least of this round and of the one before.
 #[derive(Debug, Default)]
 pub(super) struct QueueSign {
+    latest: Option<Duration>,
     this_round: Option<Duration>,
     last_round: Option<Duration>,
 }
 
 impl QueueSign {
     pub(super) fn update(&mut self, rtt: Option<Duration>) {
+        self.latest = rtt.or(self.latest);
         self.this_round = [self.this_round, rtt].into_iter().flatten().min();
     }
 
@@ -26,12 +31,20 @@ impl QueueSign {
 
     /// Whether round trips are as short as on an empty path; no if none was measured.
     pub(super) fn is_quiet(&self, min_rtt: Option<Duration>) -> bool {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        match ([self.this_round, self.last_round].into_iter().flatten().min(), min_rtt) {
-            (Some(least), Some(min_rtt)) => nanos(least) <= QUIET.of(nanos(min_rtt)),
-            _ => false,
-        }
+        let least = [self.this_round, self.last_round].into_iter().flatten().min();
+        least.zip(min_rtt).is_some_and(|(least, min_rtt)| !is_over(QUIET, least, min_rtt))
     }
+
+    /// Whether the latest round trip waited in a queue; no if none was measured.
+    pub(super) fn has_waited(&self, min_rtt: Option<Duration>) -> bool {
+        self.latest.zip(min_rtt).is_some_and(|(latest, min_rtt)| is_over(WAITED, latest, min_rtt))
+    }
+}
+
+/// Whether a round trip is more than so much of the minimum.
+fn is_over(share: Ratio, rtt: Duration, min_rtt: Duration) -> bool {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    nanos(rtt) > share.of(nanos(min_rtt))
 }
 
 #[cfg(test)]
@@ -62,8 +75,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_not_quiet() {
+    fn the_latest_round_trip_shows_a_queue_of_our_own() {
+        let mut sign = QueueSign::default();
+        let least = Some(Duration::from_millis(40));
+        for (rtt, expected) in [(40, false), (50, false), (51, true), (44, false)] {
+            sign.update(Some(Duration::from_millis(rtt)));
+            sign.update(None);
+            assert_eq!(sign.has_waited(least), expected, "{rtt} ms");
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_neither() {
         check(&[], false);
         assert!(!QueueSign::default().is_quiet(None));
+        assert!(!QueueSign::default().has_waited(None));
     }
 }

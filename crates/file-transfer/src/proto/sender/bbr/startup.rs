@@ -20,7 +20,7 @@ impl Bbr {
             self.signals.round_just_ended() && self.signals.lost_ranges() >= LOST_RANGES_MIN;
         if may_judge && self.startup_loses_too_much(ack) {
             self.undo.mode = Some(Mode::Startup);
-            self.has_lost_in_startup = true;
+            self.was_startup_cut_short = !self.bandwidth_is_known();
             self.declare_startup_full();
         }
         if self.full_bandwidth.was_ever_full() {
@@ -38,6 +38,12 @@ impl Bbr {
         } else {
             self.is_too_high(lost, in_flight)
         }
+    }
+
+    /// Whether the path already delivered all it can: rounds that bring no more say so, or a
+    /// queue.
+    fn bandwidth_is_known(&self) -> bool {
+        self.queue_sign.has_waited(self.min_rtt.minimum()) || self.full_bandwidth.has_levelled_off()
     }
 
     /// The network says that the pipe is full: what it delivered last is safe to have in flight.
