@@ -280,6 +280,7 @@ impl Session {
             // Its time has come, but it may be somebody else's turn.
             self.not_before = if now < at { Some(at) } else { supervisor.next_batch(now, 0) };
             if self.not_before.is_some() {
+                self.sender.held_back(now);
                 return false;
             }
         }

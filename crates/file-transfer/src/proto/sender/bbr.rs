@@ -63,8 +63,11 @@ mod tests;
 /// Window to begin with, in packets (RFC 6928).
 const INITIAL_PACKETS: u64 = 10;
 
-/// Silence of so many round trips means that the path was gone: a full queue still delivers.
+/// Silence of so many round trips while something is on its way means that the path was gone: a full
+/// queue still delivers. …
 const CUT_OFF_RTTS: u32 = 4;
+/// … No less than this: a thread that gets no processor is as silent.
+const CUT_OFF_MIN: Duration = Duration::from_millis(25);
 
 /// BBRv3 congestion control. Windows and bounds are in bytes, rates in bytes a second; `u64::MAX`
 /// is no bound.
@@ -96,13 +99,15 @@ pub struct Bbr {
     rtt_probe: RttProbe,
 
     is_in_recovery: bool,
-    /// A later ACK than this comes after a silence.
-    silent_after: Option<Instant>,
+    /// A silence longer than this is none of a path that works; `None` before the first ACK.
+    patience: Option<Duration>,
+    /// Since when an answer can be expected.
+    heard_at: Option<Instant>,
     /// The path was gone for a while; what was lost with it is not settled yet.
     was_cut_off: bool,
     /// The last window that neither loss nor `ProbeRTT` held down.
     good_window: u64,
-    undo: Undo,
+    undo: Option<Undo>,
 
     /// There was nothing to send.
     is_idle: bool,
@@ -159,10 +164,11 @@ impl Bbr {
             probe: ProbeOutcome::default(),
             rtt_probe: RttProbe::default(),
             is_in_recovery: false,
-            silent_after: None,
+            patience: None,
+            heard_at: None,
             was_cut_off: false,
             good_window: 0,
-            undo: Undo::nothing(),
+            undo: None,
             is_idle: false,
             is_restart_from_idle: false,
             window_was_full: (false, false),
@@ -254,6 +260,11 @@ impl Bbr {
         self.was_cut_off &= self.is_in_recovery;
     }
 
+    fn has_been_silent(&self, now: Instant) -> bool {
+        let silence = self.heard_at.map(|at| now.saturating_duration_since(at));
+        silence.zip(self.patience).is_some_and(|(silence, patience)| silence > patience)
+    }
+
     fn restart_from_idle(&mut self, now: Instant) {
         self.is_restart_from_idle = true;
         self.extra_acked.restart(now);
@@ -268,8 +279,12 @@ impl Bbr {
 impl CongestionController for Bbr {
     fn on_sent(&mut self, now: Instant, number: u64, bytes: u64, in_flight: u64) {
         let before = in_flight - bytes;
-        if before == 0 && self.is_idle {
-            self.restart_from_idle(now);
+        if before == 0 {
+            // With nothing on its way it was this end that was silent.
+            self.heard_at = Some(now);
+            if self.is_idle {
+                self.restart_from_idle(now);
+            }
         }
         self.is_idle = false;
         self.next_number = number + 1;
@@ -287,7 +302,8 @@ impl CongestionController for Bbr {
         if ack.largest_acked < self.path.number {
             return;
         }
-        self.silent_after = Some(now + ack.smoothed_rtt * CUT_OFF_RTTS);
+        self.heard_at = Some(now);
+        self.patience = Some((ack.smoothed_rtt * CUT_OFF_RTTS).max(CUT_OFF_MIN));
         self.update_recovery(ack);
         self.update_model(now, ack);
         self.check_startup_done(ack);
@@ -305,7 +321,11 @@ impl CongestionController for Bbr {
     }
 
     fn on_packet_lost(&mut self, now: Instant, lost: &LostPacket) {
-        self.was_cut_off |= self.silent_after.is_some_and(|at| now > at);
+        if !self.was_cut_off && self.has_been_silent(now) {
+            self.was_cut_off = true;
+            // What is lost from here on changes nothing that could be taken back.
+            self.undo = None;
+        }
         // What was lost with the path, or on another one, says nothing about how much this one bears.
         if lost.number >= self.path.number && !self.was_cut_off {
             self.note_lost_packet(now, lost);

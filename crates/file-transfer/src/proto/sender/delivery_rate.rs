@@ -13,7 +13,7 @@ pub(super) struct RateSnapshot {
     first_sent_at: Instant,
     in_flight: u64,
     lost: u64,
-    app_limited: bool,
+    pub(super) app_limited: bool,
 }
 
 /// What one ACK says about the rate of delivery.

@@ -192,6 +192,13 @@ impl Flight {
         self.controller.on_nothing_to_send();
     }
 
+    /// Something else than the path holds back what could go out.
+    pub(super) fn held_back(&mut self, now: Instant) {
+        if self.allowance(now) > 0 {
+            self.limited_by_application();
+        }
+    }
+
     /// The packets recorded next go out together.
     pub(super) fn begin_batch(&mut self, now: Instant) {
         let rate = self.rate.snapshot(now, self.sent.bytes_in_flight());
@@ -436,6 +443,12 @@ impl Flight {
                 is_persistent: self.loss_run.take_persistent(self.rtt.probe_timeout()),
             },
         );
+    }
+
+    /// Whether what is sent now would be held back by something else than the path.
+    #[cfg(test)]
+    pub(super) fn next_is_app_limited(&mut self, now: Instant) -> bool {
+        self.rate.snapshot(now, self.sent.bytes_in_flight()).app_limited
     }
 
     #[cfg(test)]

@@ -144,6 +144,14 @@ impl<A: Copy + Eq> Sender<A> {
         self.finish_batch(now, batch)
     }
 
+    /// A limit of the rate keeps batches back: how fast what is sent arrives says nothing then about how
+    /// much the path bears.
+    pub fn held_back(&mut self, now: Instant) {
+        if !self.work.is_empty() {
+            self.flight.held_back(now);
+        }
+    }
+
     /// What a probe carries, if one is due: the oldest bytes in flight.
     fn probe_range(&mut self) -> Option<Range<u64>> {
         if self.probes_due == 0 || self.bytes_left == 0 {

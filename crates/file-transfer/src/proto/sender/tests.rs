@@ -296,3 +296,20 @@ fn a_batch_has_equal_datagrams_and_a_smaller_last_one() {
     }
     assert_eq!(sizes, [1144, 1160, 1160, 1160, 376], "the first carries a sync block");
 }
+
+#[test]
+fn what_a_limit_keeps_back_says_nothing_about_the_path() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, std::iter::once(0..10_000_000).collect());
+    let is_limited = |bench: &mut Bench| bench.sender.flight.next_is_app_limited(bench.now);
+    assert!(!is_limited(&mut bench));
+    bench.drain();
+    bench.sender.held_back(bench.now);
+    assert!(!is_limited(&mut bench), "the window was full: nothing was kept back");
+    let arrived = bench.arrived.clone();
+    bench.now += Duration::from_millis(10);
+    bench.ack(&arrived, 1 << 20);
+    bench.now += Duration::from_millis(10);
+    bench.sender.held_back(bench.now);
+    assert!(is_limited(&mut bench));
+}

@@ -12,19 +12,14 @@ use crate::proto::sender::congestion::{AckSample, LostPacket};
 /// A probe that loses too much lowers the bound by no more than CUBIC would.
 const BETA: Ratio = Ratio::percent(70);
 
-/// The state before a loss that may turn out to be none.
+/// The state before a loss that may turn out to be none. There is none to go back to where a router's
+/// mark followed, where nothing was changed, and once it was used.
 #[derive(Debug)]
 pub(super) struct Undo {
     /// The state that loss ended.
     pub(super) mode: Option<Mode>,
     short_term: ShortTermBounds,
     inflight_long_term: u64,
-}
-
-impl Undo {
-    pub(super) fn nothing() -> Self {
-        Self { mode: None, short_term: ShortTermBounds::NONE, inflight_long_term: u64::MAX }
-    }
 }
 
 impl Bbr {
@@ -67,7 +62,7 @@ impl Bbr {
             self.long_term.set(inflight.max(BETA.of(self.target_inflight())));
         }
         if self.mode == Mode::ProbeUp {
-            self.undo.mode = Some(Mode::ProbeUp);
+            self.note_ended(Mode::ProbeUp);
             self.start_probe_down(now);
         }
     }
@@ -96,25 +91,31 @@ impl Bbr {
     /// A router marked packets instead of dropping them.
     pub(super) fn respond_to_mark(&mut self, now: Instant) {
         self.floor.rule_out();
-        // A mark is never taken back.
-        self.undo = Undo::nothing();
         if self.mode == Mode::Startup {
             self.declare_startup_full();
         } else if self.cycle.is_probe_sample {
             self.lower_long_term(now, self.in_flight, false);
-            self.undo = Undo::nothing();
         } else {
             self.short_term.reduce_for_mark(self.window.min(self.in_flight));
         }
+        // A mark is never taken back.
+        self.undo = None;
     }
 
     fn save_state(&mut self) {
         self.save_window();
-        self.undo = Undo {
+        self.undo = Some(Undo {
             mode: None,
             short_term: self.short_term,
             inflight_long_term: self.long_term.inflight(),
-        };
+        });
+    }
+
+    /// Loss ended a state.
+    pub(super) fn note_ended(&mut self, mode: Mode) {
+        if let Some(undo) = &mut self.undo {
+            undo.mode = Some(mode);
+        }
     }
 
     /// What was found lost since the last congestion event has arrived after all.
@@ -122,10 +123,11 @@ impl Bbr {
         self.restore_window();
         self.signals.forget_loss();
         self.floor.discard_sample();
+        let Some(undo) = self.undo.take() else { return };
         self.full_bandwidth.restart(0);
-        self.short_term.raise_to(self.undo.short_term);
-        self.long_term.raise_to(self.undo.inflight_long_term);
-        let undone = self.undo.mode.take().filter(|mode| *mode != self.mode);
+        self.short_term.raise_to(undo.short_term);
+        self.long_term.raise_to(undo.inflight_long_term);
+        let undone = undo.mode.filter(|mode| *mode != self.mode);
         if undone == Some(Mode::Startup) {
             self.full_bandwidth.take_back();
         }

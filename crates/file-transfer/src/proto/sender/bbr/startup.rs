@@ -19,7 +19,7 @@ impl Bbr {
         let may_judge =
             self.signals.round_just_ended() && self.signals.lost_ranges() >= LOST_RANGES_MIN;
         if may_judge && self.startup_loses_too_much(ack) {
-            self.undo.mode = Some(Mode::Startup);
+            self.note_ended(Mode::Startup);
             self.was_startup_cut_short = !self.bandwidth_is_known();
             self.declare_startup_full();
         }

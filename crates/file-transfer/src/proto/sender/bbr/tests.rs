@@ -9,6 +9,7 @@ use crate::proto::sender::congestion::CongestionChoice::{self, Bbr, Cubic};
 mod alone;
 mod beside_others;
 mod changing_path;
+mod reactions;
 mod shared_path;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ fn check_share(case: &Case, seconds: Range<usize>, expected: Range<f64>) -> Shar
     path
 }
 
-/// 1 % goes to the pacing margin, 1 % to measurements of the round trip.
+/// 1 % goes to the pacing margin, the rest to Startup.
 #[test]
 fn a_clean_path_is_filled_without_overrunning_its_queue() {
     let path = check_share(&Case::new(50, 10, &[Bbr], 20), 0..20, 0.96..1.0);
@@ -20,8 +20,8 @@ fn a_clean_path_is_filled_without_overrunning_its_queue() {
     check_share(&Case::new(5, 100, &[Bbr], 30), 2..30, 0.94..1.0);
 }
 
-/// The bounds leave a tenth to Startup, the pacing margin, measurements of the round trip (0.2 s of
-/// half the rate in five) and the loss itself; CUBIC's window is Reno's 1.22 / √loss packets or so.
+/// The bounds leave a tenth to Startup, the measurement of the loss, the pacing margin and the loss
+/// itself; CUBIC's window is Reno's 1.22 / √loss packets or so.
 #[test]
 fn random_loss_costs_bbr_little_and_cubic_nearly_everything() {
     let case = |choice| Case::new(50, 40, &[choice], 16).with_loss(0.01);
