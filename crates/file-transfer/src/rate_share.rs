@@ -7,6 +7,18 @@
 //! all binds, start-time fairness (Goyal, Vin, Cheng 1996) decides: of those who wait, whoever was served
 //! least goes first. A user with four downloads has one share, and who is slowed down by the own path
 //! keeps nobody waiting.
+//!
+//! What holds where:
+//!
+//! | limits | between users |
+//! |---|---|
+//! | for all | even shares of it, however many downloads each has |
+//! | for each user | nobody has more than that, however many downloads; who is below it is where the network puts them |
+//! | both | even shares, none of more than a user's limit |
+//! | none | a node cannot tell a user whom it slows down from one whom the own path slows down, so it slows nobody down: each *transfer* gets what congestion control gives a flow, and a user has as many as [`SessionLimits`](crate::node::NodeLimits) allow |
+//!
+//! So who wants even shares of an uplink sets the limit for all a little below what the uplink takes: then
+//! the queue forms here, and not where nobody knows users.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -26,7 +38,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// How long a user who sends nothing is remembered. What was paid for in advance is over by then.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// File bytes a second. `None`: as fast as it goes.
+/// File bytes a second. `None`: as fast as it goes. No slower than [`TOTAL_MIN`](Self::TOTAL_MIN) and
+/// [`PER_USER_MIN`](Self::PER_USER_MIN).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RateLimits {
     /// Of all transfers of a node together.
@@ -36,6 +49,13 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
+    /// Slowest rate of one user: below it a frame of 256 KiB over TCP takes so long that its client takes
+    /// the silence for a broken connection (30 s).
+    pub const PER_USER_MIN: u64 = 64 << 10;
+
+    /// Slowest rate of all: with 64 downloads at once such a frame takes each of them 16 s.
+    pub const TOTAL_MIN: u64 = 1 << 20;
+
     /// Whether there is no limit at all.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -253,10 +273,24 @@ mod tests {
     }
 
     #[test]
+    fn more_downloads_bring_a_user_no_more_than_the_own_limit() {
+        let limits = RateLimits { total: None, per_user: Some(2_000_000) };
+        let mut senders =
+            [sender("ann", FAST), sender("ann", FAST), sender("ann", FAST), sender("bob", FAST)];
+        let sent = run(limits, 10, &mut senders);
+        let (ann, bob) = (sent[0] + sent[1] + sent[2], sent[3]);
+        assert!(ann.abs_diff(bob) < bob / 30, "{sent:?}");
+        assert!(bob.abs_diff(20_000_000) < 600_000, "{sent:?}");
+    }
+
+    #[test]
     fn both_limits_hold_together() {
         let limits = RateLimits { total: Some(10_000_000), per_user: Some(6_000_000) };
         check(limits, &mut [sender("ann", FAST)], &[60.0]);
         check(limits, &mut [sender("ann", FAST), sender("bob", FAST)], &[50.0, 50.0]);
+        let mut senders = [sender("ann", FAST), sender("ann", FAST), sender("bob", FAST)];
+        let sent = run(limits, 10, &mut senders);
+        assert!((sent[0] + sent[1]).abs_diff(sent[2]) < 1_500_000, "{sent:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,8 +45,13 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path) -> Server {
+        Self::start_with(dir, &[])
+    }
+
+    fn start_with(dir: &Path, options: &[&str]) -> Server {
         let mut command = command(dir);
-        command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command.args(["--listen", "127.0.0.1:0"]).args(options);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -53,6 +59,14 @@ impl Server {
             line.trim().strip_prefix("file-node ").unwrap().split_once(" spki=").unwrap();
         let spki_sha256 = URL_SAFE_NO_PAD.decode(spki).unwrap().try_into().unwrap();
         Server { child, addr: addr.parse().unwrap(), spki_sha256 }
+    }
+
+    /// Ends it; everything that it logged.
+    fn log(mut self) -> String {
+        self.signal(Signal::TERM);
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
     }
 
     fn signal(&mut self, signal: Signal) -> std::process::ExitStatus {
@@ -69,8 +83,12 @@ impl Drop for Server {
     }
 }
 
-/// Does what chat server and client do together, and downloads `hello.txt`.
 async fn get_hello(dir: &Path, server: &Server, transport: TransportChoice) -> Finished {
+    get(dir, server, transport, b"hello").await
+}
+
+/// Does what chat server and client do together, and downloads `hello.txt`, which holds `content`.
+async fn get(dir: &Path, server: &Server, transport: TransportChoice, content: &[u8]) -> Finished {
     let key = TicketKey::load(&dir.join("ticket.key")).unwrap();
     let file = FilePath::parse("hello.txt").unwrap();
     let version = Catalogue::open(&dir.join("files")).unwrap().find(&file).unwrap().version;
@@ -81,7 +99,7 @@ async fn get_hello(dir: &Path, server: &Server, transport: TransportChoice) -> F
         login: 1,
         file,
         version,
-        bytes_max: 1000,
+        bytes_max: Grant::bytes_max_for(content.len() as u64),
         expires_at: u64::MAX,
     };
     let request = DownloadRequest {
@@ -93,7 +111,7 @@ async fn get_hello(dir: &Path, server: &Server, transport: TransportChoice) -> F
             server_name: "localhost".into(),
         }],
         version,
-        root: watch::channel(Some(*blake3::hash(b"hello").as_bytes())).1,
+        root: watch::channel(Some(*blake3::hash(content).as_bytes())).1,
         save_as: dir.join("got.txt"),
         transport,
         renewal: None,
@@ -121,6 +139,81 @@ async fn key_and_certificate_are_kept() {
     let again = Server::start(dir.path());
     assert_eq!(again.spki_sha256, first);
     get_hello(dir.path(), &again, TransportChoice::Tcp).await;
+}
+
+#[test]
+fn how_it_sends_is_chosen_by_flags_of_the_same_names_as_the_chat_servers_keys() {
+    let dir = folder();
+    for (options, expected) in [
+        (
+            &[][..],
+            "SendOptions { congestion: Bbr, segmentation: true, rates: RateLimits { total: None, per_user: None } }",
+        ),
+        (
+            &[
+                "--congestion",
+                "cubic",
+                "--segmentation",
+                "false",
+                "--bytes-per-second",
+                "10000000",
+                "--bytes-per-second-per-user",
+                "2000000",
+            ],
+            "SendOptions { congestion: Cubic, segmentation: false, rates: RateLimits { total: Some(10000000), per_user: Some(2000000) } }",
+        ),
+    ] {
+        let log = Server::start_with(dir.path(), options).log();
+        assert!(log.contains(expected), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_gets_no_more_than_the_limit_over_either_way() {
+    let dir = folder();
+    let bytes = vec![b'x'; 2 << 20];
+    std::fs::write(dir.path().join("files/hello.txt"), &bytes).unwrap();
+    let server = Server::start_with(dir.path(), &["--bytes-per-second-per-user", "1048576"]);
+    let start = Instant::now();
+    for transport in [TransportChoice::Udp, TransportChoice::Tcp] {
+        let finished = get(dir.path(), &server, transport, &bytes).await;
+        assert_eq!(std::fs::read(finished.path).unwrap(), bytes);
+    }
+    // What was sent is paid for afterwards, so the last frame costs nothing. A slow machine takes longer
+    // than the limit asks for, and none is faster.
+    let taken = start.elapsed();
+    assert!(taken >= Duration::from_millis(3700), "{taken:?} for four seconds' worth");
+}
+
+#[test]
+fn a_rate_at_which_nothing_arrives_is_refused() {
+    let dir = folder();
+    for flag in ["--bytes-per-second", "--bytes-per-second-per-user", "--congestion"] {
+        let output = command(dir.path()).args(ANYWHERE).args([flag, "1000"]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(flag) && stderr.contains("1000"), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn its_help_names_every_flag() {
+    let output = Command::new(env!("CARGO_BIN_EXE_file-server")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for flag in [
+        "--listen",
+        "--files",
+        "--key-file",
+        "--tls-dir",
+        "--congestion",
+        "--segmentation",
+        "--bytes-per-second",
+        "--bytes-per-second-per-user",
+    ] {
+        assert!(help.contains(&format!("{flag} <")), "{flag}: {help}");
+    }
+    assert!(help.contains("bbr") && help.contains("cubic"), "{help}");
 }
 
 #[test]

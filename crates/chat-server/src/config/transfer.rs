@@ -19,19 +19,12 @@ pub(crate) struct Transfer {
     bytes_per_second_per_user: Option<u64>,
 }
 
-/// Slowest rate of one user: below it a frame of 256 KiB would take so long that its client takes the
-/// silence for a broken connection (30 s).
-const RATE_PER_USER_MIN: u64 = 64 << 10;
-
-/// Slowest rate of all: with 64 downloads at once such a frame takes each of them 16 s.
-const RATE_MIN: u64 = 1 << 20;
-
 impl Transfer {
     /// What is wrong with it, as a sentence.
     pub(crate) fn problem(&self) -> Option<String> {
         let rates = [
-            ("bytes_per_second", self.bytes_per_second, RATE_MIN),
-            ("bytes_per_second_per_user", self.bytes_per_second_per_user, RATE_PER_USER_MIN),
+            ("bytes_per_second", self.bytes_per_second, RateLimits::TOTAL_MIN),
+            ("bytes_per_second_per_user", self.bytes_per_second_per_user, RateLimits::PER_USER_MIN),
         ];
         let too_slow = rates.into_iter().find(|(_, rate, min)| rate.is_some_and(|it| it < *min));
         let (key, found, min) = too_slow?;

@@ -14,13 +14,13 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::Parser;
+use clap::{ArgAction, Args, Parser, ValueEnum, value_parser};
 use file_transfer::catalogue::Catalogue;
 use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::tcp::ALPN;
 use file_transfer::ticket::TicketKey;
 use file_transfer::tls_identity::TlsIdentity;
-use file_transfer::udp::SendOptions;
+use file_transfer::udp::{CongestionChoice, RateLimits, SendOptions};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -54,6 +54,49 @@ struct Arguments {
     /// Where the TLS key and certificate are kept, made if missing [default: beside the key file]
     #[arg(long, value_name = "DIR")]
     tls_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+/// How files are sent: what the table [transfer] is in the chat server's configuration.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Sending")]
+struct Sending {
+    /// What decides how much may be in flight
+    #[arg(long, value_enum, default_value_t = Congestion::Bbr)]
+    congestion: Congestion,
+    /// Several datagrams a system call; false for network drivers that spoil what they segment
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    segmentation: bool,
+    /// File bytes a second of all downloads together, shared evenly between the users who download; at
+    /// least 1048576 [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u64).range(RateLimits::TOTAL_MIN..))]
+    bytes_per_second: Option<u64>,
+    /// File bytes a second of all downloads of one user together; at least 65536 [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u64).range(RateLimits::PER_USER_MIN..))]
+    bytes_per_second_per_user: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Congestion {
+    /// A model of the path (BBRv3)
+    Bbr,
+    /// Reacts to loss (RFC 9438)
+    Cubic,
+}
+
+impl From<Sending> for SendOptions {
+    fn from(sending: Sending) -> Self {
+        let congestion = match sending.congestion {
+            Congestion::Bbr => CongestionChoice::Bbr,
+            Congestion::Cubic => CongestionChoice::Cubic,
+        };
+        let rates = RateLimits {
+            total: sending.bytes_per_second,
+            per_user: sending.bytes_per_second_per_user,
+        };
+        SendOptions { congestion, segmentation: sending.segmentation, rates }
+    }
 }
 
 /// A TCP listener and a UDP socket of the same address.
@@ -83,14 +126,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let key = TicketKey::load_or_create(&arguments.key_file)?;
     let identity = TlsIdentity::load_or_create(&tls_dir(arguments), "Simple Chat file server")?;
     let (tcp, udp) = bind_all(&arguments.listen).await?;
-    let node = TransferNode::start(
-        udp,
-        key,
-        Arc::new(catalogue),
-        NodeLimits::default(),
-        SendOptions::default(),
-    )
-    .context("cannot start the UDP side")?;
+    let sending = SendOptions::from(arguments.sending);
+    let node = TransferNode::start(udp, key, Arc::new(catalogue), NodeLimits::default(), sending)
+        .context("cannot start the UDP side")?;
+    tracing::info!(?sending, "serves the holders of tickets");
     let node = Arc::new(node);
     let acceptor = TlsAcceptor::from(identity.server_config(&[ALPN])?);
     let mut terminate = signal(SignalKind::terminate())?;
