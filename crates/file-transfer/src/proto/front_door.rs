@@ -14,9 +14,13 @@ use super::hello::{self, HelloBody, WELCOME_BYTES, WelcomeBody, WelcomeClear};
 use super::keys::{CipherSuite, CipherSuites, SessionKeys, SessionSecrets};
 use super::limits::{
     DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX, HANDSHAKE_TIMEOUT, PENDING_MAX,
-    PENDING_PER_TICKET_MAX, STARTS_PER_TICKET_MAX,
+    PENDING_PER_TICKET_MAX, WELCOMES_PER_START_MAX,
 };
 use super::packet::Header;
+
+use self::ticket_uses::TicketUses;
+
+mod ticket_uses;
 
 /// What a ticket said once it was opened. `G` is whatever else the caller keeps with it.
 #[derive(Clone, Debug)]
@@ -84,7 +88,8 @@ pub enum FrontDoorOutput<A, G> {
 /// is forgotten, whosever it is; its client's next HELLO is a new start. Only who holds a good ticket
 /// and its secret makes an entry at all, and one ticket makes only so many: beyond
 /// [`PENDING_PER_TICKET_MAX`] unconfirmed starts it pushes out its own oldest one, and beyond
-/// [`STARTS_PER_TICKET_MAX`] in all it starts nothing until it expires.
+/// [`STARTS_PER_TICKET_MAX`](super::limits::STARTS_PER_TICKET_MAX) in all, those pushed out among them,
+/// it starts nothing until it expires. A start is answered at most [`WELCOMES_PER_START_MAX`] times.
 ///
 /// **Addresses**: a start belongs to the address its HELLO came from. The WELCOME goes nowhere else,
 /// and a packet that can only be sealed by who has seen it confirms the session only from there. The
@@ -102,6 +107,7 @@ pub struct FrontDoor<A, G> {
     starts: HashMap<[u8; 32], Start<A, G>>,
     /// From session id to the hash of its HELLO.
     sessions: HashMap<u64, [u8; 32]>,
+    uses: TicketUses,
     /// How many starts there were: their order.
     started: u64,
 }
@@ -143,7 +149,13 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
     /// A door of a machine that is good at `suites`.
     #[must_use]
     pub fn new(suites: CipherSuites) -> Self {
-        Self { suites, starts: HashMap::new(), sessions: HashMap::new(), started: 0 }
+        Self {
+            suites,
+            starts: HashMap::new(),
+            sessions: HashMap::new(),
+            uses: TicketUses::default(),
+            started: 0,
+        }
     }
 
     /// How many starts are known, confirmed or not.
@@ -192,7 +204,10 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
                 // Who gets to see the WELCOME elsewhere could confirm the first address from there.
                 return FrontDoorOutput::Nothing;
             }
-            start.welcomes_sent = start.welcomes_sent.saturating_add(1);
+            if start.welcomes_sent >= WELCOMES_PER_START_MAX {
+                return FrontDoorOutput::Nothing;
+            }
+            start.welcomes_sent += 1;
             return FrontDoorOutput::Reply(start.welcome);
         }
         let opened = open_ticket(clear.ticket).filter(|ticket| unix_now < ticket.expires_at_unix);
@@ -208,15 +223,17 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         }
         let suite = self.suites.choose(body.suites);
         let ticket_hash = sha256(clear.ticket);
-        if !self.make_room(now, &ticket_hash) {
+        let expires = expiry(now, unix_now, ticket.expires_at_unix);
+        if !self.uses.start(now, ticket_hash, expires) {
             return FrontDoorOutput::Nothing;
         }
+        self.make_room(now, &ticket_hash);
         self.started += 1;
         let start = Start::new(
             self.started,
             from,
             now,
-            unix_now,
+            expires,
             ticket_hash,
             datagram,
             suite,
@@ -280,9 +297,8 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
             .max()
     }
 
-    /// Forgets what is over, and then the oldest where there is no room for one more; says whether
-    /// the ticket may have one more at all.
-    fn make_room(&mut self, now: Instant, ticket_hash: &[u8; 32]) -> bool {
+    /// Forgets what is over, and then the oldest where there is no room for one more.
+    fn make_room(&mut self, now: Instant, ticket_hash: &[u8; 32]) {
         self.starts.retain(|_, start| start.is_current(now));
         let starts = &self.starts;
         self.sessions.retain(|_, hello_hash| starts.contains_key(hello_hash));
@@ -291,13 +307,9 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         if self.count(pending) >= PENDING_PER_TICKET_MAX {
             self.forget_oldest(pending);
         }
-        if self.count(of_ticket) >= STARTS_PER_TICKET_MAX {
-            return false;
-        }
         if self.starts.len() >= PENDING_MAX {
             self.forget_oldest(|_| true);
         }
-        true
     }
 
     fn count(&self, which: impl Fn(&Start<A, G>) -> bool) -> usize {
@@ -329,7 +341,7 @@ impl<A, G> Start<A, G> {
         order: u64,
         peer: A,
         now: Instant,
-        unix_now: u64,
+        expires: Instant,
         ticket_hash: [u8; 32],
         hello: &[u8],
         suite: CipherSuite,
@@ -349,9 +361,7 @@ impl<A, G> Start<A, G> {
             welcome: hello::encode_welcome(&clear, &secrets, ticket.file),
             welcomes_sent: 1,
             welcomed_at: now,
-            // In monotonic time from here on, so that a clock that is set changes nothing.
-            expires: now
-                + Duration::from_secs(ticket.expires_at_unix.saturating_sub(unix_now).min(3600)),
+            expires,
             state: StartState::Pending(Box::new(PendingSession {
                 keys: secrets.server_keys(suite),
                 grant: ticket.grant,
@@ -375,6 +385,11 @@ impl<A, G> Start<A, G> {
             StartState::Pending(_) => now < handshake_end,
         }
     }
+}
+
+/// When a ticket expires, in monotonic time from here on, so that a clock that is set changes nothing.
+fn expiry(now: Instant, unix_now: u64, expires_at_unix: u64) -> Instant {
+    now + Duration::from_secs(expires_at_unix.saturating_sub(unix_now).min(3600))
 }
 
 /// Whether the packet was sealed by who has the session's keys. The datagram stays as it is.

@@ -85,9 +85,15 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PENDING_MAX: usize = 1024;
 /// Unconfirmed starts of one ticket. Full: its oldest is forgotten.
 pub const PENDING_PER_TICKET_MAX: usize = 4;
-/// Starts of one ticket, confirmed or not, while it is good. Full: a further one gets no answer. Many
-/// more than a client with bad luck needs, and few enough that no ticket makes thread after thread.
+/// Starts of one ticket while it is good, confirmed or not, known still or forgotten. Full: a further one
+/// gets no answer. Many more than a client with bad luck needs, and few enough that no ticket makes
+/// handshake after handshake and thread after thread.
 pub const STARTS_PER_TICKET_MAX: usize = 16;
+/// WELCOMEs of one start. Used up: the HELLO gets no answer any more. A client repeats it some thirteen
+/// times before it gives up, and a network may double each.
+pub const WELCOMES_PER_START_MAX: u32 = 32;
+/// Tickets whose starts are counted. Full: the one that expires first is counted anew.
+pub const TICKETS_COUNTED_MAX: usize = 4096;
 
 /// RTT taken before the first sample (RFC 9002, section 6.2.2).
 pub const INITIAL_RTT: Duration = Duration::from_millis(333);
@@ -116,6 +122,8 @@ pub const PING_ANSWER_INTERVAL_MIN: Duration = Duration::from_millis(2);
 /// CLOSE is sent this often at most, one PTO apart, until it is acknowledged; and answered as often.
 pub const CLOSE_ATTEMPTS_MAX: u32 = 5;
 
+const _: () = assert!(PENDING_PER_TICKET_MAX <= STARTS_PER_TICKET_MAX);
+const _: () = assert!(PENDING_MAX <= TICKETS_COUNTED_MAX);
 const _: () = assert!(16 + 40 + ACK_RANGES_MAX * 6 + TAG_BYTES <= DATAGRAM_BYTES_BASE);
 const _: () = assert!(16 + 16 + WANT_RANGES_MAX * 14 + TAG_BYTES <= DATAGRAM_BYTES_BASE);
 const _: () = assert!(36 + TICKET_BYTES_MAX + 4 + TAG_BYTES <= DATAGRAM_BYTES_BASE);

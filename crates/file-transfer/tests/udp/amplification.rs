@@ -7,6 +7,7 @@ use std::time::Duration;
 use file_transfer::proto::handshake::ClientHandshake;
 use file_transfer::proto::hello::{HELLO_BYTES, TYPE_HELLO};
 use file_transfer::proto::keys::CipherSuites;
+use file_transfer::proto::limits::{STARTS_PER_TICKET_MAX, WELCOMES_PER_START_MAX};
 use file_transfer::ticket::TicketKey;
 use file_transfer::udp::ReceiveConfig;
 use rand_pcg::Pcg64;
@@ -108,7 +109,7 @@ fn a_hello_again_and_again() {
     let mut meter = Meter::new(1);
     let hello = meter.hello();
     (0..50).for_each(|_| meter.say(0, &hello));
-    assert_eq!(meter.answers(0).len(), 50, "the meter sees answers");
+    assert_eq!(meter.answers(0).len(), WELCOMES_PER_START_MAX as usize, "the meter sees answers");
 }
 
 #[test]
@@ -127,6 +128,8 @@ fn one_ticket_started_again_and_again() {
     for random in 0..60 {
         meter.say(usize::from(random % 2), &hello_of(&config, random));
     }
+    let answers = meter.answers(0).len() + meter.answers(1).len();
+    assert_eq!(answers, STARTS_PER_TICKET_MAX);
 }
 
 #[test]

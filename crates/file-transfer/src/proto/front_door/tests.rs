@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::proto::handshake::ClientHandshake;
+use crate::proto::limits::STARTS_PER_TICKET_MAX;
 use crate::proto::receiver::Receiver;
 use crate::range_set::RangeSet;
 
@@ -115,9 +116,44 @@ fn a_ticket_starts_only_so_often_until_it_expires() {
 }
 
 #[test]
-fn unconfirmed_starts_push_out_only_their_like() {
+fn unconfirmed_starts_push_out_only_their_like_and_are_counted_all_the_same() {
+    let mut bench = Bench::new();
+    let other = ClientHandshake::new(&[8; 100], SECRET, [0; 32], SUITES).unwrap();
+    assert!(bench.greet(HOME, &other).is_some());
+    let clients = (0..=u8::MAX).map(client).collect::<Vec<_>>();
+    let answered = clients.iter().filter(|client| bench.greet(HOME, client).is_some()).count();
+    assert_eq!(answered, STARTS_PER_TICKET_MAX);
+    assert_eq!(bench.door.start_count(), PENDING_PER_TICKET_MAX + 1);
+    assert!(bench.greet(HOME, &other).is_some(), "another ticket's start is known still");
+}
+
+#[test]
+fn however_a_ticket_is_used_it_gets_so_many_answers() {
     let mut bench = Bench::new();
     let clients = (0..=u8::MAX).map(client).collect::<Vec<_>>();
-    assert!(clients.iter().all(|client| bench.greet(HOME, client).is_some()));
-    assert_eq!(bench.door.start_count(), PENDING_PER_TICKET_MAX);
+    let mut answers = 0;
+    // New starts, repeated ones, and ones that are new because the door forgot them: for a minute.
+    for second in 0..60 {
+        for client in clients.iter().skip(second % 4).chain(&clients[..4]) {
+            answers += u32::from(bench.greet(HOME, client).is_some());
+        }
+        bench.now += Duration::from_secs(1);
+    }
+    let most = u32::try_from(STARTS_PER_TICKET_MAX).unwrap() * WELCOMES_PER_START_MAX;
+    assert!(answers <= most, "{answers} answers to one ticket");
+}
+
+#[test]
+fn a_start_is_answered_as_often_as_an_honest_client_asks() {
+    let (mut bench, client) = (Bench::new(), client(1));
+    let answered = (0..1000).filter(|_| bench.greet(HOME, &client).is_some()).count();
+    assert_eq!(answered, WELCOMES_PER_START_MAX as usize);
+    let mut asking = ClientHandshake::new(&[7; 100], SECRET, [2; 32], SUITES).unwrap();
+    let (mut now, mut hellos) = (bench.now, 0);
+    while !asking.is_timed_out() {
+        hellos += u32::from(asking.poll_transmit(now).is_some());
+        now = asking.poll_timeout().unwrap_or(now);
+        asking.handle_timeout(now);
+    }
+    assert!(hellos * 2 <= WELCOMES_PER_START_MAX, "{hellos} HELLOs, each of them twice");
 }
