@@ -17,5 +17,12 @@ cargo build --workspace --all-targets
 step "Unit tests, architecture, wire bytes, simulator, real server and client"
 cargo test --workspace --no-fail-fast
 
+step "A real disk that runs full"
+if unshare --map-root-user --mount true 2>/dev/null; then
+    cargo test --workspace --test recovery -- --exact --ignored a_disk_that_runs_full_is_waited_for
+else
+    echo "skipped: this system gives no mount namespaces"
+fi
+
 step "The window, as a person uses it"
 scripts/headless-session.sh /usr/bin/python3 tests/ui

@@ -275,7 +275,7 @@ fn upload(error: &Upload) -> String {
 pub fn download_waiting(waiting: Waiting) -> Option<String> {
     match waiting {
         Waiting::DiskFull { needed } => Some(format!(
-            "The disk is full: {needed} more bytes are needed. Free some space, and the download goes \
+            "The disk is too full: {needed} more bytes are needed. Free some space, and the download goes \
              on by itself."
         )),
         Waiting::Network => Some(
@@ -380,7 +380,7 @@ fn transfer(error: &DownloadError) -> String {
             reason(error)
         ),
         DownloadError::DiskFull { path, needed } => format!(
-            "The disk of {} is full: {needed} more bytes are needed. Free some space and try again.",
+            "The disk of {} is too full: {needed} more bytes are needed. Free some space and try again.",
             path.display()
         ),
         DownloadError::FileChanged => download_failure(&DownloadFailure::FileChanged),

@@ -56,12 +56,23 @@ pub async fn download(
     cancel: CancellationToken,
 ) -> Result<Finished, DownloadError> {
     let started = Instant::now();
+    let (save_as, version) = (request.save_as.clone(), request.version);
+    let part = on_disk(move || PartFile::open(&save_as, &version)).await??;
+    download_into(started, part, request, &progress, &cancel).await
+}
+
+async fn download_into(
+    started: Instant,
+    part: PartFile,
+    request: DownloadRequest,
+    progress: &watch::Sender<Progress>,
+    cancel: &CancellationToken,
+) -> Result<Finished, DownloadError> {
     // Its threads must hear of it if this future is dropped, and no longer than that.
     let cancel = cancel.child_token();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let (save_as, version) = (request.save_as.clone(), request.version);
-    let part = on_disk(move || PartFile::open(&save_as, &version)).await??;
-    let meter = Meter::new(&part, &progress);
+    let version = request.version;
+    let meter = Meter::new(&part, progress);
 
     let mut rounds = Rounds::new(request, part, &meter, &cancel);
     let outcome = meter.told_while(complete(&mut rounds)).await;
@@ -234,3 +245,6 @@ impl<'a> Meter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,12 +43,14 @@ mod mark;
 pub(crate) mod names;
 mod piece_checker;
 mod run_hasher;
+pub(crate) mod small_disk;
 mod state_file;
 
 pub use error::PartFileError;
 use folder::{Found, OpenPart, is_named};
 use piece_checker::{PieceChecker, PieceReader};
 use resume_state::Slot;
+use small_disk::SmallDisk;
 use state_file::StateFile;
 
 /// How many names are tried, `NAME`, `NAME (1)` and so on.
@@ -79,6 +81,8 @@ pub struct PartFile {
     repaired_for: Option<[u8; 32]>,
     /// What becomes of it when it is dropped.
     fate: Fate,
+    /// Instead of the real one; tests only.
+    disk: Option<Arc<SmallDisk>>,
 }
 
 /// What becomes of a part file that is dropped.
@@ -95,7 +99,8 @@ impl PartFile {
     /// Opens the part file for a download of this version that is to become `save_as`: the one that an
     /// earlier download left, or a new one.
     ///
-    /// The folder must exist. `DiskFull` is told before the first byte where the free space says so.
+    /// The folder must exist. Whether there is space for the file, [`check_space`](Self::check_space)
+    /// tells.
     pub fn open(save_as: &Path, version: &FileVersion) -> Result<PartFile, PartFileError> {
         let not_a_name = || PartFileError::NotAFileName { path: save_as.to_owned() };
         let name = names::file_name(save_as).ok_or_else(not_a_name)?;
@@ -115,7 +120,7 @@ impl PartFile {
             .and_then(|()| PieceChecker::start(&file, size, state.clone(), left.kept.clone()))
             .map_err(|error| io(&folder_path, error))?;
         let received = bytes_of(&left.kept, size);
-        let part = PartFile {
+        Ok(PartFile {
             folder,
             folder_path,
             name: name.to_owned(),
@@ -130,9 +135,8 @@ impl PartFile {
             checker,
             repaired_for: None,
             fate: Fate::Kept,
-        };
-        part.check_space()?;
-        Ok(part)
+            disk: None,
+        })
     }
 
     /// What has to be fetched: what was not written yet, and what turned out to be damaged.
@@ -166,21 +170,38 @@ impl PartFile {
 
     /// What a failed write means, in the words of this module.
     pub fn write_error(&self, error: io::Error) -> PartFileError {
-        let needed = self.size - self.received.total();
+        let unwritten = self.size - self.received.total();
+        let needed = self.free_space().and_then(|free| unwritten.checked_sub(free));
+        let needed = needed.filter(|needed| *needed > 0).unwrap_or(unwritten);
         PartFileError::io(&self.folder_path.join(&self.part_name), error, needed)
     }
 
     /// Whether the disk has room for what is missing, as far as the file system can tell.
     pub fn check_space(&self) -> Result<(), PartFileError> {
-        let needed = self.size - self.received.total();
-        match fstatvfs(&self.folder) {
-            Ok(disk)
-                if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < needed =>
-            {
-                Err(PartFileError::DiskFull { path: self.folder_path.clone(), needed })
+        let unwritten = self.size - self.received.total();
+        match self.free_space() {
+            Some(free) if free < unwritten => {
+                let (path, needed) = (self.folder_path.clone(), unwritten - free);
+                Err(PartFileError::DiskFull { path, needed })
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the file system would still take from this user; `None` if it does not tell.
+    fn free_space(&self) -> Option<u64> {
+        if let Some(disk) = &self.disk {
+            return disk.shown();
+        }
+        let disk = fstatvfs(&self.folder).ok().filter(|disk| disk.f_blocks > 0)?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// The same on that disk.
+    #[cfg(test)]
+    pub(crate) fn on_disk(mut self, disk: Arc<SmallDisk>) -> Self {
+        self.disk = Some(disk);
+        self
     }
 
     /// Waits until everything that is there is hashed. Then [`missing`](Self::missing) tells whether
@@ -287,6 +308,13 @@ impl PartFile {
         }
     }
 
+    fn write_to_disk(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Some(disk) = &self.disk {
+            disk.take(bytes.len() as u64)?;
+        }
+        self.file.write_all_at(bytes, offset)
+    }
+
     /// Marks the pieces that `written` has completed.
     fn note_written(&mut self, written: std::ops::Range<u64>) {
         self.received.insert(written.clone());
@@ -325,7 +353,7 @@ impl Sink for PartFile {
         // What is there stays as it is: it may have been hashed already.
         while let Some(gap) = self.received.first_gap_in(&(offset..end)) {
             let part = slice(bytes, gap.start - offset, gap.end - offset)?;
-            self.file.write_all_at(part, gap.start)?;
+            self.write_to_disk(part, gap.start)?;
             self.note_written(gap);
         }
         Ok(())
@@ -335,7 +363,7 @@ impl Sink for PartFile {
         let range = offset..offset.saturating_add(run.len() as u64);
         let is_all_new = self.received.first_gap_in(&range).as_ref() == Some(&range);
         if is_all_new && range.end <= self.size {
-            self.file.write_all_at(run, offset)?;
+            self.write_to_disk(run, offset)?;
             self.checker.lend(offset, run);
             self.note_written(range);
         } else {

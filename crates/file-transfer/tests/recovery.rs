@@ -204,17 +204,13 @@ async fn a_cancelled_pause_leaves_nothing() {
     assert!(lab.downloads().is_empty());
 }
 
-/// Runs the next test once more, in a child that has a disk of its own.
+/// With a real disk; `src/download/tests.rs` has the same without one. Runs the next test in a child.
 #[test]
+#[ignore = "needs a mount namespace: scripts/test.sh runs it where the system gives one"]
 fn a_disk_that_runs_full_is_waited_for() {
     let namespaces = ["--map-root-user", "--mount"];
-    if !Command::new("unshare").args(namespaces).arg("true").status().unwrap().success() {
-        eprintln!("this system gives no namespaces: nothing was tested");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
-    let script =
-        r#"mount -t tmpfs -o size=12m tmpfs "$1" && exec "$2" on_a_small_disk --exact --nocapture"#;
+    let script = r#"mount -t tmpfs -o size=12m tmpfs "$1" && exec "$2" on_a_small_disk --exact --ignored --nocapture"#;
     let status = Command::new("unshare")
         .args(namespaces)
         .args(["sh", "-c", script, "sh"])
@@ -225,10 +221,10 @@ fn a_disk_that_runs_full_is_waited_for() {
     assert!(status.unwrap().success());
 }
 
-/// No test of its own: it needs the small disk.
 #[tokio::test]
+#[ignore = "no test of its own: the one above runs it on its small disk"]
 async fn on_a_small_disk() {
-    let Ok(folder) = std::env::var(SMALL_DISK) else { return };
+    let folder = std::env::var(SMALL_DISK).unwrap();
     let folder = Path::new(&folder);
     let lab = Lab::start().await;
     let bytes = lab.put("file", SIZE);
@@ -245,7 +241,7 @@ async fn on_a_small_disk() {
     let is_full = |waiting: &Option<Waiting>| matches!(waiting, Some(Waiting::DiskFull { .. }));
     let waiting = seen.wait_for(|progress| is_full(&progress.waiting)).await.unwrap().waiting;
     let Some(Waiting::DiskFull { needed }) = waiting else { panic!("{waiting:?}") };
-    assert!(needed > 3 * MIB as u64 && needed < 5 * MIB as u64, "{needed} bytes needed");
+    assert!(needed > 2 * MIB as u64 && needed < 5 * MIB as u64, "{needed} bytes needed");
     std::fs::remove_file(ballast).unwrap();
     let finished = running.await.unwrap().unwrap();
     assert_eq!(std::fs::read(finished.path).unwrap(), bytes);

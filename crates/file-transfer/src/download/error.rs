@@ -20,12 +20,12 @@ pub enum DownloadError {
         /// The system's word.
         error: io::Error,
     },
-    /// The local disk is full.
+    /// The local disk has too little space.
     #[error("{}: no space for {needed} bytes", path.display())]
     DiskFull {
         /// The folder.
         path: PathBuf,
-        /// Bytes that were still to be written.
+        /// Bytes that have to be freed, as far as the file system tells.
         needed: u64,
     },
     /// The file on the server changed, was truncated or went away meanwhile.

@@ -43,7 +43,7 @@ impl Progress {
 pub enum Waiting {
     /// For space on the local disk.
     DiskFull {
-        /// Bytes that are still to be written.
+        /// Bytes that have to be freed, as far as the file system tells.
         needed: u64,
     },
     /// No node answers, or none gives the file now. It is tried again and again.

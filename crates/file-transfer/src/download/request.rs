@@ -53,25 +53,29 @@ pub struct Patience {
     pub first_byte: Option<Duration>,
     /// Without a new byte after bytes have come: the network or the server is away.
     pub next_byte: Option<Duration>,
-    /// With a local disk that became full on the way. One that is too small from the beginning is told
-    /// at once.
+    /// With a local disk that has too little space, and a part of the file on it: it became full on the
+    /// way, or the download goes on from an earlier one.
     pub disk: Option<Duration>,
+    /// With a local disk that has too little space before there is anything on it.
+    pub disk_at_start: Option<Duration>,
 }
 
-/// Of somebody who sits before it.
+/// Of somebody who sits before a command line: what cannot begin says so and ends.
 impl Default for Patience {
     fn default() -> Self {
         Self {
             first_byte: Some(Duration::from_secs(10)),
             next_byte: Some(Duration::from_secs(120)),
             disk: Some(Duration::from_secs(600)),
+            disk_at_start: Some(Duration::ZERO),
         }
     }
 }
 
 impl Patience {
     /// Never gives up.
-    pub const ENDLESS: Self = Self { first_byte: None, next_byte: None, disk: None };
+    pub const ENDLESS: Self =
+        Self { first_byte: None, next_byte: None, disk: None, disk_at_start: None };
 }
 
 /// A question for piece hashes of the file. An answer dropped means that there are none.

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::disk_space::FullDisk;
 use super::attempt::{self, Failure};
 use super::way_back::{self, Answer, Question};
 use super::{
@@ -16,6 +17,8 @@ use super::{
     TransportChoice, Waiting,
 };
 use crate::part_file::PartFile;
+
+mod disk_space;
 
 /// The pause after the first fruitless round; it doubles each time …
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -38,6 +41,7 @@ pub(super) struct Rounds<'a> {
     pause_before_udp: Duration,
     /// TCP was left because UDP works again.
     udp_is_back: bool,
+    full_disk: Option<FullDisk>,
     meter: &'a Meter<'a>,
     cancel: &'a CancellationToken,
 }
@@ -83,6 +87,7 @@ impl<'a> Rounds<'a> {
             ticket_since,
             pause_before_udp: way_back::PAUSE_FIRST,
             udp_is_back: false,
+            full_disk: None,
             meter,
             cancel,
         }
@@ -93,6 +98,7 @@ impl<'a> Rounds<'a> {
         if self.request.nodes.is_empty() {
             return Err(DownloadError::NoNode);
         }
+        self.wait_if_disk_is_full(PAUSE_FIRST).await?;
         let mut drought = Drought { since: Instant::now(), bytes: self.received(), rounds: 0 };
         loop {
             if self.is_paused() {
@@ -162,28 +168,6 @@ impl<'a> Rounds<'a> {
             self.meter.tell(|progress| progress.waiting = Some(Waiting::Network));
         }
         self.sleep(pause).await
-    }
-
-    /// Waits until the disk has room again, or until the next try where nobody can tell.
-    async fn wait_for_space(
-        &mut self,
-        error: DownloadError,
-        pause: Duration,
-    ) -> Result<(), DownloadError> {
-        let give_up_at = self.request.patience.disk.map(|patience| Instant::now() + patience);
-        loop {
-            if let DownloadError::DiskFull { needed, .. } = error {
-                self.meter.tell(|progress| progress.waiting = Some(Waiting::DiskFull { needed }));
-            }
-            if give_up_at.is_some_and(|at| at <= Instant::now()) {
-                return Err(error);
-            }
-            self.sleep(pause).await?;
-            let has_room = self.part.as_ref().is_none_or(|part| part.check_space().is_ok());
-            if has_room || self.is_paused() {
-                return Ok(());
-            }
-        }
     }
 
     /// Does nothing until the pause is over.

@@ -8,12 +8,13 @@ use crate::secret_file::parent;
 /// Why a part file cannot be made or finished.
 #[derive(Debug, thiserror::Error)]
 pub enum PartFileError {
-    /// The disk is full.
+    /// The disk has too little space.
     #[error("{}: no space for {needed} bytes", path.display())]
     DiskFull {
         /// The folder.
         path: PathBuf,
-        /// Bytes that were still to be written.
+        /// Bytes that have to be freed for what is still to be written, as far as the file system tells:
+        /// all of it where a quota is in the way.
         needed: u64,
     },
     /// Anything else about the folder or the file: missing, no permission, read-only.

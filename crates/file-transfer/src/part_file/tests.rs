@@ -274,11 +274,16 @@ fn a_folder_that_takes_no_files_is_named() {
 #[test]
 fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let dir = tempfile::tempdir().unwrap();
-    let error = refused(&dir.path().join("a"), 1 << 60);
-    assert!(
-        matches!(error, PartFileError::DiskFull { needed, .. } if needed == 1 << 60),
-        "{error}"
-    );
+    let version = FileVersion { size: 1 << 60, modified_ns: 0 };
+    let part = PartFile::open(&dir.path().join("a"), &version).unwrap();
+    let error = part.check_space().unwrap_err();
+    // The file system has some petabytes less than that.
+    let PartFileError::DiskFull { needed, .. } = error else { panic!("{error}") };
+    assert!((1 << 59..1 << 60).contains(&needed), "{needed}");
+    let part = part.on_disk(Arc::new(SmallDisk::new(100, true)));
+    let error = part.check_space().unwrap_err();
+    assert!(matches!(error, PartFileError::DiskFull { needed, .. } if needed == (1 << 60) - 100));
+    drop(part);
     assert!(names(&dir).is_empty());
 }
 

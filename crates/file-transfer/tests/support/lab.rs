@@ -1,7 +1,10 @@
 //! A transfer node on loopback with a folder of files, and a client with a folder for downloads.
 
 #![allow(dead_code, reason = "some tests use a part of it, some use all")]
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, as it should; known in the library"
+)]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -47,6 +50,7 @@ const PATIENCE: Patience = Patience {
     first_byte: Some(Duration::from_secs(1)),
     next_byte: Some(Duration::from_secs(10)),
     disk: Some(Duration::from_secs(10)),
+    disk_at_start: Some(Duration::ZERO),
 };
 
 pub(crate) struct Lab {

@@ -39,7 +39,8 @@ impl SessionBridge {
     #[must_use]
     pub fn open() -> Self {
         // A person sees what is waited for, and ends what they do not want to wait for.
-        let patience = Patience { next_byte: None, disk: None, ..Patience::default() };
+        let first_byte = Patience::default().first_byte;
+        let patience = Patience { first_byte, ..Patience::ENDLESS };
         let config = SessionConfig { patience, ..SessionConfig::of_this_person(AGENT) };
         Self::over(session::start(config))
     }

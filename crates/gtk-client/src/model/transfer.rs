@@ -268,11 +268,13 @@ impl Transfer {
         let amount = self.amount(size);
         if let Some(waiting) = self.imp().waiting.get() {
             let reason = match waiting {
-                Waiting::DiskFull { .. } => "Waiting for disk space",
-                Waiting::Network => "Waiting for the file server",
-                Waiting::Paused => "Paused",
+                Waiting::DiskFull { needed } => {
+                    format!("Waiting for {} of disk space", glib::format_size(needed))
+                }
+                Waiting::Network => "Waiting for the file server".to_owned(),
+                Waiting::Paused => "Paused".to_owned(),
             };
-            return join(&[Some(reason.to_owned()), Some(amount)]);
+            return join(&[Some(reason), Some(amount)]);
         }
         let speed =
             meter.bytes_per_second().map(|speed| format!("{}/s", glib::format_size(whole(speed))));
@@ -371,7 +373,7 @@ mod tests {
         transfer.started(start, 10_000_000);
         let full = Some(Waiting::DiskFull { needed: 5_000_000 });
         transfer.progressed(start, 5_000_000, Transport::Udp, full);
-        assert_eq!(status(&transfer), "Waiting for disk space · 5.0 MB of 10.0 MB");
+        assert_eq!(status(&transfer), "Waiting for 5.0 MB of disk space · 5.0 MB of 10.0 MB");
         transfer.progressed(start, 6_000_000, Transport::Udp, None);
         assert_eq!(status(&transfer), "6.0 MB of 10.0 MB · UDP");
     }

@@ -1,0 +1,47 @@
+//! A disk that takes only so much, for tests: what `ENOSPC` does without a disk of one's own.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Shared with whoever fills and empties it.
+#[derive(Debug)]
+pub(crate) struct SmallDisk {
+    /// Bytes that it takes from now on; `u64::MAX`: any number.
+    left: AtomicU64,
+    /// Whether the file system says so. Until the first write that fails it does not, where somebody else
+    /// fills the disk on the way.
+    shows: AtomicBool,
+}
+
+impl SmallDisk {
+    /// With so many bytes left, which shows at once or when it is full.
+    #[cfg(test)]
+    pub(crate) fn new(left: u64, shows: bool) -> Self {
+        Self { left: AtomicU64::new(left), shows: AtomicBool::new(shows) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_left(&self, bytes: u64) {
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What it still takes.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// What the file system says that it takes; `None` if it does not say.
+    pub(super) fn shown(&self) -> Option<u64> {
+        self.shows.load(Ordering::Relaxed).then(|| self.left())
+    }
+
+    /// Writes so many bytes.
+    pub(super) fn take(&self, bytes: u64) -> io::Result<()> {
+        let take = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(bytes) };
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map(drop).map_err(|_| {
+            self.shows.store(true, Ordering::Relaxed);
+            io::ErrorKind::StorageFull.into()
+        })
+    }
+}
