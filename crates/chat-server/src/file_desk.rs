@@ -47,7 +47,6 @@ pub(crate) struct FileDesk {
     nodes: Vec<Node>,
     /// The node in this process, where there is one.
     own_node: Option<Arc<TransferNode>>,
-    next_node: usize,
     /// Which ticket was minted for which download, for the node to be asked after. Bounded by the places
     /// that there are, and [`TICKETS_PER_DOWNLOAD_MAX`].
     tickets: Vec<(u64, TicketId)>,
@@ -85,7 +84,6 @@ impl FileDesk {
             catalogue,
             nodes,
             own_node,
-            next_node: 0,
             tickets: Vec::new(),
             hashing: HashQueue::default(),
             under_way: Vec::new(),
@@ -93,8 +91,8 @@ impl FileDesk {
         }
     }
 
-    /// The answer to a request for a download: a ticket for one of the nodes, in turn. A ticket holds
-    /// for one node only, so one is named.
+    /// The answer to a request for a download: a ticket for one of the nodes, which take turns. A ticket
+    /// holds for one node only, so one is named, and each further ticket of a download is for the same.
     pub(crate) fn mint(&mut self, wanted: &MintTicket, unix_ms: i64) -> ServerFrame {
         let body = match self.try_mint(wanted, unix_ms) {
             Some(ticket) => Body::DownloadTicket(ticket),
@@ -107,8 +105,9 @@ impl FileDesk {
     }
 
     fn try_mint(&mut self, wanted: &MintTicket, unix_ms: i64) -> Option<DownloadTicket> {
-        let node = self.nodes.get(self.next_node % self.nodes.len().max(1))?;
         let MintTicket { download, user, login, path, version, .. } = wanted;
+        let turn = download.checked_rem(self.nodes.len() as u64)?;
+        let node = self.nodes.get(usize::try_from(turn).ok()?)?;
         let grant = Grant {
             secret: rand::random(),
             user: user.clone(),
@@ -138,7 +137,6 @@ impl FileDesk {
             }),
             modified_ns: version.modified_ns,
         };
-        self.next_node = self.next_node.wrapping_add(1);
         if let (Some(id), true) = (TicketId::of(ticket.as_bytes()), self.own_node.is_some()) {
             self.remember_ticket(*download, id);
         }
@@ -230,13 +228,13 @@ impl FileDesk {
         });
     }
 
-    /// Which of the downloads that hold a place the node serves now; `None` where there is no node in
-    /// this process to ask.
-    pub(crate) fn served(&mut self, running: &HashSet<u64>) -> Option<HashSet<u64>> {
-        let node = self.own_node.as_ref()?;
+    /// Which of the downloads that hold a place are known to be served now. Of nodes elsewhere nothing is
+    /// known: there a place is kept by the client, which asks for another ticket now and then.
+    pub(crate) fn served(&mut self, running: &HashSet<u64>) -> HashSet<u64> {
+        let Some(node) = &self.own_node else { return HashSet::new() };
         self.tickets.retain(|(download, _)| running.contains(download));
         let served = self.tickets.iter().filter(|(_, ticket)| node.serves(ticket));
-        Some(served.map(|(download, _)| *download).collect())
+        served.map(|(download, _)| *download).collect()
     }
 
     /// Every transfer of this login ends. A node elsewhere ends them when their lease does.

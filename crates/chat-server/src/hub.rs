@@ -167,10 +167,9 @@ impl Hub {
     /// Places that nobody uses are given to those who wait.
     fn look_after_places(&mut self) {
         let running = self.state.running_downloads().collect();
-        if let Some(served) = self.files.served(&running) {
-            let actions = self.state.downloads_served(now(), &served);
-            self.carry_out(actions);
-        }
+        let served = self.files.served(&running);
+        let actions = self.state.downloads_served(now(), &served);
+        self.carry_out(actions);
     }
 
     fn answer(&mut self, connection: ConnectionId, requests: Vec<Asked>) {

@@ -108,6 +108,14 @@ enum Stage {
 #[derive(Debug, Default)]
 struct Running {
     version: Option<FileVersion>,
+    /// Its node is not on the chat server's machine, so only tickets tell the server that it runs.
+    is_elsewhere: bool,
+    /// When the newest ticket came.
+    ticket_at: Option<Instant>,
+    /// What it had when it last told so.
+    bytes: u64,
+    /// It has lost its place, and stands in the server's line for another one.
+    is_in_line: bool,
     root_is_known: bool,
     is_verifying: bool,
     /// The transfer waits for another ticket.
@@ -281,6 +289,12 @@ impl Download {
         // The latest stands last.
         self.server_ids.retain(|known| *known != server_id);
         self.server_ids.push(server_id);
+    }
+
+    /// Whether it rests and was not asked to go on.
+    fn rests(&self) -> bool {
+        let is_resuming = matches!(&self.stage, Stage::Running(running) if running.is_resuming);
+        self.is_paused && !is_resuming
     }
 
     /// Whether it has a place at the server, or waits for one there.

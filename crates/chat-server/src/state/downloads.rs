@@ -31,8 +31,8 @@ mod hashing;
 
 mod waiting_line;
 
-/// How long a ticket may be used to start a transfer, and so how long a place is kept for one that was
-/// never used.
+/// How long a ticket may be used to start a transfer, and so how long a place is kept for one that nobody
+/// is known to use. Of a node elsewhere it is never known: its client asks for another ticket in time.
 pub const TICKET_LIFE: Duration = Duration::from_secs(60);
 
 /// How long a place is kept after the node has ended the transfer: a client may start again, the other

@@ -244,7 +244,8 @@ impl Transfer {
         match self.stage() {
             Stage::Waiting => join(&[Some("Waiting for the server".to_owned()), self.news()]),
             Stage::Queued(position) => {
-                format!("Waiting ({})", error_text::place_in_line(position))
+                let amount = (self.imp().bytes.get() > 0).then(|| self.amount(&size));
+                join(&[Some(format!("Waiting ({})", error_text::place_in_line(position))), amount])
             }
             Stage::Running => self.running_status(&size),
             Stage::Paused if self.imp().size.get() == 0 => "Paused".to_owned(),
@@ -376,6 +377,8 @@ mod tests {
         assert_eq!(status(&transfer), "Waiting for 5.0 MB of disk space · 5.0 MB of 10.0 MB");
         transfer.progressed(start, 6_000_000, Transport::Udp, None);
         assert_eq!(status(&transfer), "6.0 MB of 10.0 MB · UDP");
+        transfer.queued(3);
+        assert_eq!(status(&transfer), "Waiting (3rd in line) · 6.0 MB of 10.0 MB");
     }
 
     #[test]

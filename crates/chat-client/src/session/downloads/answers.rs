@@ -54,7 +54,12 @@ impl Downloads {
             }
             Stage::Queued | Stage::Asked | Stage::InLine => {}
         }
-        download.stage = Stage::Running(Running { version: Some(version), ..Running::default() });
+        download.stage = Stage::Running(Running {
+            version: Some(version),
+            is_elsewhere: ticket.nodes.iter().any(|node| !node.address.starts_with(':')),
+            ticket_at: Some(now),
+            ..Running::default()
+        });
         let order = TransferOrder {
             id,
             ticket: ticket.ticket.to_vec(),
@@ -75,6 +80,8 @@ impl Downloads {
         let Some(download) = self.by_id.get_mut(&id) else { return };
         let Stage::Running(running) = &mut download.stage else { return };
         running.asked_again = false;
+        running.is_in_line = false;
+        running.ticket_at = Some(now);
         let is_same_file = running.version == Some(fresh.version);
         if std::mem::take(&mut running.ticket_wanted) {
             // Of another version it finds out by itself.
@@ -118,7 +125,9 @@ impl Downloads {
             Stage::Asked | Stage::InLine => download.stage = Stage::InLine,
             // Told again after a loss; it is being asked for.
             Stage::Queued => {}
-            Stage::Running(_) => {}
+            // It crossed our word that the download rests.
+            Stage::Running(_) if download.rests() => return,
+            Stage::Running(ref mut running) => running.is_in_line = true,
         }
         self.tell(id, DownloadChange::Queued { position });
     }

@@ -21,6 +21,9 @@ const CHANGES_MAX: u32 = 3;
 /// A ticket starts transfers for 60 s from its making; one that is older than this is not handed on.
 const SPARE_AGE_MAX: Duration = Duration::from_secs(30);
 
+/// How often the server is told that bytes flow from a node elsewhere: it keeps the place for 60 s.
+const KEEP_PLACE_EVERY: Duration = Duration::from_secs(20);
+
 impl Downloads {
     /// What a transfer tells. One that was abandoned is no longer listened to.
     pub(crate) fn handle_report(&mut self, now: Instant, id: DownloadId, report: TransferReport) {
@@ -30,13 +33,15 @@ impl Downloads {
             // What the person was told is that it rests.
             TransferReport::Progress(_) if download.is_paused => {}
             TransferReport::Progress(progress) => {
-                let starts_verifying = progress.verifying && !running.is_verifying;
-                running.is_verifying = progress.verifying;
-                let Progress { bytes, transport, waiting, .. } = progress;
-                self.tell(id, DownloadChange::Progress { bytes, transport, waiting });
-                if starts_verifying {
-                    self.tell(id, DownloadChange::Verifying);
+                let has_come = progress.bytes > running.bytes;
+                running.bytes = progress.bytes;
+                if has_come {
+                    self.keep_place(now, id);
+                } else if running.is_in_line && !progress.verifying {
+                    // What the person was told is where it stands in line.
+                    return;
                 }
+                self.tell_progress(id, progress);
             }
             TransferReport::TicketWanted => match running.spare.take() {
                 Some((came_at, fresh)) if now - came_at < SPARE_AGE_MAX => {
@@ -53,6 +58,29 @@ impl Downloads {
             }
             TransferReport::Finished(finished) => self.finish(now, id, finished),
             TransferReport::Failed(error) => self.transfer_failed(now, id, error),
+        }
+    }
+
+    fn tell_progress(&mut self, id: DownloadId, progress: Progress) {
+        let stage = self.by_id.get_mut(&id).map(|download| &mut download.stage);
+        let Some(Stage::Running(running)) = stage else { return };
+        let starts_verifying = progress.verifying && !running.is_verifying;
+        running.is_verifying = progress.verifying;
+        let Progress { bytes, transport, waiting, .. } = progress;
+        self.tell(id, DownloadChange::Progress { bytes, transport, waiting });
+        if starts_verifying {
+            self.tell(id, DownloadChange::Verifying);
+        }
+    }
+
+    /// Tells the server that bytes flow, by asking for another ticket now and then, where it cannot see
+    /// that for itself.
+    fn keep_place(&mut self, now: Instant, id: DownloadId) {
+        let stage = self.by_id.get(&id).map(|download| &download.stage);
+        let Some(Stage::Running(running)) = stage else { return };
+        let is_due = running.ticket_at.is_none_or(|at| now - at >= KEEP_PLACE_EVERY);
+        if running.is_elsewhere && is_due && !running.is_in_line {
+            self.ask_again(id);
         }
     }
 

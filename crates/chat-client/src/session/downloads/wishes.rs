@@ -33,7 +33,7 @@ impl Downloads {
 
     /// The person wants it to rest: others get its place meanwhile, what has arrived is kept.
     pub(crate) fn pause(&mut self, now: Instant, id: DownloadId) {
-        let Some(download) = self.by_id.get_mut(&id).filter(|download| !download.is_paused) else {
+        let Some(download) = self.by_id.get_mut(&id).filter(|download| !download.rests()) else {
             return;
         };
         download.is_paused = true;
@@ -60,7 +60,7 @@ impl Downloads {
 
     /// The person wants it to go on. It needs a place at the server again.
     pub(crate) fn resume(&mut self, now: Instant, id: DownloadId) {
-        let Some(download) = self.by_id.get_mut(&id).filter(|download| download.is_paused) else {
+        let Some(download) = self.by_id.get_mut(&id).filter(|download| download.rests()) else {
             return;
         };
         match &mut download.stage {

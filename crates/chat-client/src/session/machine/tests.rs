@@ -222,11 +222,22 @@ impl Bench {
     }
 
     fn ticket_in_reply_to(&mut self, id: u64, server_id: u64, size: u64) {
+        self.ticket_of_nodes(id, server_id, size, Vec::new());
+    }
+
+    fn ticket_of_nodes(
+        &mut self,
+        id: u64,
+        server_id: u64,
+        size: u64,
+        nodes: Vec<wire::TransferNode>,
+    ) {
         let file = wire::FileEntry { path: "x".into(), size, modified_ms: 0 };
         let ticket = wire::DownloadTicket {
             download_id: server_id,
             secret: vec![9; 32].into(),
             file: Some(file),
+            nodes,
             ..Default::default()
         };
         self.frame(id, Say::DownloadTicket(ticket));

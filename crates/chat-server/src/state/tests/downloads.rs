@@ -182,6 +182,42 @@ fn who_leaves_makes_room() {
 }
 
 #[test]
+fn where_no_node_can_be_asked_tickets_keep_a_place() {
+    check_when_all_places_are_taken(
+        "hashed 1
+             1< hashes 1 a 32
+         2> get b
+             2< queued 4 b as 1
+         wait 29s
+         1> pong
+         2> pong
+         1> get a 1
+             * ticket 1 for ann on 1: a of 5 bytes
+             1< hashes 1 a 32
+         2> get a 3
+             * ticket 3 for bob on 2: a of 5 bytes
+             * hash a for 3
+         wait 29s
+         1> pong
+         2> pong
+         wait 2s
+         served
+             * ticket 4 for bob on 2: b of 6 bytes, at last
+             * hash b for 4
+         2> get b
+             2< queued 5 b as 1
+         wait 27s
+         1> pong
+         2> pong
+         served
+         wait 2s
+         served
+             * ticket 5 for bob on 2: b of 6 bytes, at last
+             * hash b for 5",
+    );
+}
+
+#[test]
 fn a_file_that_changed_while_it_waited_is_sent_as_it_is_now() {
     check_when_all_places_are_taken(
         "2> get b

@@ -475,3 +475,67 @@ fn a_session_that_ends_by_force_fails_its_downloads_first() {
     bench.check_events(&["download 1 failed: no connection to the server", "ended: taken over"]);
     bench.check_deeds(&["hang up", "interrupt 1"]);
 }
+
+#[test]
+fn one_that_stands_in_line_again_says_where_until_bytes_flow() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    let progress = |bytes| {
+        let waiting = Some(Waiting::Network);
+        TransferReport::Progress(Progress { bytes, waiting, ..Progress::at_start(Transport::Udp) })
+    };
+    bench.report(1, progress(4));
+    bench.forget();
+    // The network was away for so long that others have its place.
+    bench.report(1, TransferReport::TicketWanted);
+    bench.queued(11, 11, 2);
+    bench.report(1, progress(4));
+    bench.queued_in_reply_to(0, 11, 1);
+    bench.report(1, progress(4));
+    bench.check_events(&["download 1 queued as 2", "download 1 queued as 1"]);
+    bench.ticket_in_reply_to(0, 11, 10);
+    bench.report(1, progress(4));
+    bench.check_events(&["download 1 at 4, waiting: Network"]);
+}
+
+#[test]
+fn a_place_in_line_that_crosses_a_pause_is_not_told() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.command(Command::ResumeDownload { id: DownloadId(1) });
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.forget();
+    bench.queued_in_reply_to(0, 11, 1);
+    bench.check_events(&[]);
+}
+
+#[test]
+fn the_place_of_a_download_from_a_node_elsewhere_is_kept_while_bytes_flow() {
+    for (address, asks) in [("files.example:5050", 3), (":5050", 0)] {
+        let mut bench = Bench::logged_in();
+        bench.download(1);
+        let (id, _) = bench.sent();
+        let node = wire::TransferNode { address: address.into(), ..Default::default() };
+        bench.ticket_of_nodes(id, 11, 10, vec![node]);
+        bench.forget();
+        let mut asked = 0;
+        for second in 1..=100_u64 {
+            bench.now += Duration::from_secs(1);
+            // After 65 s no more bytes come.
+            let bytes = second.min(65);
+            let progress = Progress { bytes, ..Progress::at_start(Transport::Udp) };
+            bench.report(1, TransferReport::Progress(progress));
+            while !bench.frames.is_empty() {
+                let (id, body) = bench.sent();
+                let Ask::RequestDownload(again) = body else { continue };
+                assert_eq!(again.download_id, 11);
+                asked += 1;
+                bench.ticket_in_reply_to(id, 11, 10);
+            }
+        }
+        assert_eq!(asked, asks, "{address}");
+    }
+}
