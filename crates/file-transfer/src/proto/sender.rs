@@ -45,6 +45,7 @@ use super::want_frame::WantFrame;
 mod address_change;
 mod batch;
 mod bbr;
+mod black_hole;
 mod congestion;
 mod cubic;
 mod delivery_rate;

@@ -4,10 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use self::black_hole::BlackHole;
+use super::black_hole::BlackHole;
 use crate::proto::limits::{DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_TABLE};
-
-mod black_hole;
 
 /// Probes of one size before it is given up (RFC 8899, section 5.1.2 `MAX_PROBES`).
 const PROBES_MAX: u32 = 3;
@@ -116,8 +114,8 @@ impl PathMtu {
     /// ones; then the size falls.
     pub(super) fn acknowledged(&mut self, now: Instant, number: u64, size: usize) {
         if size > DATAGRAM_BYTES_BASE {
-            self.black_hole.large_arrived(number);
-        } else if self.black_hole.small_arrived(number) && self.current > DATAGRAM_BYTES_BASE {
+            self.black_hole.suspect_arrived(number);
+        } else if self.black_hole.other_arrived(number) && self.current > DATAGRAM_BYTES_BASE {
             self.failed_from = self.current;
             self.fall();
             self.search_on(now);
@@ -132,7 +130,7 @@ impl PathMtu {
     /// A datagram of `size` bytes was lost.
     pub(super) fn lost(&mut self, number: u64, size: usize) {
         if size > DATAGRAM_BYTES_BASE {
-            self.black_hole.large_lost(number);
+            self.black_hole.suspect_lost(number);
         }
     }
 
