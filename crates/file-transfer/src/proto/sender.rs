@@ -6,7 +6,7 @@
 //! * `sender/address_change.rs`: where the receiver is, and when another address is proven
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
 //!   `sent_packets.rs` (the ring), `loss_detection.rs` with `reordering.rs`, `delivery_rate.rs`,
-//!   `pacer.rs`, `path_mtu.rs`, `ecn_validation.rs`, `number_skips.rs`
+//!   `pacer.rs`, `path_mtu.rs` and `ecn_validation.rs` with `black_hole.rs`, `number_skips.rs`
 //! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` and `bbr.rs`
 //!   implement it
 //!
@@ -371,7 +371,7 @@ impl<A: Copy + Eq> Sender<A> {
             && self.closing.as_ref().is_none_or(Closing::is_over)
     }
 
-    /// The ECN bits that datagrams are to go out with.
+    /// The ECN bits that what the last `poll_…` gave is to go out with.
     #[must_use]
     pub fn ecn(&self) -> Ecn {
         self.flight.ecn()

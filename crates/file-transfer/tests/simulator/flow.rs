@@ -190,11 +190,11 @@ impl Flow {
         let Some(sender) = &mut self.sender else { return };
         sender.handle_timeout(now);
         while let Some((to, length)) = sender.poll_challenge(now, &mut self.outgoing) {
-            network.send_down(to, Ecn::NotEct, &self.outgoing[..length]);
+            network.send_down(to, sender.ecn(), &self.outgoing[..length]);
         }
         let peer = sender.peer();
         while let Some(length) = sender.poll_transmit(now, &mut self.outgoing) {
-            network.send_down(peer, Ecn::NotEct, &self.outgoing[..length]);
+            network.send_down(peer, sender.ecn(), &self.outgoing[..length]);
         }
         while sender.poll_batch(now, self.scenario.segments_max, &mut self.batch) {
             let last = self.batch.slots().len() - 1;

@@ -39,6 +39,8 @@ pub(crate) struct LinkConfig {
     pub(crate) shrinks: Option<(Duration, usize)>,
     /// With so many bytes waiting, datagrams that can be marked are marked (RFC 3168).
     pub(crate) mark_above: Option<u64>,
+    /// When datagrams that can be marked vanish instead.
+    pub(crate) drops_markable: Option<Range<Duration>>,
     /// Times in which everything vanishes.
     pub(crate) outages: Vec<Range<Duration>>,
 }
@@ -108,7 +110,7 @@ impl Link {
         if let Some(captured) = &mut self.captured {
             captured.push(parcel.clone());
         }
-        if self.is_lost(now, parcel.bytes.len()) {
+        if self.is_lost(now, &parcel) {
             self.dropped += 1;
             return;
         }
@@ -164,15 +166,24 @@ impl Link {
         self.under_way.pop().map(|first| first.parcel)
     }
 
-    fn is_lost(&mut self, now: Duration, size: usize) -> bool {
+    fn is_lost(&mut self, now: Duration, parcel: &Parcel) -> bool {
         if let Some((enter, leave)) = self.config.burst {
             let turn = if self.in_bad_state { leave } else { enter };
             self.in_bad_state ^= self.chance(turn);
         }
+        let size = parcel.bytes.len();
+        let drops_markable =
+            self.config.drops_markable.as_ref().is_some_and(|at| at.contains(&now));
+        let is_refused = drops_markable && parcel.ecn != Ecn::NotEct;
         let too_large = self.config.datagram_bytes_max.is_some_and(|most| size > most);
         let has_shrunk = self.config.shrinks.is_some_and(|(at, most)| now >= at && size > most);
         let is_out = self.config.outages.iter().any(|outage| outage.contains(&now));
-        self.in_bad_state || too_large || has_shrunk || is_out || self.chance(self.config.loss)
+        self.in_bad_state
+            || is_refused
+            || too_large
+            || has_shrunk
+            || is_out
+            || self.chance(self.config.loss)
     }
 
     /// When the last bit is on the wire; `None` if the queue is full.

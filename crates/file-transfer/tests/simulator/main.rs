@@ -13,6 +13,7 @@
 mod address_change;
 mod any_path;
 mod catalogue;
+mod ecn;
 mod flow;
 mod link;
 mod named_paths;

@@ -112,8 +112,9 @@ impl Flight {
         self.controller.window()
     }
 
+    /// What the packets recorded last are to be marked with.
     pub(super) fn ecn(&self) -> Ecn {
-        self.ecn.mark()
+        self.sent.newest_mark()
     }
 
     pub(super) fn bytes_in_flight(&self) -> u64 {
@@ -199,10 +200,19 @@ impl Flight {
         }
     }
 
-    /// The packets recorded next go out together.
+    /// The packets recorded next go out together, marked if the path carries marks.
     pub(super) fn begin_batch(&mut self, now: Instant) {
+        self.begin_batch_with(now, self.ecn.mark());
+    }
+
+    /// The packets recorded next go out together, without a mark: they must get through.
+    pub(super) fn begin_unmarked(&mut self, now: Instant) {
+        self.begin_batch_with(now, Ecn::NotEct);
+    }
+
+    fn begin_batch_with(&mut self, now: Instant, ecn: Ecn) {
         let rate = self.rate.snapshot(now, self.sent.bytes_in_flight());
-        self.sent.begin_batch(SentBatch { sent_at: now, rate });
+        self.sent.begin_batch(SentBatch { sent_at: now, ecn, rate });
     }
 
     /// A packet goes out; gives its number.
@@ -218,7 +228,9 @@ impl Flight {
         }
         let number = self.sent.push(content, range, size);
         self.pacer.sent(size as u64);
-        self.ecn.sent();
+        if self.ecn() != Ecn::NotEct {
+            self.ecn.sent();
+        }
         self.controller.on_sent(now, number, size as u64, self.sent.bytes_in_flight());
         self.stats.packets_sent += 1;
         number
@@ -227,7 +239,7 @@ impl Flight {
     /// A packet goes out, to an address that is not proven, that says nothing about the path; gives its
     /// number.
     pub(super) fn record_untracked(&mut self, now: Instant, size: usize) -> u64 {
-        self.begin_batch(now);
+        self.begin_unmarked(now);
         let number = self.sent.push(PacketContent::Ping, 0..0, size);
         self.sent.settle(number, PacketState::Acknowledged);
         self.retire(now);
@@ -275,6 +287,9 @@ impl Flight {
                 self.loss_run.measured(now);
             }
             self.detect_losses(now, work);
+            if self.ecn.arrived(tally.newest_marked, tally.newest_unmarked) {
+                self.begin_path(now);
+            }
             self.undo_if_spurious(now);
             self.report_ack(now, &tally, prior_in_flight, measured.is_some());
             self.follow_path_size(now, size_before);
@@ -282,7 +297,7 @@ impl Flight {
         if tally.has_data {
             self.progress_at = now;
         }
-        if is_newest && self.ecn.reported(ack.header.ecn, tally.packets) {
+        if is_newest && self.ecn.reported(ack.header.ecn, tally.marked) {
             self.handle_congestion_mark(now, &tally);
         }
         self.pacer.set_rate(
@@ -334,7 +349,9 @@ impl Flight {
         match packet.state {
             PacketState::Skipped => return Err(NeverSent),
             PacketState::Acknowledged => return Ok(()),
-            PacketState::InFlight | PacketState::Overtaken => {}
+            PacketState::InFlight | PacketState::Overtaken | PacketState::GivenUp => {}
+            // The loss of a probe of a size was never held against the path.
+            PacketState::Lost if packet.content == PacketContent::SizeProbe => {}
             PacketState::Lost => self.note_spurious(now, number, batch.sent_at),
         }
         self.rate.acknowledged(now, u64::from(packet.size), &batch.rate, batch.sent_at);
@@ -347,7 +364,7 @@ impl Flight {
             PacketContent::SizeProbe => self.mtu.probe_acknowledged(now, number),
         }
         self.mtu.acknowledged(now, number, usize::from(packet.size));
-        tally.add(number, &packet, batch.sent_at);
+        tally.add(number, &packet, &batch);
         Ok(())
     }
 
@@ -407,7 +424,7 @@ impl Flight {
     pub(super) fn detect_losses(&mut self, now: Instant, work: &mut WorkList) {
         let mut losses = Losses::default();
         let (mtu, rate, controller) = (&mut self.mtu, &mut self.rate, &mut self.controller);
-        let (run, acked) = (&mut self.loss_run, &self.acked);
+        let (run, acked, ecn) = (&mut self.loss_run, &self.acked, &mut self.ecn);
         self.loss.detect(now, &self.rtt, &mut self.sent, |packet, number, batch| {
             match packet.content {
                 PacketContent::SizeProbe => return mtu.probe_lost(now, number),
@@ -415,6 +432,9 @@ impl Flight {
                 PacketContent::Ping => {}
             }
             mtu.lost(number, usize::from(packet.size));
+            if batch.ecn != Ecn::NotEct {
+                ecn.lost(number);
+            }
             losses.add(number, packet, batch.sent_at);
             run.lost(number, batch.sent_at, |between| acked.first_in(&between).is_some());
             let lost = rate.lost(number, u64::from(packet.size), &batch.rate);

@@ -36,6 +36,11 @@ impl LossDetection {
         }
     }
 
+    /// Packets take another path from now on: how far they overtake each other is to be learned anew.
+    pub(super) fn begin_path(&mut self) {
+        self.reordering = Reordering::default();
+    }
+
     pub(super) fn acknowledged(&mut self, number: u64) {
         self.largest_acked = Some(self.largest_acked.map_or(number, |largest| largest.max(number)));
     }

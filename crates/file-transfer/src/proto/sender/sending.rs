@@ -91,7 +91,7 @@ impl<A: Copy + Eq> Sender<A> {
     }
 
     fn record_alone(&mut self, now: Instant, content: PacketContent, size: usize) -> u64 {
-        self.flight.begin_batch(now);
+        self.flight.begin_unmarked(now);
         self.last_eliciting = Some(now);
         self.flight.record(now, content, 0..0, size)
     }
@@ -172,7 +172,7 @@ impl<A: Copy + Eq> Sender<A> {
         let size = if is_second { DATAGRAM_BYTES_BASE } else { batch.segment_bytes() };
         let end = range.end.min(range.start + batch::capacity(size, None).min(self.bytes_left));
         batch.begin(size);
-        self.flight.begin_batch(now);
+        self.flight.begin_unmarked(now);
         self.put(now, batch, range.start..end, None);
         batch.ask_for_ack();
         self.finish_batch(now, batch)

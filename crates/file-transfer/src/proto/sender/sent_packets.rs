@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::delivery_rate::RateSnapshot;
+use crate::proto::ecn::Ecn;
 use crate::proto::limits::{LOST_MEMORY_MAX, LOST_MEMORY_PACKETS};
 
 /// The ring grows by at least so many packets at a time.
@@ -24,6 +25,8 @@ pub(super) enum PacketState {
     Acknowledged,
     /// Declared lost; may still turn out to have been late.
     Lost,
+    /// Went where the receiver no longer is, or not out at all: no sign of anything, come what may.
+    GivenUp,
 }
 
 /// What a packet carried.
@@ -66,6 +69,8 @@ impl SentPacket {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SentBatch {
     pub(super) sent_at: Instant,
+    /// What its datagrams are marked with.
+    pub(super) ecn: Ecn,
     pub(super) rate: RateSnapshot,
 }
 
@@ -109,6 +114,11 @@ impl SentPackets {
     /// The packets that follow were sent together.
     pub(super) fn begin_batch(&mut self, batch: SentBatch) {
         self.batches.push_back(batch);
+    }
+
+    /// What the packets of the newest batch are marked with.
+    pub(super) fn newest_mark(&self) -> Ecn {
+        self.batches.back().map_or(Ecn::NotEct, |batch| batch.ecn)
     }
 
     /// A packet of the newest batch went out; gives its number.
@@ -168,29 +178,25 @@ impl SentPackets {
         Some(before)
     }
 
-    /// Settles what is in flight of the newest batch; gives each packet, with its number, to `each`.
-    pub(super) fn settle_newest_batch(
-        &mut self,
-        state: PacketState,
-        mut each: impl FnMut(&SentPacket, u64),
-    ) {
+    /// Gives up what is in flight of the newest batch; gives each packet, with its number, to `each`.
+    pub(super) fn give_up_newest_batch(&mut self, mut each: impl FnMut(&SentPacket, u64)) {
         let batch = self.newest_batch();
         let of_batch = self.packets.iter().rev().take_while(|packet| packet.batch == batch).count();
         let first = self.next_number() - of_batch as u64;
         for number in first..self.next_number() {
             if self.get(number).is_some_and(|packet| packet.state == PacketState::InFlight)
-                && let Some(packet) = self.settle(number, state)
+                && let Some(packet) = self.settle(number, PacketState::GivenUp)
             {
                 each(&packet, number);
             }
         }
     }
 
-    /// Settles everything on its way as lost; gives each packet, with its number, to `each`.
+    /// Gives up everything on its way; gives each packet, with its number, to `each`.
     pub(super) fn give_up_flight(&mut self, mut each: impl FnMut(&SentPacket, u64)) {
         for number in self.base..self.next_number() {
             if self.get(number).is_some_and(SentPacket::is_on_its_way)
-                && let Some(packet) = self.settle(number, PacketState::Lost)
+                && let Some(packet) = self.settle(number, PacketState::GivenUp)
             {
                 each(&packet, number);
             }
@@ -224,7 +230,7 @@ impl SentPackets {
         match lost.state {
             PacketState::InFlight | PacketState::Overtaken | PacketState::Skipped => false,
             PacketState::Acknowledged => true,
-            PacketState::Lost => {
+            PacketState::Lost | PacketState::GivenUp => {
                 let kept = self.packets.len();
                 let are_few = kept <= LOST_MEMORY_PACKETS;
                 let memory = if are_few { memory.max(LOST_MEMORY_MAX) } else { memory };
@@ -284,7 +290,7 @@ mod tests {
         let mut sent = SentPackets::default();
         for number in 0..packets as u64 {
             if number % per_batch as u64 == 0 {
-                sent.begin_batch(SentBatch { sent_at: now, rate });
+                sent.begin_batch(SentBatch { sent_at: now, ecn: Ecn::NotEct, rate });
             }
             sent.push(PacketContent::Data, number * 1412..(number + 1) * 1412, 1452);
         }
@@ -307,20 +313,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_in_flight_of_the_newest_batch_is_settled() {
+    fn only_what_is_in_flight_of_the_newest_batch_is_given_up() {
         let now = Instant::now();
         let rate = DeliveryRate::new(now).snapshot(now, 0);
         let mut sent = SentPackets::default();
         for _ in 0..2 {
-            sent.begin_batch(SentBatch { sent_at: now, rate });
+            sent.begin_batch(SentBatch { sent_at: now, ecn: Ecn::NotEct, rate });
             (0..3).for_each(|_| {
                 sent.push(PacketContent::Data, 0..1000, 1040);
             });
         }
         sent.settle(4, PacketState::Acknowledged);
-        let mut settled = Vec::new();
-        sent.settle_newest_batch(PacketState::Lost, |_, number| settled.push(number));
-        assert_eq!((settled, sent.packets_in_flight()), (vec![3, 5], 3));
+        let mut given_up = Vec::new();
+        sent.give_up_newest_batch(|_, number| given_up.push(number));
+        assert_eq!((given_up, sent.packets_in_flight()), (vec![3, 5], 3));
     }
 
     /// Packets sent at one time, one letter each: `s`kipped, in `f`light, `a`cknowledged, `l`ost; how
@@ -331,7 +337,11 @@ mod tests {
         let start = Instant::now();
         let mut sent = SentPackets::default();
         let rate = DeliveryRate::new(start).snapshot(start, 0);
-        sent.begin_batch(SentBatch { sent_at: start + Duration::from_secs(1), rate });
+        sent.begin_batch(SentBatch {
+            sent_at: start + Duration::from_secs(1),
+            ecn: Ecn::NotEct,
+            rate,
+        });
         for (state, number) in states.chars().zip(0..) {
             match state {
                 's' => sent.skip(),

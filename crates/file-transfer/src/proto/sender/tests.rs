@@ -23,6 +23,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with_datagrams_of(1200)
+    }
+
+    fn with_datagrams_of(datagram_bytes_max: usize) -> Self {
         let secrets = SessionSecrets::derive(&[1; 32], b"hello", 7, &[2; 32]);
         let now = Instant::now();
         let sender = Sender::new(
@@ -34,7 +38,7 @@ impl Bench {
                 keys: secrets.server_keys(CipherSuite::ChaCha20Poly1305),
                 file_bytes: 10_000_000,
                 bytes_max: 15_000_000,
-                datagram_bytes_max: 1200,
+                datagram_bytes_max,
                 rtt: Some(Duration::from_millis(10)),
                 seed: SessionSeed::new(3),
                 controller: Box::new(Cubic::new(1200)),
@@ -85,6 +89,15 @@ impl Bench {
         }
         self.data.extend(&numbers);
         (count, numbers)
+    }
+
+    /// The same; gives the numbers of what is not DATA, and of DATA.
+    fn drain_with_probes(&mut self) -> (Vec<u64>, Vec<u64>) {
+        let before = self.arrived.clone();
+        let (_, data) = self.drain();
+        let mut sent = self.arrived.clone();
+        sent.remove_all(&before);
+        (sent.iter().flatten().filter(|number| !data.contains(number)).collect(), data)
     }
 
     /// Follows the sender's timers for the given time; gives how many datagrams it sent.
@@ -279,6 +292,99 @@ fn the_end_is_confirmed_as_often_as_it_is_said_and_no_more() {
     assert_eq!(answers, 5);
     bench.now += Duration::from_secs(1);
     assert!(bench.sender.is_drained(bench.now));
+}
+
+#[test]
+fn the_first_word_of_an_upload_goes_out_unmarked_and_file_bytes_marked() {
+    let mut bench = Bench::new();
+    bench.sender.speak_first();
+    let mut out = [0; 1500];
+    assert!(bench.sender.poll_transmit(bench.now, &mut out).is_some());
+    assert_eq!(bench.sender.ecn(), Ecn::NotEct);
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    let mut batch = Batch::new();
+    assert!(bench.sender.poll_batch(bench.now, 45, &mut batch));
+    assert_eq!(bench.sender.ecn(), Ecn::Ect0);
+    // What a probe timeout sends, as well.
+    bench.drain();
+    while bench.sender.stats().probe_timeouts == 0 {
+        bench.now = bench.sender.poll_timeout(bench.now).expect("it waits for an ACK");
+        bench.sender.handle_timeout(bench.now);
+    }
+    assert!(bench.sender.poll_batch(bench.now, 45, &mut batch));
+    assert_eq!(bench.sender.ecn(), Ecn::NotEct);
+}
+
+/// Numbers of these, without some.
+fn without(numbers: &[u64], left_out: &[u64]) -> RangeSet {
+    let named = numbers.iter().filter(|number| !left_out.contains(number));
+    named.map(|number| *number..number + 1).collect()
+}
+
+#[test]
+fn a_late_probe_of_a_size_undoes_nothing() {
+    let mut bench = Bench::with_datagrams_of(1452);
+    bench.want(1, 1 << 20, RangeSet::of(0..10_000_000));
+    // The first probe is lost, and one packet with file bytes.
+    let (_, first) = bench.drain();
+    // The answer to the WANT has arrived.
+    bench.ack(&RangeSet::of(0..1), 1 << 20);
+    let window = bench.sender.stats().congestion_window;
+    bench.ack(&without(&first, &first[1..2]), 1 << 20);
+    assert_eq!(bench.sender.stats().packets_lost, 1);
+    let reduced = bench.sender.stats().congestion_window;
+    assert!(reduced < window);
+    // The second probe goes out, and is only late: the third does when it is given up.
+    bench.now += Duration::from_millis(50);
+    let (probes, mut numbers) = bench.drain_with_probes();
+    assert_eq!(probes.len(), 1);
+    bench.now += Duration::from_millis(10);
+    numbers.extend(bench.drain().1);
+    bench.ack(&without(&numbers, &[]), 1 << 20);
+    bench.now += Duration::from_millis(50);
+    assert_eq!(bench.drain_with_probes().0.len(), 1);
+    assert_eq!(bench.sender.stats().packets_lost, 1);
+    let after = bench.sender.stats().congestion_window;
+    bench.ack(&without(&probes, &[]), 1 << 20);
+    assert_eq!(bench.sender.stats().spurious_losses, 0);
+    assert!(bench.sender.stats().congestion_window <= after, "nothing is undone");
+}
+
+#[test]
+fn what_was_given_up_with_the_old_port_and_comes_after_all_was_not_late() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..1_000_000));
+    let (_, numbers) = bench.drain();
+    bench.sender.flight.readdressed(bench.now, &mut bench.sender.work);
+    bench.now += Duration::from_millis(20);
+    bench.ack(&without(&numbers, &[]), 1 << 20);
+    assert_eq!(bench.sender.stats().spurious_losses, 0);
+}
+
+#[test]
+fn how_far_packets_overtook_each_other_is_forgotten_with_the_old_path() {
+    let mut bench = Bench::new();
+    bench.want(1, 1 << 20, RangeSet::of(0..10_000_000));
+    let (_, first) = bench.drain();
+    bench.ack(&RangeSet::of(0..1), 1 << 20);
+    bench.ack(&without(&first, &[]), 1 << 20);
+    // A gap is a loss at once, until one turns out to have been late.
+    let losses_after_a_gap = |bench: &mut Bench| {
+        bench.now += Duration::from_millis(10);
+        let (_, numbers) = bench.drain();
+        let before = bench.sender.stats().packets_lost;
+        bench.now += Duration::from_millis(10);
+        bench.ack(&without(&numbers, &numbers[..1]), 1 << 20);
+        let lost = bench.sender.stats().packets_lost - before;
+        bench.now += Duration::from_millis(30);
+        bench.ack(&without(&numbers, &[]), 1 << 20);
+        lost
+    };
+    assert_eq!(losses_after_a_gap(&mut bench), 1);
+    assert_eq!(losses_after_a_gap(&mut bench), 0);
+    let round_trip = Some(Duration::from_millis(10));
+    bench.sender.flight.rerouted(bench.now, round_trip, &mut bench.sender.work);
+    assert_eq!(losses_after_a_gap(&mut bench), 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Episode, Flight};
 use crate::proto::rtt::RttEstimator;
 use crate::proto::sender::delivery_rate::MaxRate;
 use crate::proto::sender::path_mtu::PathMtu;
-use crate::proto::sender::sent_packets::{PacketContent, PacketState};
+use crate::proto::sender::sent_packets::PacketContent;
 use crate::proto::sender::work_list::WorkList;
 
 impl Flight {
@@ -31,6 +31,8 @@ impl Flight {
         self.rtt = RttEstimator::new(round_trip);
         self.max_rate = MaxRate::default();
         self.mtu = PathMtu::new(self.datagram_bytes_max);
+        self.ecn.begin_path();
+        self.loss.begin_path();
         self.controller.on_datagram_bytes(self.mtu.current());
         self.begin_path(now);
         let rate = self.controller.pacing_rate(self.rtt.smoothed());
@@ -58,9 +60,10 @@ impl Flight {
         }
     }
 
-    /// Packets go over another path from now on. What the old one loses yet is sent again, and no sign
+    /// Packets go over another path from now on, or over one that treats them as another would: it
+    /// swallows those that are large, or marked. What the old one loses yet is sent again, and no sign
     /// of congestion on the new one.
-    fn begin_path(&mut self, now: Instant) {
+    pub(super) fn begin_path(&mut self, now: Instant) {
         self.episode = Episode { began: Some(now), ..Episode::default() };
         self.loss_run = LossRun::new(self.rtt.is_measured().then_some(now));
         self.controller.on_path_change(now);
@@ -73,7 +76,7 @@ impl Flight {
         size: usize,
         work: &mut WorkList,
     ) {
-        self.sent.settle_newest_batch(PacketState::Lost, |packet, _| work.lost(packet.range()));
+        self.sent.give_up_newest_batch(|packet, _| work.lost(packet.range()));
         let before = self.mtu.current();
         self.mtu.refused(now, size);
         self.follow_path_size(now, before);

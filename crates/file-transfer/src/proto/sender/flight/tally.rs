@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::proto::sender::sent_packets::SentPacket;
+use crate::proto::ecn::Ecn;
+use crate::proto::sender::sent_packets::{SentBatch, SentPacket};
 use crate::proto::sender::work_list::WorkList;
 
 /// Losses since the last congestion event.
@@ -22,7 +23,11 @@ pub(super) struct Episode {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) bytes: u64,
-    pub(super) packets: u64,
+    /// Packets that went out with an ECN mark, …
+    pub(super) marked: u64,
+    /// … the largest number of one, and of one without.
+    pub(super) newest_marked: Option<u64>,
+    pub(super) newest_unmarked: Option<u64>,
     pub(super) newest_sent_at: Option<Instant>,
     /// Largest number and its time.
     pub(super) largest: Option<(u64, Instant)>,
@@ -44,12 +49,17 @@ pub(super) struct Losses {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, number: u64, packet: &SentPacket, sent_at: Instant) {
+    pub(super) fn add(&mut self, number: u64, packet: &SentPacket, batch: &SentBatch) {
         self.bytes += u64::from(packet.size);
-        self.packets += 1;
-        self.newest_sent_at = self.newest_sent_at.max(Some(sent_at));
+        if batch.ecn == Ecn::NotEct {
+            self.newest_unmarked = self.newest_unmarked.max(Some(number));
+        } else {
+            self.marked += 1;
+            self.newest_marked = self.newest_marked.max(Some(number));
+        }
+        self.newest_sent_at = self.newest_sent_at.max(Some(batch.sent_at));
         if self.largest.is_none_or(|(largest, _)| number > largest) {
-            self.largest = Some((number, sent_at));
+            self.largest = Some((number, batch.sent_at));
         }
     }
 
