@@ -8,9 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use common::wire;
 use file_transfer::ticket::Grant;
-use file_transfer::uploads::{
-    Begun, Settled, UPLOADS_PER_USER_MAX, UploadError, UploadHandle, UploadStore, UploadWish,
-};
+use file_transfer::uploads::{Begun, Settled, UploadError, UploadHandle, UploadStore, UploadWish};
 use tokio::sync::mpsc;
 
 use crate::file_desk::{Node, TICKET_SECONDS};
@@ -182,11 +180,11 @@ fn refusal(error: UploadError, path: &str) -> UploadRefusal {
             tracing::warn!(?path, "an upload finds no space on the disk");
             UploadRefusal::DiskFull
         }
-        UploadError::Folder => UploadRefusal::Folder { path },
+        UploadError::Folder | UploadError::TooManyFolders => UploadRefusal::Folder { path },
         UploadError::Gone => UploadRefusal::Unknown,
         UploadError::Hidden | UploadError::Path(_) => UploadRefusal::Name { path },
         UploadError::Quota { left } => UploadRefusal::Quota { left },
         UploadError::TooLarge { allowed } => UploadRefusal::TooLarge { allowed },
-        UploadError::TooManyFiles => UploadRefusal::TooMany { allowed: UPLOADS_PER_USER_MAX },
+        UploadError::TooManyFiles { allowed } => UploadRefusal::TooMany { allowed },
     }
 }

@@ -1,14 +1,15 @@
 //! Files that clients send: parts under way, how much each user has, and the moment when a file
 //! appears.
 //!
-//! An upload is written to a part beside its later place, under a name that is never listed nor sent
-//! ([`PartId`]). When its client says what the hash of the whole is, and that is the hash of what is on
+//! An upload is written to a part as near to its later place as there are folders, under a name that is
+//! never listed nor sent ([`PartId`]). Folders are made for a file that is whole, not before. When its client says what the hash of the whole is, and that is the hash of what is on
 //! disk, the part is brought safely to disk and renamed, never over something that is there and never
 //! through a link. What the server remembers of each ([`record`]) lies in its data folder and outlives
 //! it, so quota does too. Everything here may wait for the disk: call it from a thread that may block.
 //!
 //! * [`ledger`]: who has how much; pure
 //! * [`part`]: one part on disk, with [`piece_marks`] to go on after a restart
+//! * [`home`]: where a part lies, and what is left of it
 //! * [`records`]: what is remembered; [`landing`]: from part to file
 
 use std::collections::HashMap;
@@ -17,8 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, OFlags, fstat, fstatvfs, statat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{OFlags, fstat, fstatvfs};
 
 use crate::catalogue::beneath::Beneath;
 use crate::catalogue::scan::is_offered;
@@ -28,6 +28,7 @@ use crate::piece_hashes::PieceHash;
 use crate::ticket::Grant;
 
 mod error;
+mod home;
 mod landing;
 mod ledger;
 mod part;
@@ -37,7 +38,6 @@ mod record;
 mod records;
 
 pub use error::UploadError;
-pub use ledger::UPLOADS_PER_USER_MAX;
 pub use part_id::PartId;
 
 use ledger::{Ledger, Over};
@@ -48,6 +48,10 @@ use records::Records;
 
 /// Left free on the disk whatever is uploaded: the server itself has to write, too.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// How many folders deep an upload may go: more than anybody's tree has, and a bound on what a single
+/// file of no bytes can make.
+const FOLDERS_DEEP_MAX: usize = 32;
 
 /// Name of the folder in the server's data folder.
 const RECORDS_FOLDER: &str = "uploads";
@@ -117,8 +121,9 @@ pub struct UploadStore {
     files: Beneath,
     records: Records,
     rules: UploadRules,
-    /// Held while an upload begins or is removed: two that go for the same room do not both get it.
-    beginning: Mutex<()>,
+    /// Held while an upload begins, gets its name or is removed, after the part's own turn: two that go
+    /// for the same room or the same folder do not both get it.
+    changing: Mutex<()>,
     /// Held for look-ups only, never while the disk is asked.
     state: Mutex<State>,
 }
@@ -161,7 +166,7 @@ impl UploadStore {
         let files = Beneath::open(files)?;
         let records = Records::open(data.join(RECORDS_FOLDER))?;
         let store =
-            Self { files, rules, beginning: Mutex::default(), state: Mutex::default(), records };
+            Self { files, rules, changing: Mutex::default(), state: Mutex::default(), records };
         for (id, record) in store.records.load()? {
             let (path, is_new) = (record.path.clone(), record.inode == 0);
             match store.as_found(id, record) {
@@ -194,7 +199,7 @@ impl UploadStore {
             return Err(UploadError::TooLarge { allowed: self.rules.file_bytes_max });
         }
         let path = self.place_of(&wish.path)?;
-        let _turn = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         self.forget_vanished(&wish.user);
         if let Some(stored) = self.state().ledger.stored_by(&wish.user, &wish.attempt) {
             let (path, root) = (stored.path.clone(), stored.root);
@@ -214,19 +219,26 @@ impl UploadStore {
             Some(folder) => folder.join(path.as_str())?,
             None => path.clone(),
         };
-        if is_offered(&path) { Ok(path) } else { Err(UploadError::Hidden) }
+        match &path {
+            path if !is_offered(path) => Err(UploadError::Hidden),
+            path if ledger::folders_of(path).count() > FOLDERS_DEEP_MAX => Err(UploadError::Folder),
+            _ => Ok(path),
+        }
     }
 
     fn begin_anew(&self, wish: &UploadWish, path: FilePath) -> Result<UploadHandle, UploadError> {
         let size = wish.version.size;
         let quota = self.rules.quota_bytes_per_user;
-        self.state().ledger.room_for(&wish.user, size, quota).map_err(|over| match over {
-            Over::Bytes { left } => UploadError::Quota { left },
-            Over::Files => UploadError::TooManyFiles,
-        })?;
+        self.state().ledger.room_for(&wish.user, &path, size, quota).map_err(
+            |over| match over {
+                Over::Bytes { left } => UploadError::Quota { left },
+                Over::Files { allowed } => UploadError::TooManyFiles { allowed },
+                Over::Folders => UploadError::TooManyFolders,
+            },
+        )?;
         let id = PartId::random();
         // Before anything is made, so that a path that is too long leaves nothing behind.
-        id.part_path(&path)?;
+        id.part_path(folder_of(&path))?;
         let record = Record {
             user: wish.user.clone(),
             attempt: wish.attempt,
@@ -252,15 +264,15 @@ impl UploadStore {
 
     /// Opens the part of a record, or takes the one that is open, and remembers the record with it.
     fn open_part(&self, id: PartId, mut record: Record) -> Result<UploadHandle, UploadError> {
-        let path = id.part_path(&record.path)?;
+        let home = self.home_of(id, &record.path)?;
+        let path = home.part_path;
         let open = self.state().open.get(&id).and_then(Weak::upgrade);
         let part = match open.filter(|part| part.is_named()) {
             Some(part) => part,
             None => {
-                let folder = self.files.make_folder(folder_of(&record.path))?;
                 let size = record.version.size;
                 let marks = self.records.marks(id);
-                let part = Part::open(folder, id.part_name(), record.inode, size, &marks);
+                let part = Part::open(home.folder, id.part_name(), record.inode, size, &marks);
                 Arc::new(part.map_err(UploadError::disk)?)
             }
         };
@@ -323,7 +335,9 @@ impl UploadStore {
 
     /// The client gives an upload up: nothing of it stays.
     pub fn remove(&self, upload: &UploadHandle) {
-        let _turn = upload.part.settling();
+        let _settling = upload.part.settling();
+        // Who begins the same upload again meanwhile finds all of it or nothing.
+        let _turn = self.turn();
         if upload.part.stored().is_none() {
             upload.part.remove();
             self.forget(upload.id);
@@ -332,7 +346,7 @@ impl UploadStore {
 
     /// Removes what was not gone on with for too long; gives how many.
     pub fn sweep(&self, now: SystemTime) -> usize {
-        let _turn = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         let unfinished: Vec<(PartId, FilePath)> = {
             let State { ledger, open } = &*self.state();
             let is_open = |id| open.get(&id).is_some_and(|part| part.strong_count() > 0);
@@ -355,30 +369,6 @@ impl UploadStore {
         removed
     }
 
-    /// Removes a part that nobody holds, if the time of its last change says so. Gives whether there is
-    /// none any more.
-    fn remove_part(
-        &self,
-        id: PartId,
-        path: &FilePath,
-        is_to_go: impl FnOnce(SystemTime) -> bool,
-    ) -> bool {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
-        let folder = match folder_of(path) {
-            "" => self.files.open_at(".", flags),
-            folder => self.files.open_at(folder, flags),
-        };
-        let Ok(folder) = folder else { return true };
-        let name = id.part_name();
-        let stat = match statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(errno) => return errno == Errno::NOENT,
-        };
-        let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-        let touched = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        is_to_go(touched) && unlinkat(&folder, &name, AtFlags::empty()).is_ok()
-    }
-
     /// A record as it is after a restart; `None` if there is nothing of it any more.
     fn as_found(&self, id: PartId, mut record: Record) -> Option<Record> {
         if let Some(stored) = &record.stored
@@ -388,8 +378,8 @@ impl UploadStore {
         }
         // The server ended before the rename, or the file is gone since.
         record.stored = None;
-        let part = id.part_path(&record.path).ok()?;
-        self.has_inode(&part, record.inode).then_some(record)
+        let part = self.find_part(id, &record.path)?;
+        (part.stat.st_ino == record.inode).then_some(record)
     }
 
     /// Files that were removed, moved or replaced count no more.
@@ -420,6 +410,11 @@ impl UploadStore {
         state.open.remove(&id);
         drop(state);
         self.records.remove(id);
+    }
+
+    /// Waits for its turn to change what there is.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -7,14 +7,18 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{
-    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, mkdirat, openat, openat2,
+    Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, accessat, fsync, mkdirat, openat, openat2,
+    unlinkat,
 };
 use rustix::io::Errno;
 
 /// How often a lookup is repeated that lost a race against a rename.
 const RACES_MAX: usize = 32;
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK);
 
 const RESOLVE: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
@@ -56,27 +60,51 @@ impl Beneath {
         }
     }
 
-    /// Opens the folder `path` below, and makes what is missing of it (mode 0755 less umask). What is
-    /// there and is no folder, a link to one too, is refused.
-    pub(crate) fn make_folder(&self, path: &str) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
-        let mut folder = self.open_at(".", flags)?;
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        for end in ends.filter(|end| *end > 0) {
-            let way = path.get(..end).unwrap_or_default();
-            let name = way.rsplit('/').next().unwrap_or(way);
-            folder = match self.open_at(way, flags) {
-                Err(Errno::NOENT) => {
-                    // Made in the folder that is held open; whoever is quicker is as good.
-                    match mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
-                        Ok(()) | Err(Errno::EXIST) => self.open_at(way, flags)?,
-                        Err(errno) => return Err(errno),
-                    }
-                }
-                result => result?,
-            };
+    /// Opens as much of the folder `path` below as there is; gives also which part of `path` that is,
+    /// empty for the folder itself. What is there and is no folder, a link to one too, is refused.
+    pub(crate) fn deepest_folder<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str), Errno> {
+        let (mut folder, mut found) = (self.open_at(".", FOLDER)?, "");
+        for way in ways_down(path) {
+            match self.open_at(way, FOLDER) {
+                Ok(deeper) => (folder, found) = (deeper, way),
+                Err(Errno::NOENT) => break,
+                Err(errno) => return Err(errno),
+            }
         }
-        Ok(folder)
+        Ok((folder, found))
+    }
+
+    /// Opens the folder `path` below, and makes what is missing of it (mode 0755 less umask), each one
+    /// safely on disk. What is there and is no folder, a link to one too, is refused; nothing is made
+    /// then.
+    pub(crate) fn make_folder(&self, path: &str) -> Result<MadeFolder, Errno> {
+        let mut made =
+            MadeFolder { folder: Arc::new(self.open_at(".", FOLDER)?), made: Vec::new() };
+        let result = ways_down(path).try_for_each(|way| self.step_into(way, &mut made));
+        if let Err(errno) = result {
+            made.unmake();
+            return Err(errno);
+        }
+        Ok(made)
+    }
+
+    fn step_into(&self, way: &str, made: &mut MadeFolder) -> Result<(), Errno> {
+        let name = way.rsplit('/').next().unwrap_or(way);
+        let deeper = match self.open_at(way, FOLDER) {
+            Err(Errno::NOENT) => {
+                // Made in the folder that is held open; whoever is quicker is as good.
+                match mkdirat(&made.folder, name, Mode::from_raw_mode(0o755)) {
+                    Ok(()) => made.made.push((Arc::clone(&made.folder), name.to_owned())),
+                    Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(errno),
+                }
+                fsync(&made.folder)?;
+                self.open_at(way, FOLDER)?
+            }
+            result => result?,
+        };
+        made.folder = Arc::new(deeper);
+        Ok(())
     }
 
     fn open_in_one_step(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -107,6 +135,36 @@ impl Beneath {
     }
 }
 
+/// A folder that [`Beneath::make_folder`] opened, and what it made for it.
+#[derive(Debug)]
+pub(crate) struct MadeFolder {
+    folder: Arc<OwnedFd>,
+    /// In which folder each one was made, and its name; the uppermost first.
+    made: Vec<(Arc<OwnedFd>, String)>,
+}
+
+impl MadeFolder {
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    /// Removes what was made for it, as far as there is nothing in it.
+    pub(crate) fn unmake(self) {
+        for (parent, name) in self.made.iter().rev() {
+            if unlinkat(parent, name, AtFlags::REMOVEDIR).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// `a`, `a/b`, `a/b/c` for `a/b/c`.
+fn ways_down(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    ends.filter(|end| *end > 0).filter_map(|end| path.get(..end))
+}
+
 /// Whether this process may read what an `O_PATH` descriptor stands for.
 pub(super) fn is_readable(fd: &impl AsFd) -> bool {
     let fd = fd.as_fd();
@@ -120,7 +178,7 @@ pub(super) fn is_readable(fd: &impl AsFd) -> bool {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
@@ -179,15 +237,50 @@ mod tests {
         fs::write(root.join("file"), "f").unwrap();
         symlink("../outside", root.join("link")).unwrap();
         let mut beneath = Beneath::open(&root).unwrap();
-        for (way, made) in [(beneath.way, "one"), (Way::PartByPart, "two")] {
+        for (way, name) in [(beneath.way, "one"), (Way::PartByPart, "two")] {
             beneath.way = way;
             assert!(beneath.make_folder("").is_ok(), "{way:?}");
-            assert!(beneath.make_folder(&format!("sub/{made}/deep")).is_ok(), "{way:?}");
-            assert!(root.join("sub").join(made).join("deep").is_dir());
+            assert!(beneath.make_folder(&format!("sub/{name}/deep")).is_ok(), "{way:?}");
+            assert!(root.join("sub").join(name).join("deep").is_dir());
             assert!(beneath.make_folder("link/x").is_err(), "{way:?}");
             assert!(beneath.make_folder("file").is_err(), "{way:?}");
+            let made = beneath.make_folder(&format!("sub/{name}/deep/er")).unwrap();
+            made.unmake();
+            assert!(root.join("sub").join(name).join("deep").is_dir(), "was there before");
+            assert!(!root.join("sub").join(name).join("deep/er").exists(), "{way:?}");
+            let too_long = format!("new/folder/{}", "x".repeat(256));
+            assert_eq!(beneath.make_folder(&too_long).map(drop), Err(Errno::NAMETOOLONG));
+            assert!(!root.join("new").exists(), "{way:?}: what was made for nothing is gone");
         }
         assert_eq!(fs::read_dir(dir.path().join("outside")).unwrap().count(), 0);
+    }
+
+    #[track_caller]
+    fn check_deepest(path: &str, expected: Result<&str, Errno>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("sub/deep")).unwrap();
+        fs::write(dir.path().join("sub/file"), "f").unwrap();
+        symlink("sub", dir.path().join("link")).unwrap();
+        let mut beneath = Beneath::open(dir.path()).unwrap();
+        for way in [beneath.way, Way::PartByPart] {
+            beneath.way = way;
+            assert!(beneath.deepest_folder("link/new").is_err(), "{way:?}");
+            let found = beneath.deepest_folder(path);
+            assert_eq!(found.as_ref().map(|(_, way)| *way).map_err(|e| *e), expected, "{way:?}");
+            if let Ok((folder, way)) = found {
+                let inode = fs::metadata(dir.path().join(way)).unwrap().ino();
+                assert_eq!(rustix::fs::fstat(folder).unwrap().st_ino, inode);
+            }
+        }
+    }
+
+    #[test]
+    fn as_much_of_a_folder_as_there_is() {
+        check_deepest("", Ok(""));
+        check_deepest("sub/deep", Ok("sub/deep"));
+        check_deepest("sub/deep/new/er", Ok("sub/deep"));
+        check_deepest("new", Ok(""));
+        check_deepest("sub/file/new", Err(Errno::NOTDIR));
     }
 
     #[test]

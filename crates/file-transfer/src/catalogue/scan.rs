@@ -14,7 +14,7 @@ use crate::file_version::{FILE_BYTES_MAX, FileVersion};
 use crate::uploads::PartId;
 
 /// Most folders that are looked into. Each costs a watch of the kernel.
-const FOLDERS_MAX: usize = 20_000;
+pub(crate) const FOLDERS_MAX: usize = 20_000;
 /// What keeps an empty folder in a git repository is not offered.
 const PLACEHOLDER: &str = ".gitkeep";
 

@@ -145,7 +145,7 @@ pub(super) fn rename_to_first_free(
 ) -> Result<OsString, Errno> {
     for number in 0..NAMES_MAX {
         let name = names::numbered(wanted, number);
-        match rename_to_new(folder, from, &name) {
+        match rename_to_new((folder, from), (folder, &name)) {
             Err(Errno::EXIST) => {}
             result => return result.map(|()| name),
         }
@@ -153,12 +153,15 @@ pub(super) fn rename_to_first_free(
     Err(Errno::EXIST)
 }
 
-/// Renames, and fails with `EXIST` if there is anything of the new name.
-pub(crate) fn rename_to_new(folder: &OwnedFd, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+/// Renames within a file system, and fails with `EXIST` if there is anything of the new name.
+pub(crate) fn rename_to_new(
+    (folder, from): (&OwnedFd, &OsStr),
+    (new_folder, to): (&OwnedFd, &OsStr),
+) -> Result<(), Errno> {
+    match renameat_with(folder, from, new_folder, to, RenameFlags::NOREPLACE) {
         // File systems without such a rename can usually make a second name.
         Err(Errno::INVAL | Errno::NOSYS) => {
-            linkat(folder, from, folder, to, AtFlags::empty())?;
+            linkat(folder, from, new_folder, to, AtFlags::empty())?;
             unlinkat(folder, from, AtFlags::empty())
         }
         result => result,

@@ -15,7 +15,7 @@ pub enum UploadError {
     /// There is no room on the disk.
     #[error("no space on the server's disk")]
     DiskFull,
-    /// What the folder's name leads to is no folder, or a link.
+    /// What the folder's name leads to is no folder, or a link, or it is too deep.
     #[error("the folder cannot be used")]
     Folder,
     /// The upload is over, removed or never was.
@@ -39,9 +39,15 @@ pub enum UploadError {
         /// Bytes of the largest one.
         allowed: u64,
     },
-    /// The user has uploaded too many files.
-    #[error("too many uploads")]
-    TooManyFiles,
+    /// The user has uploaded too many files, or all have.
+    #[error("too many uploads: {allowed} are allowed")]
+    TooManyFiles {
+        /// How many may be.
+        allowed: usize,
+    },
+    /// Uploads have made as many folders as they may.
+    #[error("no more folders can be made")]
+    TooManyFolders,
 }
 
 impl UploadError {

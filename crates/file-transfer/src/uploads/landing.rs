@@ -1,6 +1,7 @@
 //! From part to file: checked, safely on disk, and then there for everybody in one step.
 
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, fsync, statat};
 use rustix::io::Errno;
@@ -45,15 +46,32 @@ impl UploadStore {
     }
 
     fn land(&self, upload: &UploadHandle, root: &[u8; 32]) -> Result<Stored, UploadError> {
+        // Of two that need the same new folder, one that fails does not take it from the other.
+        let _turn = self.turn();
         let record = self.state().ledger.record(upload.id).cloned().ok_or(UploadError::Gone)?;
         if !upload.part.is_named() {
             // Somebody moved or replaced it: what has that name is not what was checked.
             return Err(UploadError::Gone);
         }
+        let place = self.files.make_folder(folder_of(&record.path))?;
+        let landed = self.land_in(place.folder(), upload, &record, root);
+        if landed.is_err() {
+            place.unmake();
+        }
+        landed
+    }
+
+    fn land_in(
+        &self,
+        folder: &OwnedFd,
+        upload: &UploadHandle,
+        record: &Record,
+        root: &[u8; 32],
+    ) -> Result<Stored, UploadError> {
         for number in 0..NAMES_MAX {
             let path = numbered_path(&record.path, number)?;
             let stored = Stored { path, root: *root };
-            if self.try_name(upload, &record, &stored)? {
+            if self.try_name(folder, upload, record, &stored)? {
                 return Ok(stored);
             }
         }
@@ -63,11 +81,12 @@ impl UploadStore {
     /// Gives the part this name, if nothing has it; says whether.
     fn try_name(
         &self,
+        folder: &OwnedFd,
         upload: &UploadHandle,
         record: &Record,
         stored: &Stored,
     ) -> Result<bool, UploadError> {
-        let (folder, name) = (upload.part.folder(), stored.path.base_name());
+        let name = stored.path.base_name();
         if statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Ok(false);
         }
@@ -75,7 +94,7 @@ impl UploadStore {
         let landed = Record { stored: Some(stored.clone()), ..record.clone() };
         self.records.save(upload.id, &landed).map_err(UploadError::disk)?;
         let part_name: &OsStr = upload.part.name().as_ref();
-        let renamed = rename_to_new(folder, part_name, name.as_ref());
+        let renamed = rename_to_new((upload.part.folder(), part_name), (folder, name.as_ref()));
         if renamed.is_err() {
             self.records.save(upload.id, record).map_err(UploadError::disk)?;
         }
@@ -86,7 +105,7 @@ impl UploadStore {
                 Ok(true)
             }
             Err(Errno::EXIST) => Ok(false),
-            Err(errno) => Err(UploadError::disk(errno.into())),
+            Err(errno) => Err(errno.into()),
         }
     }
 }

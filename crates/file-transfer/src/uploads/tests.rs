@@ -85,18 +85,18 @@ impl Bench {
         self.store.settle(&upload, &root(bytes)).unwrap()
     }
 
-    /// What is in the folder, whatever it is.
+    /// What is in the folder, whatever it is; a folder has a `/` behind it.
     fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut folders = vec![self.files()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() && !path.is_symlink() {
+                let name = path.strip_prefix(self.files()).unwrap().to_str().unwrap();
+                let is_folder = path.is_dir() && !path.is_symlink();
+                names.push(format!("{name}{}", if is_folder { "/" } else { "" }));
+                if is_folder {
                     folders.push(path);
-                } else {
-                    let name = path.strip_prefix(self.files()).unwrap();
-                    names.push(name.to_str().unwrap().to_owned());
                 }
             }
         }
@@ -117,6 +117,10 @@ fn stored(at: &str, bytes: &[u8]) -> Settled {
     Settled::Stored(StoredUpload { path: path(at), root: root(bytes) })
 }
 
+fn missing(missing: u64) -> Settled {
+    Settled::Incomplete { missing }
+}
+
 #[test]
 fn a_file_appears_when_it_is_whole_and_not_before() {
     let bench = Bench::new();
@@ -135,7 +139,7 @@ fn a_file_appears_when_it_is_whole_and_not_before() {
     write(&upload, 0, &bytes).unwrap();
     let settled = bench.store.settle(&upload, &root(&bytes)).unwrap();
     assert_eq!(settled, stored("music/new/song.ogg", &bytes));
-    assert_eq!(bench.names(), ["music/new/song.ogg"]);
+    assert_eq!(bench.names(), ["music/", "music/new/", "music/new/song.ogg"]);
     let file = bench.files().join("music/new/song.ogg");
     assert_eq!(fs::read(&file).unwrap(), bytes);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o133, 0, "never executable");
@@ -216,7 +220,7 @@ fn after_a_restart_whole_pieces_are_kept() {
     assert_eq!(upload.part.writer().missing(), RangeSet::of(2 * PIECE_BYTES..4 * PIECE_BYTES));
     write(&upload, 2 * PIECE_BYTES, &bytes[half..2 * half]).unwrap();
     assert_eq!(bench.store.settle(&upload, &root(&bytes)).unwrap(), stored("sub/a", &bytes));
-    assert_eq!(bench.names(), ["sub/a"]);
+    assert_eq!(bench.names(), ["sub/", "sub/a"]);
 }
 
 #[test]
@@ -382,6 +386,83 @@ fn names_that_are_never_offered_are_refused() {
 }
 
 #[test]
+fn a_file_lies_only_so_deep() {
+    let deep = |folders: usize| format!("{}x", "a/".repeat(folders));
+    let folder = |error: &UploadError| matches!(error, UploadError::Folder);
+    check_refused(rules(), &wish("ann", &deep(FOLDERS_DEEP_MAX + 1), b""), folder);
+    let bench = Bench::new();
+    let deepest = deep(FOLDERS_DEEP_MAX);
+    assert_eq!(bench.upload(&wish("ann", &deepest, b""), b""), stored(&deepest, b""));
+}
+
+#[test]
+fn uploads_that_come_to_nothing_leave_no_folders() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.files().join("old")).unwrap();
+    let given_up = bench.begin(&wish("ann", "a/b/c/x", b""));
+    let abandoned = bench.begin(&wish("ann", "old/d/e/x", b"bytes"));
+    assert!(abandoned.part_path().as_str().starts_with("old/.upload-"), "{abandoned:?}");
+    assert_eq!(bench.store.settle(&abandoned, &root(b"bytes")).unwrap(), missing(5));
+    bench.store.remove(&given_up);
+    drop(abandoned);
+    bench.restart();
+    let later = SystemTime::now() + HOUR + Duration::from_secs(1);
+    assert_eq!(bench.store.sweep(later), 1);
+    assert_eq!(bench.names(), ["old/"]);
+}
+
+#[test]
+fn a_landing_that_fails_takes_its_folders_back() {
+    let bench = Bench::new();
+    let upload = bench.begin(&wish("ann", "a/b/x", b"bytes"));
+    write(&upload, 0, b"bytes").unwrap();
+    let data = bench.dir.path().join("data/uploads");
+    fs::rename(&data, bench.dir.path().join("gone")).unwrap();
+    assert!(matches!(bench.store.settle(&upload, &root(b"bytes")), Err(UploadError::Disk(_))));
+    assert_eq!(bench.names(), [upload.part_path().as_str()]);
+    fs::rename(bench.dir.path().join("gone"), &data).unwrap();
+    assert_eq!(bench.store.settle(&upload, &root(b"bytes")).unwrap(), stored("a/b/x", b"bytes"));
+}
+
+#[test]
+fn a_part_is_found_when_folders_were_made_meanwhile() {
+    let mut bench = Bench::new();
+    let whole = bytes(2 * PIECE_BYTES);
+    let wanted = wish("ann", "a/b/x", &whole);
+    let upload = bench.begin(&wanted);
+    let half = usize::try_from(PIECE_BYTES).unwrap();
+    write(&upload, 0, &whole[..half]).unwrap();
+    drop(upload);
+    assert_eq!(bench.upload(&wish("ann", "a/b/y", b"y"), b"y"), stored("a/b/y", b"y"));
+    bench.restart();
+    let upload = bench.begin(&wanted);
+    assert_eq!(upload.kept(), PIECE_BYTES);
+    write(&upload, PIECE_BYTES, &whole[half..]).unwrap();
+    assert_eq!(bench.store.settle(&upload, &root(&whole)).unwrap(), stored("a/b/x", &whole));
+    assert_eq!(bench.names(), ["a/", "a/b/", "a/b/x", "a/b/y"]);
+}
+
+#[test]
+fn given_up_and_at_once_begun_again() {
+    let bench = Bench::new();
+    for _ in 0..50 {
+        let wish = wish("ann", "a", b"bytes");
+        let given_up = bench.begin(&wish);
+        let again = std::thread::scope(|scope| {
+            let removing = scope.spawn(|| bench.store.remove(&given_up));
+            let again = bench.begin(&wish);
+            removing.join().unwrap();
+            again
+        });
+        // Whichever came first: an upload that goes on can end well, or its client hears of it.
+        let is_there = again.part.is_named();
+        let is_known = bench.store.state().ledger.record(again.id).is_some();
+        assert_eq!(is_there, is_known);
+        bench.store.remove(&again);
+    }
+}
+
+#[test]
 fn files_that_are_too_large_are_refused() {
     let mut large = wish("ann", "a", b"");
     large.version.size = 6 * PIECE_BYTES + 1;
@@ -400,7 +481,7 @@ fn files_that_are_too_large_are_refused() {
 fn uploads_go_to_their_folder_where_there_is_one() {
     let bench = Bench::with(UploadRules { folder: Some(path("in/box")), ..rules() });
     assert_eq!(bench.upload(&wish("ann", "a/b", b"x"), b"x"), stored("in/box/a/b", b"x"));
-    assert_eq!(bench.names(), ["in/box/a/b"]);
+    assert_eq!(bench.names(), ["in/", "in/box/", "in/box/a/", "in/box/a/b"]);
 }
 
 #[test]
