@@ -46,7 +46,8 @@ pub(crate) use part::PartWriter;
 use record::Record;
 use records::Records;
 
-/// Left free on the disk whatever is uploaded: the server itself has to write, too.
+/// Left free on the disk by each upload that begins: the server itself has to write, too. Several that
+/// begin together may use it up between them.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// How many folders deep an upload may go: more than anybody's tree has, and a bound on what a single
