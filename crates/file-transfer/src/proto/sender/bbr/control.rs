@@ -21,6 +21,9 @@ const QUANTUM_PACKETS_MIN: u64 = 2;
 const QUANTUM_BYTES_MAX: u64 = 65_536;
 /// One on its way, one being made and one being taken apart: with fewer, the ends wait for each other.
 const BATCHES_IN_FLIGHT: u64 = 3;
+/// What acknowledgements that come in lumps are worth on top of the path. (The draft adds them once to the
+/// whole window, which has room for small ones anyway: beside CUBIC that is a larger share.)
+const LUMPS_GAIN: Ratio = Ratio::percent(200);
 /// A probe may have this many packets more, so that a tiny window can grow.
 const PROBE_PACKETS_EXTRA: u64 = 2;
 
@@ -54,8 +57,10 @@ impl Bbr {
 
     /// The most that the model allows in flight, congestion apart.
     fn max_inflight(&self) -> u64 {
-        let enough = self.mode.window_gain().of(self.bandwidth_delay(self.rate()));
-        self.quantised(enough.saturating_add(self.extra_acked.maximum()))
+        let path = self.bandwidth_delay(self.rate());
+        let enough = self.mode.window_gain().of(path);
+        let for_lumps = path.saturating_add(LUMPS_GAIN.of(self.extra_acked.maximum()));
+        self.quantised(enough.max(for_lumps))
     }
 
     /// The bounds that congestion has set, as far as they apply in this state.

@@ -11,7 +11,7 @@ const UP_PACING_GAIN: Ratio = Ratio::percent(125);
 const WINDOW_GAIN: Ratio = Ratio::percent(200);
 /// Less where the bandwidth is known (the draft: the same): while others keep a queue filled, the window
 /// is what decides the shares, and lumps of acknowledgements are counted on top of it.
-const CRUISE_WINDOW_GAIN: Ratio = Ratio::percent(170);
+const CRUISE_WINDOW_GAIN: Ratio = Ratio::percent(150);
 /// A little more, so that the window does not keep the flow from sending faster than before.
 const UP_WINDOW_GAIN: Ratio = Ratio::percent(225);
 const PROBE_RTT_WINDOW_GAIN: Ratio = Ratio::percent(50);

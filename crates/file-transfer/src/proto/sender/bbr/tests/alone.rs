@@ -27,7 +27,11 @@ fn random_loss_costs_bbr_little_and_cubic_nearly_everything() {
     let case = |choice| Case::new(50, 40, &[choice], 16).with_loss(0.01);
     check_share(&case(Bbr), 0..16, 0.90..1.0);
     check_share(&case(Cubic), 0..16, 0.0..0.10);
-    check_share(&Case::new(30, 25, &[Bbr], 16).with_loss(0.015).with_seed(3), 0..16, 0.88..1.0);
+    // How soon the loss is known to be random differs from seed to seed.
+    let shares: Vec<f64> = (1..7)
+        .map(|seed| Case::new(30, 25, &[Bbr], 16).with_loss(0.015).with_seed(seed).shares()[0])
+        .collect();
+    assert!(mean(&shares) > 0.88, "{shares:.3?}");
 }
 
 #[test]

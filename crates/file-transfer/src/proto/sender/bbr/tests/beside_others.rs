@@ -30,6 +30,14 @@ fn a_queue_as_large_as_the_path_is_shared_with_cubic() {
     check_beside_cubic(&duel(50, 20), 1..3, 0.35..0.60);
 }
 
+/// Real receivers acknowledge a batch at a time. What the window has for that is no larger share.
+#[test]
+fn acknowledgements_in_lumps_are_no_larger_share() {
+    let mut case = duel(100, 40);
+    case.path.ack_lumps = Some(Duration::from_millis(4));
+    check_beside_cubic(&case, 1..4, 0.35..0.60);
+}
+
 #[test]
 fn a_small_queue_is_shared_with_cubic() {
     check_beside_cubic(&duel(60, 40).with_queue(25), 1..3, 0.35..0.75);
