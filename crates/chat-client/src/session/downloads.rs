@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::limits::{DOWNLOADS_PER_USER_MAX, DOWNLOADS_WAITING_PER_USER_MAX};
 use common::wire;
@@ -30,6 +30,9 @@ mod running;
 /// Downloads that the server is asked for at once: those that may run, and as many as may wait in its
 /// line. Further ones wait here.
 const ASKED_MAX: usize = DOWNLOADS_PER_USER_MAX + DOWNLOADS_WAITING_PER_USER_MAX;
+
+/// How long a running download waits before it asks again at a server whose line is full.
+const FULL_LINE_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a person asked for.
 #[derive(Clone, Debug)]
@@ -160,6 +163,8 @@ pub(crate) struct Downloads {
     pieces_asked: Option<DownloadId>,
     /// What the server has not said yet that it recorded: told again after each loss.
     unrecorded: Vec<wire::DownloadDone>,
+    /// When running downloads that the line had no room for ask again.
+    ask_again_at: Option<Instant>,
     outputs: VecDeque<DownloadOutput>,
 }
 
@@ -168,6 +173,20 @@ impl Downloads {
     #[must_use]
     pub(crate) fn poll_output(&mut self) -> Option<DownloadOutput> {
         self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, if ever.
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.ask_again_at
+    }
+
+    /// Time passed. Early calls do nothing.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.ask_again_at.is_some_and(|at| at <= now) {
+            self.ask_again_at = None;
+            self.ask_for_those_in_need();
+        }
     }
 
     /// Whether any transfer still runs.
@@ -193,18 +212,7 @@ impl Downloads {
         }
         let unrecorded = self.unrecorded.iter().copied();
         self.outputs.extend(unrecorded.map(DownloadOutput::Done));
-        let waiting: Vec<DownloadId> = self
-            .by_id
-            .iter()
-            .filter_map(|(id, download)| {
-                let Stage::Running(running) = &download.stage else { return None };
-                let has_reason = running.ticket_wanted
-                    || running.is_resuming
-                    || (!resumed && !running.root_is_known && !download.is_paused);
-                has_reason.then_some(*id)
-            })
-            .collect();
-        waiting.into_iter().for_each(|id| self.ask_again(id));
+        self.ask_for_those_in_need();
         self.ask_for_pieces();
         self.ask_for_more(now);
     }
@@ -213,6 +221,7 @@ impl Downloads {
     pub(crate) fn connection_lost(&mut self) {
         self.is_logged_in = false;
         self.pieces_asked = None;
+        self.ask_again_at = None;
         for (id, download) in self.by_id.iter_mut().rev() {
             match &mut download.stage {
                 Stage::Queued | Stage::Resting => {}
@@ -274,6 +283,13 @@ impl Downloads {
         }
     }
 
+    /// Asks for the running downloads that cannot end without the server's word.
+    fn ask_for_those_in_need(&mut self) {
+        let in_need = self.by_id.iter().filter(|(_, download)| download.is_in_need());
+        let in_need: Vec<DownloadId> = in_need.map(|(id, _)| *id).collect();
+        in_need.into_iter().for_each(|id| self.ask_again(id));
+    }
+
     fn asked(&self) -> usize {
         self.by_id.values().filter(|download| download.is_asked()).count()
     }
@@ -283,6 +299,17 @@ impl Download {
     /// The server's number for it, 0 if it has none.
     fn goes_on(&self) -> u64 {
         self.server_ids.last().copied().unwrap_or_default()
+    }
+
+    /// Whether it runs and cannot end without another word from the server. One that the server knows
+    /// is told the hash by itself; one that it forgot needs a number there first.
+    fn is_in_need(&self) -> bool {
+        let Stage::Running(running) = &self.stage else { return false };
+        let is_unknown_there = self.goes_on() == 0;
+        let needs_hashes = !running.root_is_known || running.pieces_wanted.is_some();
+        running.ticket_wanted
+            || running.is_resuming
+            || (is_unknown_there && needs_hashes && !self.is_paused)
     }
 
     fn remember(&mut self, server_id: u64) {

@@ -185,7 +185,8 @@ impl Machine {
             Phase::LoggedIn => self.outbox.poll_timeout(),
             _ => None,
         };
-        [of_phase, of_silence, of_outbox].into_iter().flatten().min()
+        let of_downloads = self.downloads.poll_timeout();
+        [of_phase, of_silence, of_outbox, of_downloads].into_iter().flatten().min()
     }
 
     /// No event follows any more.
@@ -205,6 +206,7 @@ impl Machine {
             }
             _ => {}
         }
+        self.downloads.handle_timeout(now);
         match self.liveness.as_mut().and_then(|liveness| liveness.handle_timeout(now)) {
             Some(Silence::Ask) => {
                 let id = self.requests.unanswered_id();

@@ -13,7 +13,7 @@ use crate::command::DownloadId;
 use crate::error::{DownloadFailure, Refusal};
 use crate::event::DownloadChange;
 use crate::session::downloads::{
-    DownloadOutput, Downloads, Running, Stage, TransferOrder, not_kept,
+    DownloadOutput, Downloads, FULL_LINE_PAUSE, Running, Stage, TransferOrder, not_kept,
 };
 
 impl Downloads {
@@ -139,9 +139,8 @@ impl Downloads {
         let code = refusal.0.code();
         if let Stage::Running(running) = &mut download.stage {
             running.asked_again = false;
-            let is_gone = code == wire::RefusalCode::UnknownFile;
-            if running.ticket_wanted || running.is_resuming {
-                self.stop_for(id, DownloadFailure::Refused(refusal), !is_gone);
+            if download.is_in_need() {
+                self.refuse_running(now, id, refusal);
             }
             return;
         }
@@ -155,6 +154,20 @@ impl Downloads {
             return;
         }
         self.fail(now, id, DownloadFailure::Refused(refusal));
+    }
+
+    /// A download that runs needs the server's word, and this is it. A line that is full has room
+    /// again some time; everything else is for good.
+    fn refuse_running(&mut self, now: Instant, id: DownloadId, refusal: Refusal) {
+        match refusal.0.code() {
+            wire::RefusalCode::TooManyDownloads if refusal.0.allowed > 0 => {
+                self.ask_again_at.get_or_insert(now + FULL_LINE_PAUSE);
+            }
+            code => {
+                let is_gone = code == wire::RefusalCode::UnknownFile;
+                self.stop_for(id, DownloadFailure::Refused(refusal), !is_gone);
+            }
+        }
     }
 
     /// The server hashed a file, or cannot any more.

@@ -179,19 +179,19 @@ impl Downloads {
         if !self.is_logged_in || self.pieces_asked.is_some() {
             return;
         }
-        let mut all = self.by_id.iter();
-        let wanted = all.find_map(|(id, download)| match &download.stage {
+        let wanted = self.by_id.iter().filter_map(|(id, download)| match &download.stage {
             Stage::Running(running) => Some((*id, running.pieces_wanted?, download.goes_on())),
             Stage::Queued | Stage::Asked | Stage::InLine | Stage::Resting => None,
         });
-        match wanted {
-            None => {}
-            // The server forgot it: it needs a number there first.
-            Some((id, _, 0)) => self.ask_again(id),
-            Some((id, first, server_id)) => {
-                self.pieces_asked = Some(id);
-                self.outputs.push_back(DownloadOutput::AskPieces { id, server_id, first });
-            }
+        // Those that the server forgot need a number there first.
+        let (known, forgotten): (Vec<_>, Vec<_>) =
+            wanted.partition(|(_, _, server_id)| *server_id != 0);
+        if self.ask_again_at.is_none() {
+            forgotten.into_iter().for_each(|(id, ..)| self.ask_again(id));
+        }
+        if let Some((id, first, server_id)) = known.first().copied() {
+            self.pieces_asked = Some(id);
+            self.outputs.push_back(DownloadOutput::AskPieces { id, server_id, first });
         }
     }
 

@@ -172,7 +172,7 @@ impl Bench {
     }
 
     fn refuse(&mut self, request: u64, code: RefusalCode) {
-        let refused = wire::Refused { code: code.into(), ..Default::default() };
+        let refused = wire::Refused { code: code.into(), allowed: 1, ..Default::default() };
         self.frame(request, Say::Refused(refused));
     }
 

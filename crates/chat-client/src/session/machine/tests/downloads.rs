@@ -539,3 +539,94 @@ fn the_place_of_a_download_from_a_node_elsewhere_is_kept_while_bytes_flow() {
         assert_eq!(asked, asks, "{address}");
     }
 }
+
+/// All bytes are here, and the server that was to say the hash forgot everything.
+fn checking_at_a_new_server() -> Bench {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    come_back(&mut bench, false);
+    bench.forget_events();
+    bench.deeds.clear();
+    bench
+}
+
+#[test]
+fn a_file_that_is_gone_before_its_hash_is_known_ends_the_download() {
+    let mut bench = checking_at_a_new_server();
+    let (id, _) = bench.sent();
+    bench.refuse(id, RefusalCode::UnknownFile);
+    bench.check_deeds(&["stop 1"]);
+    bench.fail(1, DownloadError::Cancelled);
+    bench.check_events(&["download 1 failed: refused"]);
+}
+
+#[test]
+fn a_hash_is_asked_for_until_the_line_has_room() {
+    let mut bench = checking_at_a_new_server();
+    for _ in 0..3 {
+        let (id, _) = bench.sent();
+        bench.refuse(id, RefusalCode::TooManyDownloads);
+        assert_eq!(bench.frames, []);
+        bench.wait(6.0);
+    }
+    bench.ticket_again(0, 1, 10);
+    bench.root(1);
+    bench.check_deeds(&["root 1 true"]);
+    assert_eq!(bench.machine.downloads.poll_timeout(), None);
+}
+
+#[test]
+fn a_question_for_a_hash_outlives_the_connection_that_it_was_asked_on() {
+    let mut bench = checking_at_a_new_server();
+    bench.sent();
+    come_back(&mut bench, true);
+    bench.ticket_again(0, 1, 10);
+}
+
+#[test]
+fn a_repair_ends_when_the_file_is_gone() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.root(11);
+    bench.report(1, TransferReport::PiecesWanted { first: 0 });
+    bench.frames.clear();
+    come_back(&mut bench, false);
+    bench.deeds.clear();
+    let (id, body) = bench.sent();
+    assert!(matches!(body, Ask::RequestDownload(_)), "{body:?}");
+    bench.refuse(id, RefusalCode::UnknownFile);
+    bench.check_deeds(&["stop 1"]);
+}
+
+#[test]
+fn a_download_without_a_number_does_not_keep_others_from_their_pieces() {
+    let mut bench = Bench::logged_in();
+    for number in [1, 2] {
+        bench.download(number);
+        bench.ticket(10 + number, 10);
+        bench.root(10 + number);
+    }
+    for number in [1, 2] {
+        bench.report(number, TransferReport::PiecesWanted { first: 0 });
+    }
+    bench.frames.clear();
+    come_back(&mut bench, false);
+    let (first, _) = bench.sent();
+    let (second, _) = bench.sent();
+    bench.refuse(first, RefusalCode::TooManyDownloads);
+    bench.ticket_in_reply_to(second, 2, 10);
+    let (_, body) = bench.sent();
+    assert!(matches!(body, Ask::RequestPieceHashes(it) if it.download_id == 2), "{body:?}");
+}
+
+#[test]
+fn a_download_that_rests_takes_no_place_again_by_itself() {
+    let mut bench = checking_at_a_new_server();
+    let (id, _) = bench.sent();
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.refuse(id, RefusalCode::TooManyDownloads);
+    bench.wait(6.0);
+    assert_eq!(bench.frames, []);
+}
