@@ -252,9 +252,14 @@ fn upload(error: &Upload) -> String {
             "The disk of the server does not take the file: it may be full. Tell its administrator."
                 .into()
         }
+        Upload::ServerDiskFull => {
+            "The disk of the server is full, and stayed so. Tell its administrator, and start the \
+             upload again later: it goes on where it was."
+                .into()
+        }
         Upload::Unreachable { node, .. } => format!(
-            "The file server at {node} cannot be reached over UDP, or fell silent. Check the network \
-             and that no firewall blocks its UDP port."
+            "The file server at {node} cannot be reached, or fell silent. Check the network and that \
+             no firewall blocks its port."
         ),
         Upload::Protocol { .. } => {
             "The file server sent something that makes no sense. Try again; if it happens again, \
@@ -283,6 +288,12 @@ pub fn download_waiting(waiting: Waiting) -> Option<String> {
         ),
         Waiting::Paused => None,
     }
+}
+
+/// For an upload that waits for room on the server's disk.
+#[must_use]
+pub fn upload_waiting() -> &'static str {
+    "The server's disk is full; waiting. The upload goes on by itself when there is room."
 }
 
 /// Where a download that waits for a place stands: `2nd in line`.

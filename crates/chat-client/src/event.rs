@@ -215,6 +215,10 @@ pub enum UploadChange {
         bytes: u64,
         /// Of the file here.
         size: u64,
+        /// How they go.
+        transport: Transport,
+        /// None goes, because the server's disk is full; it goes on by itself when there is room.
+        server_disk_full: bool,
     },
     /// The file here changed: it begins anew.
     FileChanged,

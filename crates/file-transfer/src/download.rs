@@ -23,7 +23,7 @@ mod progress;
 mod error;
 
 mod rounds;
-mod way_back;
+pub(crate) mod way_back;
 
 mod attempt;
 

@@ -1,5 +1,5 @@
-//! A transfer node: everything that sends the files of one catalogue to holders of tickets, over UDP
-//! and over TCP.
+//! A transfer node: everything that sends the files of one catalogue to holders of tickets, and takes
+//! theirs where it takes uploads, over UDP and over TCP.
 //!
 //! Both ways share one table of running transfers, so its limits, the end of a login, and the rule
 //! that a newer start of a ticket ends the older one hold across them.
@@ -19,8 +19,9 @@ use crate::catalogue::{Catalogue, CatalogueError};
 use crate::sessions::{EndReason, Place, Refusal};
 use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
+use crate::tcp::take;
 use crate::tcp::{CloseCode, TcpServeError};
-use crate::ticket::{Grant, TicketError, TicketId, TicketKey};
+use crate::ticket::{Direction, Grant, TicketError, TicketId, TicketKey};
 use crate::udp::{
     OpenError, SendOptions, SessionReport, UdpServer, UdpServerConfig, UploadReport, UploadService,
 };
@@ -35,6 +36,8 @@ const TCP_FAREWELL: Duration = Duration::from_secs(5);
 pub struct TransferNode {
     key: TicketKey,
     catalogue: Arc<Catalogue>,
+    /// `None`: it takes none.
+    uploads: Option<Arc<UploadStore>>,
     udp: UdpServer,
     /// Holds a token of every transfer over TCP.
     tcp: TaskTracker,
@@ -56,7 +59,7 @@ impl TransferNode {
         Self::start_with_uploads(udp, key, catalogue, limits, sending, None)
     }
 
-    /// The same, and takes uploads to `uploads`, over UDP.
+    /// The same, and takes uploads to `uploads`.
     ///
     /// # Errors
     /// If a socket cannot be prepared or a thread not be started.
@@ -81,14 +84,16 @@ impl TransferNode {
             sending,
             on_session_end: Some(Box::new(log_session)),
             uploads: uploads
+                .clone()
                 .map(|store| UploadService { store, on_session_end: Some(Box::new(log_upload)) }),
         };
         let udp = UdpServer::start(udp, config)?;
-        Ok(TransferNode { key, catalogue, udp, tcp: TaskTracker::new() })
+        Ok(TransferNode { key, catalogue, uploads, udp, tcp: TaskTracker::new() })
     }
 
     /// Serves one client over TCP, on a connection whose handshake is done and agreed on
-    /// [`ALPN`](crate::tcp::ALPN). Returns when the client has everything, with the bytes sent.
+    /// [`ALPN`](crate::tcp::ALPN). Returns when the client has everything, or the node all of an upload,
+    /// with the bytes that went over the connection.
     pub async fn serve_tcp<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         mut stream: TlsStream<S>,
@@ -102,6 +107,9 @@ impl TransferNode {
             Ok(place) => place,
             Err(code) => return Err(serve::close(&mut stream, code).await),
         };
+        if proven.direction == Direction::Upload {
+            return self.take_upload(&mut stream, &proven, &place).await;
+        }
         let admitted = match self.open_file(&proven.grant).await {
             Ok(admitted) => admitted,
             Err(code) => return Err(serve::close(&mut stream, code).await),
@@ -109,6 +117,26 @@ impl TransferNode {
         proven.grant.bytes_max = place.bytes_left(proven.grant.bytes_max);
         let pace = |sent| place.next_batch(Instant::now(), sent);
         serve::send_file(&mut stream, proven, admitted, pace, ended(&place)).await
+    }
+
+    async fn take_upload<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut TlsStream<S>,
+        proven: &ProvenHello,
+        place: &Place,
+    ) -> Result<u64, TcpServeError> {
+        let (store, grant) = (self.uploads.clone(), proven.grant.clone());
+        // Waits for a write of the session that had the part before.
+        let opened = tokio::task::spawn_blocking(move || {
+            let part = store?.writer(&grant)?;
+            let missing = part.missing();
+            Some((part, missing))
+        });
+        let Some((part, missing)) = opened.await.ok().flatten() else {
+            // There is no such upload any more.
+            return Err(serve::close(stream, CloseCode::FileChanged).await);
+        };
+        take::take_file(stream, proven, part, &missing, ended(place)).await
     }
 
     /// Ends every transfer of a login (logout, kick, ban) at once, and keeps its tickets from starting
@@ -145,20 +173,27 @@ impl TransferNode {
         }
     }
 
-    fn open_ticket(&self, ticket: &[u8]) -> Result<Grant, CloseCode> {
+    fn open_ticket(&self, ticket: &[u8]) -> Result<(Direction, Grant), CloseCode> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let grant = self.key.open(ticket, now.as_secs()).map_err(|error| match error {
+        let opened = self.key.open_either(ticket, now.as_secs()).map_err(|error| match error {
             TicketError::Expired { .. } => CloseCode::Expired,
             _ => CloseCode::BadTicket,
         })?;
-        if self.udp.sessions().has_ended(grant.login) {
+        if opened.0 == Direction::Upload && self.uploads.is_none() {
+            return Err(CloseCode::BadTicket);
+        }
+        if self.udp.sessions().has_ended(opened.1.login) {
             return Err(CloseCode::LoginEnded);
         }
-        Ok(grant)
+        Ok(opened)
     }
 
     fn admit(&self, proven: &ProvenHello) -> Result<Place, CloseCode> {
-        let ticket = TicketId::of(&proven.hello.ticket).ok_or(CloseCode::BadTicket)?;
+        let ticket = match proven.direction {
+            Direction::Download => TicketId::of(&proven.hello.ticket),
+            Direction::Upload => Some(TicketId::of_upload(&proven.grant)),
+        };
+        let ticket = ticket.ok_or(CloseCode::BadTicket)?;
         let Grant { user, login, file, .. } = &proven.grant;
         let admitted = self.udp.sessions().admit(Instant::now(), ticket, user, *login, file);
         admitted.map_err(|refusal| match refusal {

@@ -14,13 +14,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::download::{NodeAddress, Transport};
+use crate::download::{NodeAddress, Transport, TransportChoice};
 use crate::file_version::FileVersion;
 use crate::piece_hashes::PieceHash;
 
 mod attempt;
 mod failure;
 mod local_file;
+mod sending;
 
 pub use failure::UploadFailure;
 
@@ -40,6 +41,10 @@ pub const PIECE_HASHES_MAX: usize = 4096;
 pub struct UploadRequest {
     /// The file here.
     pub file: PathBuf,
+    /// Which way the bytes go.
+    pub transport: TransportChoice,
+    /// How long a server's disk that is full in mid-upload is waited for, at a time.
+    pub disk_patience: Duration,
     /// Who carries questions to the server. One at a time is asked. A reply that is dropped means that
     /// the server declines, and that the asker knows why.
     pub server: mpsc::Sender<Question>,
@@ -89,6 +94,9 @@ pub enum Leave {
         /// BLAKE3 of what was stored.
         root: [u8; 32],
     },
+    /// Not now: the server's disk has no room. Before any ticket that declines the upload, as whoever
+    /// carried the question knows; later it is waited for.
+    DiskFull,
 }
 
 /// Leave to send.
@@ -116,6 +124,8 @@ pub enum Verdict {
     Incomplete,
     /// Everything is there, and something of it is wrong.
     Differs,
+    /// The server's disk had no room for the last of it; nothing that was kept is lost.
+    DiskFull,
 }
 
 /// How far an upload is.
@@ -125,8 +135,12 @@ pub struct UploadProgress {
     pub size: u64,
     /// Bytes that the server has, as far as is known here.
     pub bytes: u64,
+    /// The way that is taken now.
+    pub transport: Transport,
     /// Everything is sent, and the server checks it.
     pub verifying: bool,
+    /// The server's disk is full, and it is waited for room. No place on the server is held meanwhile.
+    pub server_disk_full: bool,
     /// How often it began anew because the file here changed.
     pub restarts: u32,
 }
@@ -140,7 +154,7 @@ pub struct Uploaded {
     pub bytes: u64,
     /// From the request to the server's word.
     pub seconds: f64,
-    /// How the bytes went.
+    /// How the last bytes went.
     pub transport: Transport,
     /// BLAKE3 of the file.
     pub blake3: [u8; 32],
@@ -189,7 +203,8 @@ pub async fn upload(
         outcome = told => outcome?,
     };
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Uploaded { path, bytes, seconds, transport: Transport::Udp, blake3, resumed_from })
+    let transport = progress.borrow().transport;
+    Ok(Uploaded { path, bytes, seconds, transport, blake3, resumed_from })
 }
 
 /// Tells progress while something else goes on.
@@ -212,3 +227,6 @@ async fn told_while<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

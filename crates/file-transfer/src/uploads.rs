@@ -151,6 +151,12 @@ impl UploadHandle {
         &self.path
     }
 
+    /// What its disk is to do wrong.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> &part::DiskFaults {
+        &self.part.faults
+    }
+
     /// Bytes that need not be sent again.
     #[must_use]
     pub fn kept(&self) -> u64 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::wire;
+use file_transfer::download::TransportChoice;
 use file_transfer::piece_hashes::PieceHash;
 use file_transfer::upload::{
     self, Leave, Question, UploadProgress, UploadRequest, UploadTicket, Verdict,
@@ -22,6 +23,10 @@ use crate::session::uploads::{Answer, Ask, UploadOutput, UploadReport};
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a full disk of the server is waited for: as long as somebody may need who is told and makes
+/// room. The server holds nothing meanwhile but what it has of the file.
+const DISK_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Longest time that uploads get to end when the session is over.
 const CLEAN_UP_TIME_MAX: Duration = Duration::from_secs(2);
@@ -124,7 +129,12 @@ impl Run {
     async fn run(mut self, file: PathBuf, cancel: CancellationToken) {
         let (questions, mut asked) = mpsc::channel(1);
         let (progress_sender, progress) = watch::channel(UploadProgress::default());
-        let request = UploadRequest { file, server: questions };
+        let request = UploadRequest {
+            file,
+            transport: TransportChoice::Auto,
+            disk_patience: DISK_PATIENCE,
+            server: questions,
+        };
         let uploading = upload::upload(request, progress_sender, cancel);
         tokio::pin!(uploading);
         let mut ticks = interval(PROGRESS_INTERVAL);
@@ -189,6 +199,9 @@ async fn pass_on(reply: Reply, answer: Answer, server: Option<IpAddr>) {
         }
         (Reply::Begin(reply), Answer::Stored { path, root }) => {
             let _ = reply.send(Leave::Stored { path, root });
+        }
+        (Reply::Begin(reply), Answer::DiskFull) => {
+            let _ = reply.send(Leave::DiskFull);
         }
         (Reply::Sent(reply), Answer::Stored { path, .. }) => {
             let _ = reply.send(Verdict::Stored { path });

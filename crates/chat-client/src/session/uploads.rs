@@ -48,6 +48,8 @@ pub(crate) enum Answer {
     Compared {
         differing: u64,
     },
+    /// The server's disk has no room.
+    DiskFull,
     /// No: the upload ends.
     Declined,
 }
@@ -213,14 +215,15 @@ impl Uploads {
 
     fn handle_progress(&mut self, id: UploadId, progress: UploadProgress) {
         let Some(upload) = self.by_id.get_mut(&id) else { return };
-        let UploadProgress { size, bytes, verifying, restarts } = progress;
+        let UploadProgress { size, bytes, transport, verifying, server_disk_full, restarts } =
+            progress;
         let changed = std::mem::replace(&mut upload.restarts, restarts) < restarts;
         let begins_to_verify = verifying && !upload.is_verifying;
         upload.is_verifying = verifying;
         if changed {
             self.tell(id, UploadChange::FileChanged);
         }
-        self.tell(id, UploadChange::Progress { bytes, size });
+        self.tell(id, UploadChange::Progress { bytes, size, transport, server_disk_full });
         if begins_to_verify {
             self.tell(id, UploadChange::Verifying);
         }
@@ -260,8 +263,15 @@ impl Uploads {
     pub(crate) fn handle_refusal(&mut self, id: UploadId, refusal: Refusal) {
         let Some(upload) = self.by_id.get_mut(&id) else { return };
         let is_forgotten = refusal.0.code() == RefusalCode::UnknownUpload;
+        let is_full = refusal.0.code() == RefusalCode::ServerDiskFull;
         let answer = match upload.asks.take() {
             Some(Ask::Sent { .. }) if is_forgotten => Answer::Verdict(Verdict::Incomplete),
+            Some(Ask::Sent { .. }) if is_full => Answer::Verdict(Verdict::DiskFull),
+            // Declined, if it is the first question.
+            Some(Ask::Begin { .. }) if is_full => {
+                upload.refusal = Some(refusal);
+                Answer::DiskFull
+            }
             Some(Ask::Pieces { .. }) if is_forgotten => Answer::Compared { differing: 0 },
             _ => {
                 upload.refusal = Some(refusal);

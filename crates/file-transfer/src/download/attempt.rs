@@ -109,6 +109,7 @@ fn udp_closed(node: SocketAddr, code: udp_close::CloseCode, reason: &str) -> Fai
         | udp_close::CloseCode::Violation
         | udp_close::CloseCode::Stalled
         | udp_close::CloseCode::DiskFailed
+        | udp_close::CloseCode::DiskFull
         | udp_close::CloseCode::Unknown(_) => Failure::Retry(closed()),
     }
 }
@@ -160,6 +161,10 @@ fn closed(node: SocketAddr, code: CloseCode) -> Failure {
         CloseCode::LoginEnded => Failure::NeedsTicket(DownloadError::Ended),
         CloseCode::Replaced => Failure::Final(DownloadError::Ended),
         CloseCode::ShuttingDown => Failure::Retry(DownloadError::Ended),
+        // Of uploads.
+        CloseCode::DiskFailed | CloseCode::DiskFull => {
+            Failure::Retry(protocol("has to store nothing, and cannot"))
+        }
         CloseCode::Unknown(code) => Failure::Retry(protocol(&format!("closed with code {code}"))),
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 /// How bytes come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Default)]
 pub enum Transport {
     /// The UDP protocol.
+    #[default]
     Udp,
     /// `simplechat-file/1` over TLS.
     Tcp,

@@ -1,5 +1,6 @@
-//! The way back: while a download runs over TCP because UDP was silent, the node is asked over UDP now
-//! and then, by a HELLO that starts nothing. Only the order of ways is decided elsewhere, in `rounds`.
+//! The way back: while a download, or an upload, runs over TCP because UDP was silent, the node is asked over UDP now
+//! and then, by a HELLO that starts nothing. Only the order of ways is decided elsewhere, in
+//! `rounds` and in [`crate::upload`].
 
 use std::time::Duration;
 
@@ -12,36 +13,36 @@ use crate::range_set::RangeSet;
 use crate::udp::{self, ReceiveConfig};
 
 /// How long TCP runs before UDP is tried again; twice as long each time that it is still silent …
-pub(super) const PAUSE_FIRST: Duration = Duration::from_secs(3);
+pub(crate) const PAUSE_FIRST: Duration = Duration::from_secs(3);
 /// … up to this: a question is a few kilobytes.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What a question over UDP is asked with.
-pub(super) struct Question {
-    pub(super) node: NodeAddress,
-    pub(super) ticket: FreshTicket,
+pub(crate) struct Question {
+    pub(crate) node: NodeAddress,
+    pub(crate) ticket: FreshTicket,
     /// How old the ticket is.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
     /// How old it may become before it is good for nothing.
-    pub(super) age_max: Duration,
+    pub(crate) age_max: Duration,
     /// Where another one comes from.
-    pub(super) renewal: Option<mpsc::Sender<TicketWanted>>,
+    pub(crate) renewal: Option<mpsc::Sender<TicketWanted>>,
     /// How long to wait before the first question.
-    pub(super) pause: Duration,
-    pub(super) cancel: CancellationToken,
+    pub(crate) pause: Duration,
+    pub(crate) cancel: CancellationToken,
 }
 
 /// UDP works again.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// Another ticket, where the first was too old.
-    pub(super) fresh: Option<FreshTicket>,
+    pub(crate) fresh: Option<FreshTicket>,
     /// How long to wait the next time, should UDP fall silent at once again.
-    pub(super) next_pause: Duration,
+    pub(crate) next_pause: Duration,
 }
 
 impl Question {
     /// Completes once the node answers over UDP; never if there is no ticket to ask it with.
-    pub(super) async fn ask(mut self) -> Answer {
+    pub(crate) async fn ask(mut self) -> Answer {
         // A question under way ends with this future.
         let cancel = self.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();

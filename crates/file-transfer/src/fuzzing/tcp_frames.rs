@@ -3,7 +3,7 @@
 
 use crate::tcp::frame::{
     CLIENT_BODY_BYTES_MAX, CloseCode, HEADER_BYTES, Hello, Kind, NODE_BODY_BYTES_MAX, OFFSET_BYTES,
-    Welcome, decode_data, decode_header, encode_header,
+    Welcome, decode_data, decode_header, decode_want, encode_header, encode_want,
 };
 
 /// Reads the bytes as one frame after the other, as a node does and as a client does.
@@ -44,6 +44,11 @@ fn check_body(kind: Kind, body: &[u8], frame: &[u8]) {
                 && let Some(range) = decode_data(*offset, bytes.len())
             {
                 assert_eq!(range.end - range.start, bytes.len() as u64);
+            }
+        }
+        Kind::Want => {
+            if let Ok(wanted) = decode_want(body) {
+                assert_eq!(encode_want(&wanted), frame);
             }
         }
         Kind::Done | Kind::End => {}

@@ -33,6 +33,8 @@ pub enum CloseCode {
     DiskFailed,
     /// All places of the node, or of the user, are taken.
     Busy,
+    /// The receiver's disk has no room for what it receives; it may have some later.
+    DiskFull,
     /// A code that this version does not know.
     Unknown(u8),
 }
@@ -54,6 +56,7 @@ impl CloseCode {
             Self::ShuttingDown => 9,
             Self::DiskFailed => 10,
             Self::Busy => 11,
+            Self::DiskFull => 12,
             Self::Unknown(code) => code,
         }
     }
@@ -74,6 +77,7 @@ impl CloseCode {
             9 => Self::ShuttingDown,
             10 => Self::DiskFailed,
             11 => Self::Busy,
+            12 => Self::DiskFull,
             code => Self::Unknown(code),
         }
     }

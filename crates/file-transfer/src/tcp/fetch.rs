@@ -1,27 +1,24 @@
 //! The client's side: one connection to one node, for the bytes that are missing.
 //!
-//! Received blocks go through a short queue to a thread that may wait for the disk; when that is full,
-//! nothing more is read from the network. Nothing but the wanted bytes, in their order, is accepted.
+//! How the bytes get to the disk is told in `incoming`.
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::ALPN;
-use super::frame::{
-    self, CloseCode, FrameError, HEADER_BYTES, Hello, Kind, NODE_BODY_BYTES_MAX, OFFSET_BYTES,
-    Welcome,
+use super::frame::{self, CloseCode, FrameError, Hello, Kind, Welcome};
+use super::incoming::{
+    Blocks, SILENCE_MAX, read_header, read_patiently, receive_all, start_writer, written,
 };
 use super::proof::{self, Exporter};
 use crate::download::NodeAddress;
@@ -32,15 +29,11 @@ use crate::ticket::TICKET_BYTES;
 
 /// How long connecting may take, and then the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a node may send no byte at all.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A connection without a word is probed, and given up, in about this time too.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(10))
     .with_interval(Duration::from_secs(5))
     .with_retries(4);
-/// Blocks of up to 256 KiB between network and disk. When full, the network waits.
-const QUEUED_BLOCKS_MAX: usize = 4;
 
 /// What to fetch and from where.
 #[derive(Debug)]
@@ -93,58 +86,19 @@ pub(crate) async fn fetch<S: Sink + Send + 'static>(
     sink: S,
     cancel: &CancellationToken,
 ) -> (Option<S>, Result<(), FetchError>) {
-    let (blocks, queue) = mpsc::channel(QUEUED_BLOCKS_MAX);
-    let (spent, spare) = mpsc::channel(QUEUED_BLOCKS_MAX + 2);
-    let writer = tokio::task::spawn_blocking(move || write_blocks(sink, queue, &spent));
+    let (blocks, writer) = start_writer(sink);
     let received = tokio::select! {
         () = cancel.cancelled() => Err(FetchError::Cancelled),
-        received = receive(&config, Blocks { blocks, spare }) => received,
+        received = receive(&config, blocks) => received,
     };
-    match writer.await {
-        Ok((sink, Ok(()))) => (Some(sink), received),
-        Ok((sink, Err(error))) => (Some(sink), Err(FetchError::Sink(error))),
-        Err(_) => (None, Err(FetchError::Sink(io::Error::other("the writing thread panicked")))),
-    }
+    written(writer, received).await
 }
 
-/// A piece of the file on its way to the sink.
-#[derive(Debug)]
-struct Block {
-    offset: u64,
-    bytes: Vec<u8>,
-}
-
-/// The network's end of the queue, and the way the memory comes back.
-#[derive(Debug)]
-struct Blocks {
-    blocks: mpsc::Sender<Block>,
-    spare: mpsc::Receiver<Vec<u8>>,
-}
-
-fn write_blocks<S: Sink>(
-    mut sink: S,
-    mut queue: mpsc::Receiver<Block>,
-    spent: &mpsc::Sender<Vec<u8>>,
-) -> (S, io::Result<()>) {
-    while let Some(Block { offset, bytes }) = queue.blocking_recv() {
-        if let Err(error) = sink.write_at(offset, &bytes) {
-            return (sink, Err(error));
-        }
-        // Full only if the network does not take its memory back: then it is freed.
-        let _ = spent.try_send(bytes);
-    }
-    (sink, Ok(()))
-}
-
-async fn receive(config: &FetchConfig, mut blocks: Blocks) -> Result<(), FetchError> {
+async fn receive(config: &FetchConfig, blocks: Blocks) -> Result<(), FetchError> {
     let mut stream = connect(&config.node).await?;
     let wanted = frame::nameable(&config.wanted);
     greet(&mut stream, config, &wanted).await?;
-    let mut expected = wanted;
-    while let Some(block) = read_frame(&mut stream, &mut expected, &mut blocks).await? {
-        // The writer is gone only after an error, which it reports itself.
-        blocks.blocks.send(block).await.map_err(|_| FetchError::TimedOut)?;
-    }
+    receive_all(&mut stream, wanted, blocks).await?;
     // The node has done its part; whether it hears of it changes nothing here.
     let done = frame::encode(Kind::Done, &[]);
     let _ = timeout(CONNECT_TIMEOUT, async {
@@ -155,7 +109,7 @@ async fn receive(config: &FetchConfig, mut blocks: Blocks) -> Result<(), FetchEr
     Ok(())
 }
 
-async fn connect(node: &NodeAddress) -> Result<TlsStream<TcpStream>, FetchError> {
+pub(super) async fn connect(node: &NodeAddress) -> Result<TlsStream<TcpStream>, FetchError> {
     let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect(node.addr))
         .await
         .map_err(|_| FetchError::TimedOut)??;
@@ -189,7 +143,7 @@ fn handshake_error(error: io::Error) -> FetchError {
 }
 
 /// HELLO and WELCOME.
-async fn greet(
+pub(super) async fn greet(
     stream: &mut TlsStream<TcpStream>,
     config: &FetchConfig,
     wanted: &RangeSet,
@@ -224,86 +178,6 @@ async fn greet(
     }
     if welcome.size != config.size {
         return Err(FetchError::Closed(CloseCode::FileChanged));
-    }
-    Ok(())
-}
-
-/// Reads one frame; `None` is END.
-async fn read_frame<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    expected: &mut RangeSet,
-    blocks: &mut Blocks,
-) -> Result<Option<Block>, FetchError> {
-    let protocol = |problem: &str| FetchError::Protocol(problem.to_owned());
-    let (kind, bytes) = read_header(stream).await?;
-    match kind {
-        Kind::Data => {
-            let range = read_offset(stream, bytes).await?;
-            if !takes_next(expected, &range) {
-                return Err(protocol("the node sends what was not asked for"));
-            }
-            read_block(stream, range, blocks).await.map(Some)
-        }
-        Kind::End if bytes == 0 && expected.is_empty() => Ok(None),
-        Kind::End => Err(protocol("the node ends before it has sent everything")),
-        Kind::Close if bytes == 1 => {
-            let mut code = [0];
-            read_patiently(stream, &mut code).await?;
-            Err(FetchError::Closed(CloseCode::decode(&code)?))
-        }
-        _ => Err(protocol("the node sends a frame that does not belong here")),
-    }
-}
-
-async fn read_header<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Kind, usize), FetchError> {
-    let mut header = [0; HEADER_BYTES];
-    read_patiently(stream, &mut header).await?;
-    Ok(frame::decode_header(header, NODE_BODY_BYTES_MAX)?)
-}
-
-async fn read_offset<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    body_bytes: usize,
-) -> Result<Range<u64>, FetchError> {
-    let malformed = FrameError::Malformed(Kind::Data);
-    let bytes = body_bytes.checked_sub(OFFSET_BYTES).ok_or(malformed)?;
-    let mut offset = [0; OFFSET_BYTES];
-    read_patiently(stream, &mut offset).await?;
-    Ok(frame::decode_data(offset, bytes).ok_or(malformed)?)
-}
-
-/// Takes a range off the front of what is expected, if it is exactly there.
-fn takes_next(expected: &mut RangeSet, range: &Range<u64>) -> bool {
-    let fits =
-        expected.first().is_some_and(|first| first.start == range.start && range.end <= first.end);
-    fits && expected.remove(range.clone())
-}
-
-async fn read_block<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    range: Range<u64>,
-    blocks: &mut Blocks,
-) -> Result<Block, FetchError> {
-    let length = usize::try_from(range.end - range.start).unwrap_or_default();
-    let mut bytes = blocks.spare.try_recv().unwrap_or_default();
-    bytes.resize(length, 0);
-    read_patiently(stream, &mut bytes).await?;
-    Ok(Block { offset: range.start, bytes })
-}
-
-/// Fills `bytes`, however long it takes, as long as a byte comes now and then: a frame is much for a
-/// slow network.
-async fn read_patiently<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    mut bytes: &mut [u8],
-) -> Result<(), FetchError> {
-    while !bytes.is_empty() {
-        let read =
-            timeout(SILENCE_MAX, stream.read(bytes)).await.map_err(|_| FetchError::TimedOut)??;
-        if read == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        bytes = bytes.get_mut(read..).unwrap_or_default();
     }
     Ok(())
 }

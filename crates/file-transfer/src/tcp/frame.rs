@@ -3,15 +3,17 @@
 //! ```text
 //! frame    length u32 (of what follows, 1…262,153) │ kind u8 │ body
 //! HELLO    1   version u8 = 1 │ ticket 777 │ client random 32 │ proof 32 │ ranges u16 │ (start u64, end u64)…
-//! DONE     2   —
+//! DONE     2   —                                                    (of an upload: from the node)
 //! WELCOME 16   proof 32 │ size u64
 //! DATA    17   offset u64 │ bytes, 1…262,144 of them
 //! END     18   —
 //! CLOSE   19   code u8
+//! WANT    20   ranges u16 │ (start u64, end u64)…                   (of an upload: after WELCOME)
 //! ```
 //!
 //! Ranges are half-open, ascending and do not touch; the node sends exactly these bytes, in this
-//! order. None at all is right for a file of no bytes.
+//! order. None at all is right for a file of no bytes, and for an upload: of that the node says in WANT
+//! what it does not have, and DATA and END come from the client.
 
 use std::ops::Range;
 
@@ -46,6 +48,7 @@ pub(crate) enum Kind {
     Data,
     End,
     Close,
+    Want,
 }
 
 /// The client's first frame.
@@ -91,6 +94,10 @@ pub enum CloseCode {
     Replaced,
     /// The node is being shut down.
     ShuttingDown,
+    /// The node cannot store what it receives.
+    DiskFailed,
+    /// The node's disk has no room for what it receives; it may have some later.
+    DiskFull,
     /// A code that this version does not know.
     Unknown(u8),
 }
@@ -117,6 +124,7 @@ impl Kind {
             Kind::Data => 17,
             Kind::End => 18,
             Kind::Close => 19,
+            Kind::Want => 20,
         }
     }
 
@@ -128,6 +136,7 @@ impl Kind {
             17 => Some(Kind::Data),
             18 => Some(Kind::End),
             19 => Some(Kind::Close),
+            20 => Some(Kind::Want),
             _ => None,
         }
     }
@@ -162,17 +171,11 @@ pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
 impl Hello {
     /// The whole frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        debug_assert!(self.wanted.range_count() <= RANGES_MAX);
         let mut body = vec![VERSION];
         body.extend_from_slice(&self.ticket);
         body.extend_from_slice(&self.client_random);
         body.extend_from_slice(&self.proof);
-        let ranges = u16::try_from(self.wanted.range_count()).unwrap_or(u16::MAX);
-        body.extend_from_slice(&ranges.to_be_bytes());
-        for range in self.wanted.iter() {
-            body.extend_from_slice(&range.start.to_be_bytes());
-            body.extend_from_slice(&range.end.to_be_bytes());
-        }
+        encode_ranges(&self.wanted, &mut body);
         encode(Kind::Hello, &body)
     }
 
@@ -186,18 +189,40 @@ impl Hello {
         let (ticket, rest) = rest.split_first_chunk().ok_or(malformed)?;
         let (client_random, rest) = rest.split_first_chunk().ok_or(malformed)?;
         let (proof, rest) = rest.split_first_chunk().ok_or(malformed)?;
-        let (count, ranges) = rest.split_first_chunk().ok_or(malformed)?;
-        let count = usize::from(u16::from_be_bytes(*count));
-        if count > RANGES_MAX || ranges.len() != 16 * count {
-            return Err(malformed);
-        }
-        let wanted = decode_ranges(ranges).ok_or(malformed)?;
+        let wanted = decode_ranges(rest).ok_or(malformed)?;
         Ok(Hello { ticket: *ticket, client_random: *client_random, proof: *proof, wanted })
     }
 }
 
-/// Ascending, not empty, with a gap between any two.
+/// The whole WANT frame; of at most [`RANGES_MAX`] ranges.
+pub(crate) fn encode_want(wanted: &RangeSet) -> Vec<u8> {
+    let mut body = Vec::new();
+    encode_ranges(wanted, &mut body);
+    encode(Kind::Want, &body)
+}
+
+/// Reads the body of WANT.
+pub(crate) fn decode_want(body: &[u8]) -> Result<RangeSet, FrameError> {
+    decode_ranges(body).ok_or(FrameError::Malformed(Kind::Want))
+}
+
+fn encode_ranges(wanted: &RangeSet, body: &mut Vec<u8>) {
+    debug_assert!(wanted.range_count() <= RANGES_MAX);
+    let ranges = u16::try_from(wanted.range_count()).unwrap_or(u16::MAX);
+    body.extend_from_slice(&ranges.to_be_bytes());
+    for range in wanted.iter() {
+        body.extend_from_slice(&range.start.to_be_bytes());
+        body.extend_from_slice(&range.end.to_be_bytes());
+    }
+}
+
+/// Their number, and then each: ascending, not empty, with a gap between any two.
 fn decode_ranges(bytes: &[u8]) -> Option<RangeSet> {
+    let (count, bytes) = bytes.split_first_chunk()?;
+    let count = usize::from(u16::from_be_bytes(*count));
+    if count > RANGES_MAX || bytes.len() != 16 * count {
+        return None;
+    }
     let mut wanted = RangeSet::new();
     let mut last_end = None;
     for range in bytes.chunks_exact(16) {
@@ -274,6 +299,8 @@ impl CloseCode {
             CloseCode::LoginEnded => 9,
             CloseCode::Replaced => 10,
             CloseCode::ShuttingDown => 11,
+            CloseCode::DiskFailed => 12,
+            CloseCode::DiskFull => 13,
             CloseCode::Unknown(code) => code,
         }
     }
@@ -291,6 +318,8 @@ impl CloseCode {
             9 => CloseCode::LoginEnded,
             10 => CloseCode::Replaced,
             11 => CloseCode::ShuttingDown,
+            12 => CloseCode::DiskFailed,
+            13 => CloseCode::DiskFull,
             code => CloseCode::Unknown(code),
         }
     }

@@ -1,4 +1,5 @@
-//! The node's side: one client, one file, from its HELLO to its DONE.
+//! The node's side of a download: one client, one file, from its HELLO to its DONE. What it shares with
+//! uploads: HELLO, CLOSE, and sending.
 //!
 //! Two buffers of one DATA frame each: while one is written to the client, the other is read from the
 //! disk, on a thread that may block. The file's version is compared before the first byte, after
@@ -22,14 +23,14 @@ use super::frame::{
 use super::proof::{self, Exporter};
 use crate::file_version::FileVersion;
 use crate::range_set::RangeSet;
-use crate::ticket::Grant;
+use crate::ticket::{Direction, Grant};
 
 /// How long a new client may take for its HELLO.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take no byte at all.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take for DONE: it writes the rest to its disk meanwhile.
-const DONE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const DONE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How soon a transfer that has to wait for its turn notices that it is to end.
 const STOP_LATENCY: Duration = Duration::from_millis(200);
 /// How long a client that is closed may take to finish its frame, and then to read why.
@@ -65,15 +66,24 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 pub(crate) struct ProvenHello {
     pub(crate) hello: Hello,
+    pub(crate) direction: Direction,
     pub(crate) grant: Grant,
     exporter: Exporter,
+}
+
+impl ProvenHello {
+    /// The answer to it, for a file of `size` bytes.
+    pub(super) fn welcome(&self, size: u64) -> Welcome {
+        let ProvenHello { hello, grant, exporter, .. } = self;
+        Welcome { proof: proof::of_node(&grant.secret, exporter, &hello.client_random), size }
+    }
 }
 
 /// Reads HELLO and checks ticket and proof. On failure the client has been told.
 pub(crate) async fn read_hello<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     exporter: Exporter,
-    open_ticket: impl FnOnce(&[u8]) -> Result<Grant, CloseCode>,
+    open_ticket: impl FnOnce(&[u8]) -> Result<(Direction, Grant), CloseCode>,
 ) -> Result<ProvenHello, TcpServeError> {
     let body = timeout(HELLO_TIMEOUT, read_frame(stream, Kind::Hello))
         .await
@@ -91,15 +101,15 @@ pub(crate) async fn read_hello<S: AsyncRead + AsyncWrite + Unpin>(
             return Err(TcpServeError::Protocol(error.to_string()));
         }
     };
-    let grant = match open_ticket(&hello.ticket) {
-        Ok(grant) => grant,
+    let (direction, grant) = match open_ticket(&hello.ticket) {
+        Ok(opened) => opened,
         Err(code) => return Err(close(stream, code).await),
     };
     let expected = proof::of_client(&grant.secret, &exporter, &hello.client_random, &hello.ticket);
     if !proof::is_equal(&hello.proof, &expected) {
         return Err(close(stream, CloseCode::BadTicket).await);
     }
-    Ok(ProvenHello { hello, grant, exporter })
+    Ok(ProvenHello { hello, direction, grant, exporter })
 }
 
 /// Sends what the client wants and waits for its DONE; ends early when `ended` does. Says how many
@@ -153,13 +163,29 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
     pace: impl Fn(u64) -> Option<Instant>,
     stop: &OnceLock<CloseCode>,
 ) -> Result<u64, TcpServeError> {
-    let ProvenHello { hello, grant, exporter } = proven;
+    let ProvenHello { hello, grant, .. } = proven;
     let size = admitted.version.size;
     check_wanted(&hello.wanted, size, grant.bytes_max).map_err(TcpServeError::Closed)?;
-    let node_proof = proof::of_node(&grant.secret, exporter, &hello.client_random);
-    write_patiently(stream, &Welcome { proof: node_proof, size }.encode()).await?;
+    write_patiently(stream, &proven.welcome(size).encode()).await?;
 
-    let mut pieces = pieces(hello.wanted.clone());
+    send_pieces(stream, hello.wanted.clone(), admitted, pace, stop).await?;
+    match timeout(DONE_TIMEOUT, read_frame(stream, Kind::Done)).await {
+        Ok(Ok(_)) => Ok(hello.wanted.total()),
+        Ok(Err(ReadError::Io(error))) => Err(error.into()),
+        Ok(Err(ReadError::Frame(error))) => Err(TcpServeError::Protocol(error.to_string())),
+        Err(_) => Err(TcpServeError::TimedOut),
+    }
+}
+
+/// Sends these bytes of the file as DATA, and then END.
+pub(super) async fn send_pieces<W: AsyncWrite + Unpin>(
+    stream: &mut W,
+    wanted: RangeSet,
+    admitted: &Admitted,
+    pace: impl Fn(u64) -> Option<Instant>,
+    stop: &OnceLock<CloseCode>,
+) -> Result<(), TcpServeError> {
+    let mut pieces = pieces(wanted);
     let mut next = read_next(&mut pieces, admitted, Vec::new()).await?;
     let mut spare = Vec::new();
     while let Some(frame) = next {
@@ -177,12 +203,7 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
     check_version(admitted).map_err(TcpServeError::Closed)?;
     write_patiently(stream, &frame::encode(Kind::End, &[])).await?;
     timeout(STALL_TIMEOUT, stream.flush()).await.map_err(|_| TcpServeError::TimedOut)??;
-    match timeout(DONE_TIMEOUT, read_frame(stream, Kind::Done)).await {
-        Ok(Ok(_)) => Ok(hello.wanted.total()),
-        Ok(Err(ReadError::Io(error))) => Err(error.into()),
-        Ok(Err(ReadError::Frame(error))) => Err(TcpServeError::Protocol(error.to_string())),
-        Err(_) => Err(TcpServeError::TimedOut),
-    }
+    Ok(())
 }
 
 /// Waits as long as the limit of the rate wants it; not for an end that is known.
@@ -261,7 +282,7 @@ fn check_open_version(file: &File, version: &FileVersion) -> Result<(), CloseCod
 }
 
 /// Writes everything as long as the client takes a byte now and then.
-async fn write_patiently<S: AsyncWrite + Unpin>(
+pub(super) async fn write_patiently<S: AsyncWrite + Unpin>(
     stream: &mut S,
     mut bytes: &[u8],
 ) -> Result<(), TcpServeError> {
@@ -303,6 +324,16 @@ async fn read_frame<S: AsyncRead + Unpin>(
     let mut body = vec![0; bytes];
     stream.read_exact(&mut body).await?;
     Ok(body)
+}
+
+/// An upload's HELLO, of a ticket for a file of `size` bytes.
+#[cfg(test)]
+pub(super) fn upload_for_tests(size: u64, bytes_max: u64) -> ProvenHello {
+    let mut proven = tests::proven(RangeSet::new());
+    proven.direction = Direction::Upload;
+    proven.grant.version.size = size;
+    proven.grant.bytes_max = bytes_max;
+    proven
 }
 
 #[cfg(test)]

@@ -302,9 +302,7 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
     /// What the sender is told when this end gives up. Nothing if it knows.
     fn last_words(&self, end: &Result<(), ReceiveError>) -> Option<(CloseCode, String)> {
         match end {
-            Err(ReceiveError::Disk(error)) => {
-                Some((CloseCode::DiskFailed, error.kind().to_string()))
-            }
+            Err(ReceiveError::Disk(error)) => Some((disk_code(error), error.kind().to_string())),
             Err(ReceiveError::GivenUp(code)) => Some((*code, String::new())),
             Err(ReceiveError::Cancelled) => {
                 self.link.supervisor.end().map(|(code, reason)| (code, reason.to_owned()))
@@ -341,6 +339,16 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
             }
         }
         Ok(())
+    }
+}
+
+/// A full disk may have room again later; no other failure heals by itself.
+fn disk_code(error: &io::Error) -> CloseCode {
+    match error.kind() {
+        // Another session writes the part by now, or it is being checked.
+        io::ErrorKind::Interrupted => CloseCode::Replaced,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => CloseCode::DiskFull,
+        _ => CloseCode::DiskFailed,
     }
 }
 

@@ -1,29 +1,29 @@
 //! One version of the file, from leave to the server's word that it is stored.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::local_file::LocalFile;
+use super::sending::{Round, Ways};
 use super::{
     Leave, PIECE_HASHES_MAX, Question, UploadFailure, UploadProgress, UploadRequest, UploadTicket,
     Verdict,
 };
 use crate::piece_hashes::piece_count;
-use crate::proto::close_frame::CloseCode;
-use crate::udp::{self, SendConfig, SendError};
 
 /// Rounds in a row that brought the server nothing, before giving up.
 const FRUITLESS_MAX: u32 = 4;
 /// The pause after the first fruitless round; it doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// The longest pause between two questions whether a full disk has room again.
+const FULL_PAUSE_MAX: Duration = Duration::from_secs(8);
 /// How often what the server has may turn out to be wrong.
 const REPAIRS_MAX: u32 = 3;
 /// How often the server may turn out to lack something after all, or to have been started anew.
@@ -44,16 +44,16 @@ pub(super) enum Outcome {
 
 /// See the module.
 pub(super) struct Attempt<'a> {
-    request: &'a UploadRequest,
+    pub(super) request: &'a UploadRequest,
     id: [u8; 16],
-    file: LocalFile,
-    sent: &'a Arc<AtomicU64>,
-    progress: &'a watch::Sender<UploadProgress>,
-    cancel: &'a CancellationToken,
+    pub(super) file: LocalFile,
+    pub(super) sent: &'a Arc<AtomicU64>,
+    pub(super) progress: &'a watch::Sender<UploadProgress>,
+    pub(super) cancel: &'a CancellationToken,
 }
 
 /// Why a step did not get further.
-enum Stop {
+pub(super) enum Stop {
     FileChanged,
     Failed(UploadFailure),
 }
@@ -64,11 +64,26 @@ impl From<UploadFailure> for Stop {
     }
 }
 
-/// What one round of sending came to.
-enum Round {
-    Complete,
-    /// Another time may do.
-    Again(UploadFailure),
+/// What has to be remembered from one round to the next.
+struct Rounds {
+    ways: Ways,
+    /// What the server had when it was asked last.
+    kept: u64,
+    /// Since when, in rounds, the server got nothing more.
+    fruitless: u32,
+    /// How often the server's disk was full since it took something last, and since when.
+    full: Option<(u32, Instant)>,
+}
+
+impl Rounds {
+    /// The server says what it has.
+    fn heard(&mut self, kept: u64) {
+        if kept > self.kept {
+            self.fruitless = 0;
+            self.full = None;
+        }
+        self.kept = kept;
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -105,40 +120,46 @@ impl<'a> Attempt<'a> {
         // Beside the sending: the pages that one of the two reads the other finds in memory.
         let root = self.start_hashing();
         let (mut root, mut known_root) = (Some(root), None);
-        let (mut resumed_from, mut fruitless) = (None, 0);
+        let mut rounds =
+            Rounds { ways: Ways::new(self.request.transport), kept: 0, fruitless: 0, full: None };
+        let mut resumed_from = None;
         let (mut repairs, mut shortfalls) = (0, 0);
         loop {
             let ticket = match self.ask_for_leave().await? {
                 Leave::Ticket(ticket) => ticket,
                 Leave::Stored { path, root } => return Ok(stored(path, root, size)),
-            };
-            let before = ticket.kept;
-            resumed_from.get_or_insert(before);
-            self.sent.store(before, Ordering::Relaxed);
-            if before < size
-                && let Round::Again(failure) = self.send(ticket).await?
-            {
-                let moved = self.sent.load(Ordering::Relaxed) > before;
-                fruitless = if moved { 0 } else { fruitless + 1 };
-                if fruitless >= FRUITLESS_MAX {
-                    return Err(failure.into());
+                Leave::DiskFull if resumed_from.is_none() => {
+                    return Err(UploadFailure::Declined.into());
                 }
-                tracing::debug!(%failure, fruitless, "an upload tries again");
-                sleep(PAUSE_FIRST * 2_u32.pow(fruitless.saturating_sub(1))).await;
+                Leave::DiskFull => {
+                    self.wait_for_room(&mut rounds).await?;
+                    continue;
+                }
+            };
+            resumed_from.get_or_insert(ticket.kept);
+            self.sent.store(ticket.kept, Ordering::Relaxed);
+            rounds.heard(ticket.kept);
+            if ticket.kept < size && !self.send_some(ticket, &mut rounds).await? {
                 continue;
             }
             self.sent.store(size, Ordering::Relaxed);
-            self.progress.send_modify(|progress| progress.verifying = true);
+            self.progress.send_modify(|progress| {
+                progress.verifying = true;
+                progress.server_disk_full = false;
+            });
             if let Some(root) = root.take() {
                 known_root = self.hashed(root.await)?;
             }
             let root = known_root.ok_or(Stop::FileChanged)?;
-            match self.ask(|reply| Question::Sent { root, reply }).await? {
+            let verdict = self.ask(|reply| Question::Sent { root, reply }).await?;
+            self.progress.send_modify(|progress| progress.verifying = false);
+            match verdict {
                 Verdict::Stored { path } => {
                     return Ok(stored(path, root, resumed_from.unwrap_or(0)));
                 }
                 // What it lacks it says with the next leave.
                 Verdict::Incomplete => shortfalls += 1,
+                Verdict::DiskFull => self.wait_for_room(&mut rounds).await?,
                 Verdict::Differs => {
                     repairs += 1;
                     self.tell_pieces().await?;
@@ -147,8 +168,43 @@ impl<'a> Attempt<'a> {
             if repairs > REPAIRS_MAX || shortfalls > SHORTFALLS_MAX {
                 return Err(UploadFailure::Integrity.into());
             }
-            self.progress.send_modify(|progress| progress.verifying = false);
         }
+    }
+
+    /// One round of sending; says whether the server has everything.
+    async fn send_some(&self, ticket: UploadTicket, rounds: &mut Rounds) -> Result<bool, Stop> {
+        match self.send(ticket, &mut rounds.ways).await? {
+            Round::Complete => Ok(true),
+            Round::OtherWay => Ok(false),
+            Round::ServerDiskFull => {
+                self.wait_for_room(rounds).await?;
+                Ok(false)
+            }
+            Round::Again(failure) => {
+                rounds.fruitless += 1;
+                let fruitless = rounds.fruitless;
+                if fruitless >= FRUITLESS_MAX {
+                    return Err(failure.into());
+                }
+                tracing::debug!(%failure, fruitless, "an upload tries again");
+                sleep(PAUSE_FIRST * 2_u32.pow(fruitless - 1)).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Waits a moment for room on the server's disk. Nothing is held on the server meanwhile but the
+    /// part.
+    async fn wait_for_room(&self, rounds: &mut Rounds) -> Result<(), Stop> {
+        let (times, since) = rounds.full.unwrap_or_else(|| (0, Instant::now()));
+        let pause = PAUSE_FIRST.saturating_mul(1 << times.min(16)).min(FULL_PAUSE_MAX);
+        if since.elapsed() + pause > self.request.disk_patience {
+            return Err(UploadFailure::ServerDiskFull.into());
+        }
+        rounds.full = Some((times + 1, since));
+        self.progress.send_modify(|progress| progress.server_disk_full = true);
+        sleep(pause).await;
+        Ok(())
     }
 
     fn start_hashing(&self) -> tokio::task::JoinHandle<io::Result<Option<[u8; 32]>>> {
@@ -171,7 +227,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn ask_for_leave(&self) -> Result<Leave, Stop> {
+    pub(super) async fn ask_for_leave(&self) -> Result<Leave, Stop> {
         let (attempt, version) = (self.id, self.file.version);
         self.ask(|reply| Question::Begin { attempt, version, reply }).await
     }
@@ -201,69 +257,5 @@ impl<'a> Attempt<'a> {
             tracing::info!(first, differing, "pieces of an upload are sent again");
         }
         Ok(())
-    }
-
-    /// Sends what is missing to one node after the other, until one has everything.
-    async fn send(&self, ticket: UploadTicket) -> Result<Round, Stop> {
-        let mut last = UploadFailure::NoNode;
-        for node in &ticket.nodes {
-            match self.send_to(node.addr, &ticket).await? {
-                Round::Complete => return Ok(Round::Complete),
-                Round::Again(failure) => last = failure,
-            }
-        }
-        Ok(Round::Again(last))
-    }
-
-    async fn send_to(&self, node: SocketAddr, ticket: &UploadTicket) -> Result<Round, Stop> {
-        let config = SendConfig {
-            node,
-            ticket: ticket.ticket.clone(),
-            secret: ticket.secret,
-            version: self.file.version,
-        };
-        let (kept, sent) = (ticket.kept, Arc::clone(self.sent));
-        let (file, cancel) = (Arc::clone(&self.file.file), self.cancel.clone());
-        let sending = tokio::task::spawn_blocking(move || {
-            let file = file.try_clone().map_err(SendError::Disk)?;
-            let told = |received| sent.store(kept.saturating_add(received), Ordering::Relaxed);
-            let result = udp::send(&config, file, told, &cancel);
-            tracing::debug!(%node, stats = ?result.stats, "an upload over UDP ended");
-            result.end
-        });
-        match sending.await {
-            Ok(Ok(())) => Ok(Round::Complete),
-            Ok(Err(error)) => self.judge(node, error).map(Round::Again),
-            Err(_) => Err(UploadFailure::Cancelled.into()),
-        }
-    }
-
-    /// Whether another time may do.
-    fn judge(&self, node: SocketAddr, error: SendError) -> Result<UploadFailure, Stop> {
-        let protocol =
-            |error: &SendError| UploadFailure::Protocol { node, problem: error.to_string() };
-        match error {
-            SendError::Cancelled => Err(UploadFailure::Cancelled.into()),
-            SendError::FileChanged => Err(Stop::FileChanged),
-            SendError::Disk(error) => {
-                Err(UploadFailure::Local { path: self.request.file.clone(), error }.into())
-            }
-            SendError::Closed { code, .. } => match code {
-                CloseCode::LoginEnded | CloseCode::Replaced => Err(UploadFailure::Ended.into()),
-                CloseCode::DiskFailed => Err(UploadFailure::ServerDisk.into()),
-                CloseCode::Busy => Ok(UploadFailure::Busy),
-                CloseCode::ShuttingDown => Ok(UploadFailure::Ended),
-                _ => Ok(protocol(&error)),
-            },
-            SendError::Silent => {
-                let error = io::Error::new(io::ErrorKind::TimedOut, "no answer over UDP");
-                Ok(UploadFailure::Unreachable { node, error })
-            }
-            SendError::Socket(error) => Ok(UploadFailure::Unreachable { node, error }),
-            SendError::OtherFile
-            | SendError::GivenUp(_)
-            | SendError::Ticket(_)
-            | SendError::Forged => Ok(protocol(&error)),
-        }
     }
 }

@@ -39,7 +39,10 @@ pub enum UploadFailure {
     /// The server's disk does not take the bytes.
     #[error("the server's disk fails")]
     ServerDisk,
-    /// Nothing gets through over UDP.
+    /// The server's disk was full for longer than could be waited for.
+    #[error("the server's disk is full")]
+    ServerDiskFull,
+    /// Nothing gets through, whichever way was tried.
     #[error("{node} cannot be reached: {error}")]
     Unreachable {
         /// Who.

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -35,6 +37,9 @@ pub(super) struct Part {
     state: Mutex<State>,
     /// Held while the part is checked and given its name, which happens once at a time.
     settling: Mutex<()>,
+    /// What its disk does wrong; tests only.
+    #[cfg(test)]
+    pub(super) faults: DiskFaults,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,8 @@ impl Part {
             size,
             state: Mutex::new(state),
             settling: Mutex::default(),
+            #[cfg(test)]
+            faults: DiskFaults::default(),
         })
     }
 
@@ -206,6 +213,34 @@ impl Part {
     }
 }
 
+/// A disk that is full, or takes nothing, from so many bytes of the part on.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct DiskFaults {
+    pub(crate) full_at: AtomicU64,
+    pub(crate) held_at: AtomicU64,
+}
+
+#[cfg(test)]
+impl Default for DiskFaults {
+    fn default() -> Self {
+        Self { full_at: AtomicU64::new(u64::MAX), held_at: AtomicU64::new(u64::MAX) }
+    }
+}
+
+#[cfg(test)]
+impl DiskFaults {
+    fn strike(&self, kept: u64) -> io::Result<()> {
+        while kept >= self.held_at.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        match kept >= self.full_at.load(Ordering::Relaxed) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
 /// One session's right to write to a part.
 #[derive(Debug)]
 pub(crate) struct PartWriter {
@@ -229,6 +264,8 @@ impl Sink for PartWriter {
         let Part { file, size, .. } = &*self.part;
         let end = offset.checked_add(bytes.len() as u64).filter(|end| end <= size);
         let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
+        #[cfg(test)]
+        self.part.faults.strike(self.part.kept())?;
         let mut state = self.part.state();
         if state.session != self.session {
             return Err(io::ErrorKind::Interrupted.into());

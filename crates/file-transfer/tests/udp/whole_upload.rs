@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use file_transfer::download::NodeAddress;
+use file_transfer::download::{NodeAddress, TransportChoice};
 use file_transfer::file_path::FilePath;
 use file_transfer::ticket::Grant;
 use file_transfer::upload::{
@@ -119,7 +120,12 @@ fn run(
         let chat = scope.spawn(|| chat.answer(questions, before_settling));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (progress, _) = watch::channel(UploadProgress::default());
-        let request = UploadRequest { file, server };
+        let request = UploadRequest {
+            file,
+            transport: TransportChoice::Udp,
+            disk_patience: Duration::ZERO,
+            server,
+        };
         let uploading = upload::upload(request, progress, CancellationToken::new());
         let outcome = runtime.block_on(uploading);
         (outcome, chat.join().unwrap(), bytes)

@@ -140,7 +140,9 @@ impl Failure {
                 Upload::Cancelled => Self::Interrupted,
                 Upload::Local { .. } | Upload::NotAFile { .. } => Self::Disk(text),
                 Upload::FileChanged | Upload::Integrity => Self::Integrity(text),
-                Upload::Declined | Upload::ServerDisk | Upload::NoNode => Self::Other(text),
+                Upload::Declined | Upload::ServerDisk | Upload::ServerDiskFull | Upload::NoNode => {
+                    Self::Other(text)
+                }
                 Upload::Ended
                 | Upload::Busy
                 | Upload::Unreachable { .. }

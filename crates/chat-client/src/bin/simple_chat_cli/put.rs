@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chat_client::command::{Command, UploadId};
+use chat_client::error_text;
 use chat_client::event::{Event, Transport, UploadChange};
 use serde_json::json;
 
@@ -27,19 +28,33 @@ pub(crate) async fn put(
         .map_err(|error| Failure::Disk(format!("There is no such file: {error}.")))?;
     let path = path_there(&put.file, put.to.as_deref())?;
     visit.ask(Command::Upload { id: UPLOAD, file, path }).await?;
-    let mut begun = None;
+    let (mut begun, mut was_full, mut fell_back) = (None, false, false);
     loop {
         // The transfer goes on while the chat reconnects, and says itself when it cannot.
         let Event::Upload { change, .. } = visit.next_for_ever().await? else { continue };
         match change {
-            UploadChange::Progress { bytes, size } => {
+            UploadChange::Progress { bytes, size, transport, server_disk_full } => {
+                if server_disk_full && !was_full {
+                    output.remark(error_text::upload_waiting());
+                }
+                was_full = server_disk_full;
+                if transport == Transport::Tcp && !fell_back {
+                    output.remark("UDP is blocked: the file goes over TCP.");
+                    fell_back = true;
+                }
                 let (since, from) = *begun.get_or_insert((Instant::now(), bytes));
-                let (moved, way) = (bytes.saturating_sub(from), way(Transport::Udp));
+                let (moved, way) = (bytes.saturating_sub(from), way(transport));
                 output.progress(&progress_text(bytes, size, moved, since.elapsed(), way));
                 let way = way.to_lowercase();
-                output.json_only(
-                    || json!({ "event": "progress", "bytes": bytes, "size": size, "transport": way }),
-                )?;
+                output.json_only(|| {
+                    json!({
+                        "event": "progress",
+                        "bytes": bytes,
+                        "size": size,
+                        "transport": way,
+                        "waiting": server_disk_full.then_some("server disk"),
+                    })
+                })?;
             }
             UploadChange::FileChanged => {
                 begun = None;

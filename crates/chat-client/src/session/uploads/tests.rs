@@ -155,7 +155,12 @@ fn an_answer_to_another_question_is_an_offence() {
 fn a_file_that_changed_is_told_once_a_time() {
     let mut uploads = with_ticket();
     let progress = |restarts| {
-        UploadReport::Progress(UploadProgress { size: 5, bytes: 1, verifying: false, restarts })
+        UploadReport::Progress(UploadProgress {
+            size: 5,
+            bytes: 1,
+            restarts,
+            ..UploadProgress::default()
+        })
     };
     [0, 1, 1].into_iter().for_each(|restarts| uploads.handle_report(ID, progress(restarts)));
     let mut told = Vec::new();

@@ -1,12 +1,15 @@
 //! A client against nodes that do what they must not, over TLS on loopback.
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream as ServerStream;
 
 use super::*;
-use crate::tcp::frame::CLIENT_BODY_BYTES_MAX;
+use crate::tcp::frame::{CLIENT_BODY_BYTES_MAX, HEADER_BYTES};
+use crate::tcp::incoming::{Block, read_frame};
 use crate::tls_identity::TlsIdentity;
 
 const SECRET: [u8; 32] = [7; 32];

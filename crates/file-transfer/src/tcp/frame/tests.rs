@@ -40,7 +40,7 @@ fn data() -> Vec<u8> {
 }
 
 /// Name of the golden file → frame, in the order of a transfer.
-fn frames() -> [(&'static str, Vec<u8>, &'static str); 6] {
+fn frames() -> [(&'static str, Vec<u8>, &'static str); 7] {
     [
         ("tcp_hello", hello().encode(), include_str!("../../../tests/golden/tcp/tcp_hello.hex")),
         (
@@ -59,6 +59,11 @@ fn frames() -> [(&'static str, Vec<u8>, &'static str); 6] {
             "tcp_close",
             CloseCode::FileChanged.encode(),
             include_str!("../../../tests/golden/tcp/tcp_close.hex"),
+        ),
+        (
+            "tcp_want",
+            encode_want(&hello().wanted),
+            include_str!("../../../tests/golden/tcp/tcp_want.hex"),
         ),
     ]
 }
@@ -135,7 +140,7 @@ fn lengths_out_of_bounds_are_refused_by_the_header_alone() {
 
 #[test]
 fn unknown_kinds_are_refused() {
-    for kind in (0..=255).filter(|kind| ![1, 2, 16, 17, 18, 19].contains(kind)) {
+    for kind in (0..=255).filter(|kind| ![1, 2, 16, 17, 18, 19, 20].contains(kind)) {
         assert_eq!(decode_header([0, 0, 0, 1, kind], 10), Err(FrameError::Kind(kind)));
     }
 }
@@ -145,8 +150,8 @@ fn every_close_code_has_its_byte() {
     for byte in 0..=255 {
         assert_eq!(CloseCode::from_wire(byte).wire(), byte);
     }
-    assert_eq!(CloseCode::from_wire(12), CloseCode::Unknown(12));
-    assert_ne!(CloseCode::from_wire(11), CloseCode::Unknown(11));
+    assert_eq!(CloseCode::from_wire(14), CloseCode::Unknown(14));
+    assert_ne!(CloseCode::from_wire(13), CloseCode::Unknown(13));
 }
 
 #[test]

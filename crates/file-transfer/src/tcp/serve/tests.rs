@@ -30,6 +30,11 @@ fn hello(wanted: RangeSet) -> Hello {
     Hello { ticket, client_random, proof, wanted }
 }
 
+pub(super) fn proven(wanted: RangeSet) -> ProvenHello {
+    let direction = Direction::Download;
+    ProvenHello { hello: hello(wanted), direction, grant: grant(), exporter: EXPORTER }
+}
+
 fn admitted() -> (Admitted, File) {
     let mut file = tempfile::tempfile().unwrap();
     std::io::copy(&mut std::io::repeat(5).take(SIZE), &mut file).unwrap();
@@ -43,7 +48,7 @@ async fn answer(bytes: &[u8]) -> (Result<ProvenHello, TcpServeError>, Vec<u8>) {
     let (mut client, mut node) = duplex(1 << 20);
     client.write_all(bytes).await.unwrap();
     client.shutdown().await.unwrap();
-    let result = read_hello(&mut node, EXPORTER, |_| Ok(grant())).await;
+    let result = read_hello(&mut node, EXPORTER, |_| Ok((Direction::Download, grant()))).await;
     drop(node);
     let mut said = Vec::new();
     client.read_to_end(&mut said).await.unwrap();
@@ -121,7 +126,7 @@ async fn a_hello_cut_short_is_a_broken_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_nothing_is_given_up() {
     let (_client, mut node) = duplex(1024);
-    let result = read_hello(&mut node, EXPORTER, |_| Ok(grant())).await;
+    let result = read_hello(&mut node, EXPORTER, |_| Ok((Direction::Download, grant()))).await;
     assert!(matches!(result, Err(TcpServeError::TimedOut)), "{result:?}");
 }
 
@@ -135,7 +140,7 @@ async fn sent(
     let (mut client, mut node) = duplex(64 * 1024);
     client.write_all(last_words).await.unwrap();
     client.shutdown().await.unwrap();
-    let proven = ProvenHello { hello: hello(wanted), grant: grant(), exporter: EXPORTER };
+    let proven = proven(wanted);
     let serving = async {
         let result = send_file(&mut node, proven, admitted, |_| None, ended).await;
         drop(node);
@@ -215,8 +220,7 @@ async fn an_end_from_outside_comes_between_two_frames() {
 async fn a_client_that_goes_away_ends_it() {
     let (client, mut node): (DuplexStream, _) = duplex(1024);
     drop(client);
-    let proven =
-        ProvenHello { hello: hello(RangeSet::of(0..SIZE)), grant: grant(), exporter: EXPORTER };
+    let proven = proven(RangeSet::of(0..SIZE));
     let result = send_file(&mut node, proven, admitted().0, |_| None, pending()).await;
     assert!(matches!(result, Err(TcpServeError::Connection(_))), "{result:?}");
 }
