@@ -136,7 +136,7 @@ impl TransferNode {
             // There is no such upload any more.
             return Err(serve::close(stream, CloseCode::FileChanged).await);
         };
-        take::take_file(stream, proven, part, &missing, ended(place)).await
+        take::take_file(stream, proven, part, &missing, ended(place), || place.vacate()).await
     }
 
     /// Ends every transfer of a login (logout, kick, ban) at once, and keeps its tickets from starting

@@ -16,13 +16,15 @@ use crate::range_set::RangeSet;
 use crate::sink::Sink;
 
 /// Takes what is `missing`; ends early when `ended` does. Says how many file bytes were taken. On
-/// failure the client has been told, as far as it still listens.
+/// failure the client has been told, as far as it still listens. `over` is called before the client
+/// hears of the end, whichever it is: it may start the next transfer at once.
 pub(crate) async fn take_file<S, K>(
     stream: &mut S,
     proven: &ProvenHello,
     sink: K,
     missing: &RangeSet,
     ended: impl Future<Output = CloseCode>,
+    over: impl FnOnce(),
 ) -> Result<u64, TcpServeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -45,6 +47,7 @@ where
         code = ended => Err(FetchError::Closed(code)),
     };
     let (_, received) = written(writer, received).await;
+    over();
     match received {
         Ok(()) => {}
         Err(error) => return Err(refuse(stream, error).await),

@@ -50,6 +50,12 @@ impl UdpGate {
         UdpGate { relay, threads }
     }
 
+    /// Lets nothing of the node through from now on.
+    #[allow(dead_code, reason = "some tests close it, some open it")]
+    pub(crate) fn close(&self) {
+        self.relay.left.store(0, Ordering::Relaxed);
+    }
+
     /// Lets everything through from now on.
     pub(crate) fn open(&self) {
         self.relay.left.store(usize::MAX, Ordering::Relaxed);

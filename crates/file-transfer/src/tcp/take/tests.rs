@@ -24,7 +24,7 @@ async fn take(
     }
     let mut missing = RangeSet::of(100..200);
     missing.insert(500..SIZE);
-    let result = take_file(&mut node, &proven, Vec::new(), &missing, pending()).await;
+    let result = take_file(&mut node, &proven, Vec::new(), &missing, pending(), || {}).await;
     drop(node);
     let mut said = Vec::new();
     client.read_to_end(&mut said).await.unwrap();
