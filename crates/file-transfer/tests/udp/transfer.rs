@@ -251,7 +251,7 @@ fn a_full_disk_is_told_to_both_sides() {
     let full = matches!(&received.end, Err(ReceiveError::Disk(error)) if error.kind() == io::ErrorKind::StorageFull);
     assert!(full, "{:?}", received.end);
     assert!(received.present.is_empty(), "nothing was stored");
-    assert_eq!(code_told(&node), Some(CloseCode::DiskFailed));
+    assert_eq!(code_told(&node), Some(CloseCode::DiskFull));
 }
 
 #[test]
