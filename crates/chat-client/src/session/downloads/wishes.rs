@@ -88,7 +88,8 @@ impl Downloads {
         }
     }
 
-    /// The person gives a download up: nothing of it is left.
+    /// The person gives a download up: nothing of one that runs is left. What an earlier attempt kept of
+    /// one that does not stays on the disk.
     pub(crate) fn cancel(&mut self, now: Instant, id: DownloadId) {
         let cancelled = || DownloadFailure::Transfer(Arc::new(DownloadError::Cancelled));
         match self.by_id.get(&id).map(|download| &download.stage) {
