@@ -96,6 +96,16 @@ pub fn refusal(refusal: &Refusal) -> String {
         RefusalCode::ServerDiskFailed => {
             "The server cannot store the file. Tell its administrator.".into()
         }
+        RefusalCode::StorageFull => {
+            "The disk of the server is full, so nothing can be sent. Tell its administrator, and try \
+             again later."
+                .into()
+        }
+        RefusalCode::StorageFailed => {
+            "The disk of the server fails, so nothing can be sent. Tell its administrator, and try \
+             again later."
+                .into()
+        }
         RefusalCode::TooManyDownloads if refused.allowed == 0 => {
             "The server allows no downloads. Ask its administrator.".into()
         }

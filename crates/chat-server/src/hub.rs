@@ -20,6 +20,8 @@ use crate::connection::link::{Link, Pushed};
 use crate::file_desk::FileDesk;
 use crate::file_desk::hash_job::HashOutcome;
 use crate::file_desk::hash_queue::{HashJob, Hashing};
+use crate::log::event::Event;
+use crate::log::writer::{LogWriter, Outcome, StorageProblem};
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
 use crate::state::now::Now;
@@ -36,6 +38,9 @@ const BATCH_INPUTS_MAX: usize = 128;
 
 /// How often time passes for the state: holds and pings are as exact as this.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How long the end of the server waits for the disk.
+const LOG_FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the hub is told.
 #[derive(Debug)]
@@ -62,6 +67,9 @@ pub(crate) struct Hub {
     links: HashMap<ConnectionId, Arc<Link>>,
     files: FileDesk,
     uploads: UploadDesk,
+    log: LogWriter,
+    /// Events of this batch that are to be stored.
+    to_record: Vec<Event>,
     /// Links that got a first frame in this batch.
     to_wake: Vec<Arc<Link>>,
     /// Connections whose outbox overflowed in this batch.
@@ -69,15 +77,24 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(state: State, files: FileDesk, uploads: UploadDesk) -> Self {
-        let (to_wake, overflowed) = (Vec::new(), Vec::new());
-        Self { state, links: HashMap::new(), files, uploads, to_wake, overflowed }
+    pub(crate) fn new(state: State, files: FileDesk, uploads: UploadDesk, log: LogWriter) -> Self {
+        Self {
+            state,
+            links: HashMap::new(),
+            files,
+            uploads,
+            log,
+            to_record: Vec::new(),
+            to_wake: Vec::new(),
+            overflowed: Vec::new(),
+        }
     }
 
-    /// Runs until `stop`, then says goodbye to everybody.
+    /// Runs until `stop`, waits for what is on its way to the log, then says goodbye to everybody.
     pub(crate) async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
+        mut outcomes: mpsc::Receiver<Outcome>,
         stop: CancellationToken,
     ) -> Tally {
         let mut ticks = tokio::time::interval(TICK);
@@ -87,6 +104,8 @@ impl Hub {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                // Answers before new questions.
+                Some(outcome) = outcomes.recv() => self.log_said(outcome),
                 _ = ticks.tick() => {
                     self.look_after_places();
                     let actions = self.state.tick(now());
@@ -100,12 +119,59 @@ impl Hub {
                 }
             }
             self.end_overflowed();
+            self.hand_over_records();
             self.wake_writers();
         }
+        self.finish_log(outcomes).await;
         let actions = self.state.shut_down();
         self.carry_out(actions);
         self.wake_writers();
         self.state.tally().clone()
+    }
+
+    /// Everything that was accepted from a client is stored and answered, unless the disk takes too long.
+    async fn finish_log(&mut self, mut outcomes: mpsc::Receiver<Outcome>) {
+        self.log.finish();
+        let patience = tokio::time::sleep(LOG_FAREWELL);
+        tokio::pin!(patience);
+        loop {
+            tokio::select! {
+                outcome = outcomes.recv() => match outcome {
+                    Some(outcome) => self.log_said(outcome),
+                    None => return,
+                },
+                () = &mut patience => {
+                    tracing::error!("the disk does not take the last messages");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn log_said(&mut self, outcome: Outcome) {
+        let actions = match outcome {
+            Outcome::Committed(events) => self.state.recorded(now(), events),
+            Outcome::Failed(problem) => self.not_recorded(problem),
+        };
+        self.carry_out(actions);
+    }
+
+    fn not_recorded(&mut self, problem: StorageProblem) -> Vec<Action> {
+        // They are numbered behind those that failed.
+        self.to_record.clear();
+        self.log.next_round();
+        self.state.not_recorded(now(), problem)
+    }
+
+    /// Hands what is to be stored to the log's writer, which tells what became of it.
+    fn hand_over_records(&mut self) {
+        if self.to_record.is_empty() {
+            return;
+        }
+        if !self.log.submit(std::mem::take(&mut self.to_record)) {
+            let actions = self.not_recorded(StorageProblem::Failed);
+            self.carry_out(actions);
+        }
     }
 
     fn take(&mut self, input: Input) {
@@ -221,6 +287,7 @@ impl Hub {
                 }
                 Action::ForgetHash { download } => self.files.forget_hash(download),
                 Action::Upload(work) => self.uploads.begin(*work),
+                Action::Record(event) => self.to_record.push(event),
                 Action::EndLogin(login) => self.files.end_login(login),
             }
         }

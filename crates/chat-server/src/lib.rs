@@ -2,7 +2,8 @@
 //!
 //! The way of a frame: [`listener`] accepts a connection, [`connection`] reads its frames and parses
 //! them into requests, [`hub`] hands each to [`state`], which decides who receives what, and puts the
-//! encoded deliveries into the outboxes of the receivers' connections. Bytes of files take another
+//! encoded deliveries into the outboxes of the receivers' connections; what is to last goes into the
+//! [`log`] first. Bytes of files take another
 //! way: the [`file_desk`] mints a ticket that a transfer node honours, the [`upload_desk`] one for the other
 //! direction.
 
@@ -19,6 +20,8 @@ mod connection;
 mod hub;
 
 pub mod state;
+
+pub mod log;
 
 mod file_desk;
 

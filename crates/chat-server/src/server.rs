@@ -28,6 +28,10 @@ use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
 use crate::join_password::JoinPassword;
 use crate::listener::Door;
+use crate::log::projection::Projection;
+use crate::log::start::{DataLock, LogStartError, OpenLog};
+use crate::log::writer::{LogWriter, Outcome};
+use crate::log::{self, Log};
 use crate::sockets::{self, SocketError};
 use crate::state::State;
 use crate::state::login_attempts::AttemptLimits;
@@ -67,6 +71,14 @@ pub enum StartError {
     /// A ticket key.
     #[error(transparent)]
     TicketKey(#[from] KeyFileError),
+    /// The log.
+    #[error("folder {}: {error}", path.display())]
+    Log {
+        /// The data folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: LogStartError,
+    },
     /// An address.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -89,6 +101,10 @@ pub struct Server {
     own_node: Option<Arc<TransferNode>>,
     uploads: Option<Arc<UploadStore>>,
     limits: Limits,
+    log: LogWriter,
+    log_outcomes: mpsc::Receiver<Outcome>,
+    /// Held until the server has ended.
+    lock: DataLock,
 }
 
 impl Server {
@@ -98,6 +114,9 @@ impl Server {
     /// The first thing that is missing; nothing is left half-started.
     pub fn start(config: Config) -> Result<Self, StartError> {
         make_folder(&config.data)?;
+        let data = config.data.clone();
+        let log_error = |error| StartError::Log { path: data.clone(), error };
+        let lock = DataLock::take(&data).map_err(log_error)?;
         let identity = match &config.certificate {
             Some(files) => TlsIdentity::load(&files.certificate, &files.key)?,
             None => TlsIdentity::load_or_create(&config.data, &config.name)?,
@@ -112,13 +131,29 @@ impl Server {
         let uploads = upload_store(&config)?;
         let (nodes, own_node) = nodes(&config, pin, udp, &catalogue, uploads.clone())?;
         let limits = config.limits.clone();
+        let OpenLog { log, projection, past } = log::start::open(&data).map_err(log_error)?;
         let mut state = State::new(policy(config), first_login());
+        state.remember(past);
         for file in catalogue.list("", "", usize::MAX) {
             // Nobody is there yet to be told.
             drop(state.file_changed(file));
         }
         let tls = acceptor(&identity)?;
-        Ok(Self { link, listeners, tls, state, catalogue, nodes, own_node, uploads, limits })
+        let (log, log_outcomes) = start_log(log, projection).map_err(log_error)?;
+        Ok(Self {
+            link,
+            listeners,
+            tls,
+            state,
+            catalogue,
+            nodes,
+            own_node,
+            uploads,
+            limits,
+            log,
+            log_outcomes,
+            lock,
+        })
     }
 
     /// What to invite people with.
@@ -131,6 +166,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
+        let Self { log, log_outcomes, lock, .. } = self;
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
             tls,
@@ -154,7 +190,8 @@ impl Server {
         let own = nodes.first().cloned();
         let upload_desk = UploadDesk::new(uploads.zip(own), hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
-        let tally = Hub::new(state, files, upload_desk).run(inputs, stop).await;
+        let hub = Hub::new(state, files, upload_desk, log);
+        let tally = hub.run(inputs, log_outcomes, stop).await;
         if let Some(sweeping) = sweeping {
             sweeping.abort();
         }
@@ -171,6 +208,7 @@ impl Server {
         };
         let farewell = async { tokio::join!(end_files, connections.wait()) };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        drop(lock);
         tally
     }
 }
@@ -210,6 +248,16 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
         addresses.push(pair.address);
     }
     Ok((listeners, udp, addresses))
+}
+
+/// Starts the threads of the log.
+fn start_log(
+    log: Box<dyn Log>,
+    projection: Projection,
+) -> Result<(LogWriter, mpsc::Receiver<Outcome>), LogStartError> {
+    let reader = log.reader().map_err(LogStartError::log)?;
+    let history = log::history::start(reader, projection).map_err(LogStartError::Thread)?;
+    LogWriter::start(log, history).map_err(LogStartError::Thread)
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {

@@ -22,6 +22,10 @@ mod presence;
 
 mod messages;
 
+mod unsettled;
+
+mod settling;
+
 pub mod policy;
 
 pub mod now;
@@ -58,16 +62,18 @@ use std::time::Instant;
 
 use common::wire::GoodbyeReason;
 
+use crate::log::start::Past;
 use crate::state::action::{Action, Actions};
 use crate::state::conversations::Conversations;
 use crate::state::downloads::Downloads;
 use crate::state::login_attempts::LoginAttempts;
 use crate::state::policy::Policy;
-use crate::state::recent_messages::RecentMessages;
-use crate::state::request::{ConnectionId, LogIn, LoginId};
+use crate::state::recent_messages::{Accepted, RecentMessages};
+use crate::state::request::{ConnectionId, LogIn, LoginId, MessageId};
 use crate::state::roster::Roster;
 use crate::state::server_files::ServerFiles;
 use crate::state::tally::Tally;
+use crate::state::unsettled::Unsettled;
 use crate::state::uploads::Uploads;
 
 /// When a client may come back at the earliest, where it may at all. Clients spread out from there.
@@ -84,6 +90,7 @@ pub struct State {
     attempts: LoginAttempts,
     conversations: Conversations,
     recent: RecentMessages,
+    unsettled: Unsettled,
     files: ServerFiles,
     downloads: Downloads,
     uploads: Uploads,
@@ -121,12 +128,22 @@ impl State {
             challenges: HashMap::new(),
             conversations: Conversations::default(),
             recent: RecentMessages::default(),
+            unsettled: Unsettled::default(),
             files: ServerFiles::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             last_login,
             tally: Tally::default(),
         }
+    }
+
+    /// What earlier runs have stored.
+    pub fn remember(&mut self, past: Past) {
+        self.conversations.remember(past.last_numbers);
+        self.recent.remember(past.recent.into_iter().map(|message| {
+            let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };
+            (message.from.key, MessageId(message.id), accepted)
+        }));
     }
 
     /// A connection finished its handshake.

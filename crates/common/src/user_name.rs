@@ -88,6 +88,13 @@ impl NameKey {
         Self(visible.to_lowercase())
     }
 
+    /// A key that was stored as text. Not made anew from it: tables of Unicode change, and what was
+    /// stored must be found again.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The key as text, to be stored or looked up.
     #[must_use]
     pub fn as_str(&self) -> &str {

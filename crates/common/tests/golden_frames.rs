@@ -126,6 +126,7 @@ fn messages() -> Vec<(&'static str, Bytes)> {
         subject: "dave".to_owned(),
         ..Refused::default()
     };
+    let full = Refused { code: RefusalCode::StorageFull.into(), ..Refused::default() };
     let notice = Notice { text: "The server restarts at noon.".to_owned() };
     vec![
         ("send_public", client(6, Ask::SendMessage(public))),
@@ -133,6 +134,7 @@ fn messages() -> Vec<(&'static str, Bytes)> {
         ("send_private", client(7, Ask::SendMessage(private))),
         ("message_private", event(Tell::Message(received))),
         ("refused_unknown_user", server(8, Tell::Refused(unknown))),
+        ("refused_storage_full", server(24, Tell::Refused(full))),
         ("notice", event(Tell::Notice(notice))),
     ]
 }

@@ -6,6 +6,7 @@ use common::wire::{Goodbye, GoodbyeReason, ServerFrame};
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
 
+use crate::log::event::Event;
 use crate::state::request::{ConnectionId, LoginId};
 use crate::state::uploads::UploadWork;
 
@@ -81,6 +82,10 @@ pub enum Action {
     },
     /// Do something for an upload and tell [`crate::state::State::upload_result`].
     Upload(Box<UploadWork>),
+    /// Store an event, and tell [`crate::state::State::recorded`] or
+    /// [`crate::state::State::not_recorded`], in the order of these actions. What follows from the
+    /// event happens then: the state keeps it, because who is there may have changed by then.
+    Record(Event),
     /// Every transfer of this login ends.
     EndLogin(LoginId),
 }

@@ -1,65 +1,38 @@
 //! The numbers of messages: each conversation counts its own, densely from 1. A room and a private
 //! pair are the same thing under different keys.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use common::user_name::NameKey;
+use crate::log::event::ConversationKey;
 
-/// What identifies a conversation for the server: unlike on the wire, not seen from one of its ends.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum ConversationKey {
-    /// Everybody's room.
-    Lobby,
-    /// Two people, the lesser key first.
-    Pair(NameKey, NameKey),
-}
-
-impl ConversationKey {
-    /// The private conversation of two people, the same from both ends.
-    pub(crate) fn pair(one: &NameKey, other: &NameKey) -> Self {
-        Self::Pair(one.min(other).clone(), one.max(other).clone())
-    }
-}
-
-/// The last number of each conversation. A pair is forgotten when neither of the two is online: what
-/// was said is then in nobody's memory either.
+/// The last number of each conversation there ever was: some 100 bytes each, so that no message has to
+/// wait for the disk to learn its number.
 #[derive(Debug, Default)]
 pub(crate) struct Conversations {
     last_seq: HashMap<ConversationKey, u64>,
-    /// Each pair from both ends, to find all of one user's.
-    partners: BTreeSet<(NameKey, NameKey)>,
 }
 
 impl Conversations {
-    /// The number of the next message.
-    pub(crate) fn next_seq(&mut self, key: ConversationKey) -> u64 {
-        if let Some(last) = self.last_seq.get_mut(&key) {
-            *last += 1;
-            return *last;
-        }
-        if let ConversationKey::Pair(one, other) = &key {
-            self.partners.insert((one.clone(), other.clone()));
-            self.partners.insert((other.clone(), one.clone()));
-        }
-        self.last_seq.insert(key, 1);
-        1
+    /// As earlier runs left them.
+    pub(crate) fn remember(&mut self, last_numbers: Vec<(ConversationKey, u64)>) {
+        self.last_seq.extend(last_numbers);
     }
 
-    /// `user` left; pairs with others for whom `is_online` is false are forgotten.
-    pub(crate) fn user_left(&mut self, user: &NameKey, is_online: impl Fn(&NameKey) -> bool) {
-        let from = (user.clone(), NameKey::of(""));
-        let gone: Vec<NameKey> = self
-            .partners
-            .range(from..)
-            .take_while(|(one, _)| one == user)
-            .map(|(_, other)| other)
-            .filter(|other| !is_online(other))
-            .cloned()
-            .collect();
-        for other in gone {
-            self.last_seq.remove(&ConversationKey::pair(user, &other));
-            self.partners.remove(&(user.clone(), other.clone()));
-            self.partners.remove(&(other, user.clone()));
+    /// The number of the next message.
+    pub(crate) fn next_seq(&mut self, key: ConversationKey) -> u64 {
+        let last = self.last_seq.entry(key).or_default();
+        *last += 1;
+        *last
+    }
+
+    /// The message with the last number will not be: the next one gets its number. To be told of the
+    /// latest message first.
+    pub(crate) fn give_back(&mut self, key: &ConversationKey, seq: u64) {
+        let Some(last) = self.last_seq.get_mut(key) else { return };
+        debug_assert_eq!(*last, seq, "numbers come back in the opposite order");
+        *last = seq - 1;
+        if *last == 0 {
+            self.last_seq.remove(key);
         }
     }
 }
@@ -67,6 +40,7 @@ impl Conversations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::user_name::NameKey;
 
     fn pair(one: &str, other: &str) -> ConversationKey {
         ConversationKey::pair(&NameKey::of(one), &NameKey::of(other))
@@ -81,13 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_forgotten_when_both_are_gone() {
+    fn numbers_that_come_back_are_given_again() {
         let mut conversations = Conversations::default();
-        conversations.next_seq(pair("a", "b"));
-        conversations.user_left(&NameKey::of("a"), |_| true);
-        assert_eq!(conversations.next_seq(pair("a", "b")), 2);
-        conversations.user_left(&NameKey::of("b"), |_| false);
-        assert!(conversations.partners.is_empty());
+        conversations.remember(vec![(ConversationKey::Lobby, 7)]);
+        for key in [ConversationKey::Lobby, ConversationKey::Lobby, pair("a", "b")] {
+            conversations.next_seq(key);
+        }
+        conversations.give_back(&pair("a", "b"), 1);
+        conversations.give_back(&ConversationKey::Lobby, 9);
+        conversations.give_back(&ConversationKey::Lobby, 8);
+        assert_eq!(conversations.next_seq(ConversationKey::Lobby), 8);
         assert_eq!(conversations.next_seq(pair("a", "b")), 1);
     }
 }

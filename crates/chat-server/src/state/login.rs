@@ -7,6 +7,7 @@ use common::user_name::UserName;
 use common::wire::server_frame::Body;
 use common::wire::{GoodbyeReason, LeaveReason, LoggedIn, LoggedOut, Ping, UserJoined};
 
+use crate::log::event::Identity;
 use crate::state::action::{Action, Actions, Recipients};
 use crate::state::now::Now;
 use crate::state::policy::{Access, BanEnd};
@@ -124,6 +125,8 @@ impl State {
             // The answer may get lost: the client then comes back with the token that it has.
             previous_token: log_in.resume_token,
             messages: RateLimit::full(),
+            unsettled: 0,
+            identity: identity_of(&log_in.fresh_token),
         });
         self.tally.logins += 1;
         tracing::info!(name = ?log_in.name.as_str(), connection = caller.connection.0, "joined");
@@ -203,7 +206,8 @@ impl State {
         self.challenges.extract_if(|_, challenge| which(challenge)).collect()
     }
 
-    /// The user leaves for good: everybody hears of it, and the downloads end.
+    /// The user leaves for good: everybody hears of it, and the downloads end. What the user wrote
+    /// before is stored and answered first.
     pub(crate) fn log_out(
         &mut self,
         now: Now,
@@ -211,12 +215,38 @@ impl State {
         login: LoginId,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        caller.reply(out, Body::LoggedOut(LoggedOut {}))?;
-        out.push(Action::Close(caller.connection));
-        self.peers.remove(&caller.connection);
-        self.end_session(now, login, LeaveReason::LoggedOut, out);
+        if self.roster.session(login).is_some_and(|session| session.unsettled > 0) {
+            self.unsettled.push_log_out(caller, login);
+        } else {
+            self.log_out_now(now, caller, login, out);
+        }
         Ok(())
     }
+
+    /// Ends the session, unless another connection has taken it over meanwhile.
+    pub(crate) fn log_out_now(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        login: LoginId,
+        out: &mut Actions,
+    ) {
+        let session = self.roster.session(login);
+        if session.is_none_or(|session| session.connection != caller.connection) {
+            return;
+        }
+        if self.peers.remove(&caller.connection).is_some() {
+            out.reply(caller.connection, caller.request_id, Body::LoggedOut(LoggedOut {}));
+            out.push(Action::Close(caller.connection));
+        }
+        self.end_session(now, login, LeaveReason::LoggedOut, out);
+    }
+}
+
+/// Who comes under a free name is somebody new. Tokens are random, so no two people get one identity.
+fn identity_of(token: &ResumeToken) -> Identity {
+    let [a, b, c, d, e, f, g, h, ..] = token.0;
+    Identity(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
 fn name_refusal(owner: &UserName, asked: &UserName) -> Refusal {

@@ -1,33 +1,38 @@
-//! What happens when a message arrives: to whom it goes, which number it gets, how it is answered.
+//! What happens when a message arrives: to whom it goes, which number it gets. It is answered and
+//! delivered when it is stored: see [`super::settling`].
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
-use common::wire::server_frame::Body;
-use common::wire::{Message, MessageAccepted};
 
+use crate::log::event::{Destination, Event, MessageSent, Person};
 use crate::state::State;
-use crate::state::action::{Actions, Recipients};
-use crate::state::conversations::ConversationKey;
+use crate::state::action::{Action, Actions};
 use crate::state::now::Now;
-use crate::state::recent_messages::Accepted;
+use crate::state::recent_messages::Known;
 use crate::state::refusal::Refusal;
-use crate::state::request::{ConnectionId, LoginId, SendMessage};
+use crate::state::request::{LoginId, MessageId, SendMessage};
 use crate::state::roster::Session;
 use crate::state::router::Caller;
+use crate::state::settling::accepted_body;
+use crate::state::unsettled::UnsettledMessage;
+
+/// How long a client is asked to wait while the log has all it can take: it is behind by less.
+const LOG_BUSY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Where a message goes, once it is known that it goes anywhere.
 struct Route {
-    key: ConversationKey,
-    recipients: Option<Recipients>,
+    to: Destination,
+    /// The login of a private message's receiver, other than the sender.
+    receiver: Option<LoginId>,
     /// The conversation as the sender sees it, names spelt as the server spells them.
     seen_by_sender: Conversation,
-    /// The conversation as its receivers see it.
-    seen_by_receiver: Conversation,
 }
 
 impl State {
-    /// Delivers a message and acknowledges it; one that was accepted before is acknowledged only.
+    /// Numbers a message and has it recorded. One that was accepted before is acknowledged only; one
+    /// that waits for the log is answered together with the first.
     pub(crate) fn send_message(
         &mut self,
         now: Now,
@@ -36,49 +41,60 @@ impl State {
         message: SendMessage,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let Some(sender) = self.roster.session_mut(login) else {
-            return Err(Refusal::NotLoggedIn);
-        };
-        if let Some(accepted) = self.recent.find(&sender.key, message.id) {
-            return caller.reply(out, accepted_body(&message.to, accepted));
+        let sender = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        match self.recent.find(&sender.key, message.id) {
+            Some(Known::Accepted(accepted)) => {
+                return caller.reply(out, accepted_body(&message.to, accepted));
+            }
+            Some(Known::Unsettled) => {
+                if let Some(first) = self.unsettled.find(&sender.key, message.id) {
+                    first.again.push(caller);
+                    return Ok(());
+                }
+            }
+            None => {}
         }
         sender
             .messages
             .take(now.instant, self.policy.messages)
             .map_err(|wait| Refusal::SlowDown { retry_at_ms: now.unix_ms_after(wait) })?;
-        let sender = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
-        let route = self.find_route(caller.connection, sender, message.to)?;
-        let (from, key) = (sender.name.as_str().to_owned(), sender.key.clone());
-        let accepted = Accepted { seq: self.conversations.next_seq(route.key), at_ms: now.unix_ms };
-        self.recent.insert(&key, message.id, accepted);
-        self.tally.messages += 1;
-        caller.reply(out, accepted_body(&route.seen_by_sender, accepted))?;
-        if let Some(recipients) = route.recipients {
-            let delivered = Message {
-                conversation: Some(route.seen_by_receiver.to_wire()),
-                seq: accepted.seq,
-                from,
-                text: message.text,
-                at_ms: accepted.at_ms,
-                message_id: Bytes::copy_from_slice(&message.id.0),
-            };
-            out.tell(recipients, Body::Message(delivered));
+        if self.unsettled.is_full(message.text.len()) {
+            return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(LOG_BUSY_PAUSE) });
         }
+        let sender = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
+        let route = self.find_route(sender, message.to)?;
+        let mut message = MessageSent {
+            to: route.to,
+            seq: 0,
+            id: message.id.0,
+            from: person(sender),
+            text: message.text,
+            at_ms: now.unix_ms,
+        };
+        message.seq = self.conversations.next_seq(message.conversation());
+        self.recent.begin(&message.from.key, MessageId(message.id));
+        if let Some(sender) = self.roster.session_mut(login) {
+            sender.unsettled += 1;
+        }
+        let message = Arc::new(message);
+        out.push(Action::Record(Event::MessageSent(Arc::clone(&message))));
+        self.unsettled.push(UnsettledMessage {
+            message,
+            sender: login,
+            receiver: route.receiver,
+            seen_by_sender: route.seen_by_sender,
+            caller,
+            again: Vec::new(),
+        });
         Ok(())
     }
 
-    fn find_route(
-        &self,
-        connection: ConnectionId,
-        sender: &Session,
-        to: Conversation,
-    ) -> Result<Route, Refusal> {
+    fn find_route(&self, sender: &Session, to: Conversation) -> Result<Route, Refusal> {
         match to {
             Conversation::Room(room) if room == LOBBY => Ok(Route {
-                key: ConversationKey::Lobby,
-                recipients: Some(Recipients::EverybodyBut(connection)),
+                to: Destination::Lobby,
+                receiver: None,
                 seen_by_sender: Conversation::lobby(),
-                seen_by_receiver: Conversation::lobby(),
             }),
             Conversation::Room(room) => Err(Refusal::UnknownRoom { room }),
             Conversation::User(name) => {
@@ -87,10 +103,9 @@ impl State {
                 };
                 let is_note_to_self = receiver.login == sender.login;
                 Ok(Route {
-                    key: ConversationKey::pair(&sender.key, &receiver.key),
-                    recipients: (!is_note_to_self).then_some(Recipients::One(receiver.connection)),
+                    to: Destination::Person(person(receiver)),
+                    receiver: (!is_note_to_self).then_some(receiver.login),
                     seen_by_sender: Conversation::User(receiver.name.as_str().to_owned()),
-                    seen_by_receiver: Conversation::User(sender.name.as_str().to_owned()),
                 })
             }
         }
@@ -103,10 +118,10 @@ impl State {
     }
 }
 
-fn accepted_body(conversation: &Conversation, accepted: Accepted) -> Body {
-    Body::MessageAccepted(MessageAccepted {
-        conversation: Some(conversation.to_wire()),
-        seq: accepted.seq,
-        at_ms: accepted.at_ms,
-    })
+fn person(session: &Session) -> Person {
+    Person {
+        key: session.key.clone(),
+        name: session.name.as_str().to_owned(),
+        identity: session.identity,
+    }
 }

@@ -147,8 +147,6 @@ impl State {
         self.end_uploads(login, out);
         self.end_downloads(now, login, out);
         self.recent.user_left(&session.key);
-        let roster = &self.roster;
-        self.conversations.user_left(&session.key, |key| roster.by_key(key).is_some());
         let name = session.name.as_str().to_owned();
         tracing::info!(?name, reason = reason.as_str_name(), "left");
         let left = UserLeft { name, reason: reason.into() };

@@ -2,6 +2,8 @@
 
 use common::wire::{self, NameProblem, RefusalCode};
 
+use crate::log::writer::StorageProblem;
+
 /// A request that is answered with `Refused`. Carries what its sentence speaks of, and nothing else.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -37,6 +39,8 @@ pub enum Refusal {
         /// When to try again, milliseconds since 1970-01-01 UTC.
         retry_at_ms: i64,
     },
+    /// The server can store nothing at the moment.
+    Storage(StorageProblem),
     /// Nothing to read in it.
     TextEmpty,
     /// Longer than a message may be.
@@ -162,6 +166,8 @@ impl Refusal {
             Self::NotLoggedIn => RefusalCode::NotLoggedIn,
             Self::ServerFull { .. } => RefusalCode::ServerFull,
             Self::SlowDown { .. } => RefusalCode::SlowDown,
+            Self::Storage(StorageProblem::Full) => RefusalCode::StorageFull,
+            Self::Storage(StorageProblem::Failed) => RefusalCode::StorageFailed,
             Self::TextEmpty => RefusalCode::TextEmpty,
             Self::TextTooLong => RefusalCode::TextTooLong,
             Self::TooManyAttempts { .. } => RefusalCode::TooManyAttempts,
@@ -199,6 +205,7 @@ impl Refusal {
             | Self::NameReserved
             | Self::NameTaken
             | Self::NotLoggedIn
+            | Self::Storage(_)
             | Self::TextEmpty
             | Self::UnknownDownload
             | Self::Unsupported

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use common::user_name::{NameKey, UserName};
 
+use crate::log::event::Identity;
 use crate::state::rate_limit::RateLimit;
 use crate::state::request::{ConnectionId, LoginId, ResumeToken};
 
@@ -20,6 +21,10 @@ pub(crate) struct Session {
     /// Counts too until the client is heard after its login: the answer may have been lost.
     pub(crate) previous_token: Option<ResumeToken>,
     pub(crate) messages: RateLimit,
+    /// Messages that wait for the log.
+    pub(crate) unsettled: usize,
+    /// Who it is, as far as that can be told from others who had or will have the name.
+    pub(crate) identity: Identity,
 }
 
 /// Whether somebody is behind a session.

@@ -2,7 +2,7 @@
 //!
 //! `1> login ann` is done on connection 1; the indented lines below it are everything that follows
 //! from it: `1< …` a frame to connection 1, `* …` anything else for the hub to do. `wait 15s` lets
-//! time pass. Tokens are named by the login that got them: the first login's is `t1`.
+//! time pass. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,6 +19,7 @@ use file_transfer::piece_hashes::PieceHash;
 use file_transfer::uploads::StoredUpload;
 
 use crate::join_password::JoinPassword;
+use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Recipients};
 use crate::state::login_attempts::AttemptLimits;
@@ -108,6 +109,9 @@ struct Run {
     /// Who each login is, and which token it has: to name tokens by their logins.
     tokens: BTreeMap<Vec<u8>, String>,
     on_disk: BTreeMap<String, CatalogueEntry>,
+    /// Whether the log stores what comes at once, or waits to be told.
+    log_waits: bool,
+    unstored: usize,
 }
 
 impl Run {
@@ -120,6 +124,8 @@ impl Run {
             transcript: Vec::new(),
             tokens: BTreeMap::new(),
             on_disk: BTreeMap::new(),
+            log_waits: false,
+            unstored: 0,
         }
     }
 
@@ -165,6 +171,22 @@ impl Run {
             ["served", downloads @ ..] => {
                 let served = downloads.iter().map(|number| number.parse().unwrap()).collect();
                 let actions = self.state.downloads_served(self.now(), &served);
+                self.record(actions);
+            }
+            ["log", "waits"] => self.log_waits = true,
+            ["log", "stores", events] => {
+                let events: usize = events.parse().unwrap();
+                self.unstored -= events;
+                let actions = self.state.recorded(self.now(), events);
+                self.record(actions);
+            }
+            ["log", "is", problem] => {
+                let problem = match *problem {
+                    "full" => StorageProblem::Full,
+                    _ => StorageProblem::Failed,
+                };
+                self.unstored = 0;
+                let actions = self.state.not_recorded(self.now(), problem);
                 self.record(actions);
             }
             ["shutdown"] => {
@@ -323,8 +345,17 @@ impl Run {
                 Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
                 Action::Upload(work) => vec![describe_upload(&work)],
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
+                Action::Record(_) => {
+                    self.unstored += 1;
+                    vec![]
+                }
             };
             self.transcript.extend(lines);
+        }
+        let stored = if self.log_waits { 0 } else { std::mem::take(&mut self.unstored) };
+        if stored > 0 {
+            let actions = self.state.recorded(self.now(), stored);
+            self.record(actions);
         }
     }
 

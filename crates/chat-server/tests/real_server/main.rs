@@ -11,6 +11,8 @@ mod support;
 
 mod talking;
 
+mod storage;
+
 mod names;
 
 mod presence;

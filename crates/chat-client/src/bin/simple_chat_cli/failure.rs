@@ -72,6 +72,7 @@ impl Failure {
             | RefusalCode::NotLoggedIn
             | RefusalCode::AlreadyLoggedIn
             | RefusalCode::UnknownUpload
+            | RefusalCode::StorageFailed
             | RefusalCode::ServerDiskFailed => Self::Other(text),
             RefusalCode::NameTaken
             | RefusalCode::NameTooSimilar
@@ -91,6 +92,7 @@ impl Failure {
             | RefusalCode::UploadTooLarge
             | RefusalCode::QuotaExceeded
             | RefusalCode::TooManyUploads
+            | RefusalCode::StorageFull
             | RefusalCode::ServerDiskFull => Self::Refused(text),
         }
     }

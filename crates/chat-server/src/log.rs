@@ -1,0 +1,113 @@
+//! Everything durable, as a log of events: global sequence number → event.
+//!
+//! [`event`] says what an event is and what its bytes are; [`Log`] is the seam that the rest of the
+//! server knows: append a batch, read from a number on. [`store`] fills it with SQLite, [`memory`] with
+//! nothing that lasts, for tests. [`writer`] is the one thread that appends. What is read often is kept
+//! in a form of its own that follows the log and can be made anew from it, the [`projection`]; [`history`]
+//! is the thread that does so. [`start`] opens all of it.
+
+pub mod event;
+
+pub mod store;
+
+mod sqlite_file;
+
+pub mod memory;
+
+pub(crate) mod writer;
+
+pub mod projection;
+
+pub(crate) mod history;
+
+pub(crate) mod start;
+
+use crate::log::event::{Event, EventError};
+
+/// Where events go. Numbers are global, dense, from 1.
+pub trait Log: Send {
+    /// Appends a batch durably, as a whole or not at all; the number of its last event.
+    ///
+    /// # Errors
+    /// Nothing of the batch is stored. It may work later.
+    fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError>;
+
+    /// Another way to the same log, for reading on another thread.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened once more.
+    fn reader(&self) -> Result<Box<dyn LogReader>, LogError>;
+}
+
+/// Reads what was appended.
+pub trait LogReader: Send {
+    /// The number of the last event; 0 for an empty log.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    fn last(&mut self) -> Result<u64, LogError>;
+
+    /// The events from number `from` on, at most `limit`.
+    ///
+    /// # Errors
+    /// Where the log cannot be read, or holds what this version does not understand.
+    fn tail(&mut self, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError>;
+}
+
+/// An event and its global number.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Numbered {
+    /// Dense, from 1.
+    pub number: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why a batch was not stored.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AppendError {
+    /// No room.
+    #[error("the disk is full")]
+    Full,
+    /// Something else is wrong with the disk.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Written by a later version.
+    #[error(
+        "it was written by a later version of the server (format {found}; this one reads {known}): use that version"
+    )]
+    Newer {
+        /// The format that it has.
+        found: i32,
+        /// The latest that this version knows.
+        known: i32,
+    },
+    /// Some other file.
+    #[error("it is no file of this server: move it away")]
+    Foreign,
+    /// One event cannot be understood.
+    #[error("event {number}: {error}")]
+    Event {
+        /// Which.
+        number: u64,
+        /// Why.
+        error: EventError,
+    },
+    /// An event does not follow from those before it.
+    #[error("event {number} does not follow from those before it: restore a backup")]
+    Damaged {
+        /// Which.
+        number: u64,
+    },
+    /// The system's word.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// SQLite's word.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+}

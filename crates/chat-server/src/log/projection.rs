@@ -1,0 +1,202 @@
+//! What is asked of the log often, in a form for asking: the last number of each conversation, and
+//! where its messages are in the log. Follows the log, and says how far: the number of the last event
+//! that it has is written in the same transaction as what follows from it. It holds nothing of its
+//! own, so it can be made anew.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
+
+use common::user_name::NameKey;
+
+use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent};
+use crate::log::sqlite_file::{self, Format};
+use crate::log::{LogError, LogReader, Numbered};
+
+/// File name of the projection in the data folder.
+pub const FILE_NAME: &str = "history.db";
+
+/// Events that are applied in one transaction.
+const BATCH_EVENTS: usize = 4096;
+
+const FORMAT: Format = Format {
+    // "schi"
+    application_id: 0x7363_6869,
+    version: 1,
+    schema: "
+        CREATE TABLE applied (event INTEGER NOT NULL) STRICT;
+        INSERT INTO applied VALUES (0);
+        -- A room has no other.
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY,
+            one TEXT NOT NULL,
+            other TEXT,
+            last_seq INTEGER NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX conversations_by_people ON conversations (one, coalesce(other, ''));
+        -- Who may read a message of a pair: these two people, not just anybody of their names.
+        CREATE TABLE messages (
+            conversation INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            event INTEGER NOT NULL,
+            writer INTEGER NOT NULL,
+            reader INTEGER,
+            PRIMARY KEY (conversation, seq)
+        ) STRICT, WITHOUT ROWID;",
+    // The log has it all: after a power cut the projection goes on from where it then is.
+    synchronous: "NORMAL",
+};
+
+/// The projection of a data folder.
+pub struct Projection {
+    connection: Connection,
+    applied: u64,
+}
+
+impl Projection {
+    /// Opens the projection of the folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(folder: &Path) -> Result<Self, LogError> {
+        let connection = sqlite_file::open(&folder.join(FILE_NAME), &FORMAT)?;
+        let applied = connection
+            .query_row("SELECT event FROM applied", [], |row| row.get::<_, i64>(0))?
+            .cast_unsigned();
+        Ok(Self { connection, applied })
+    }
+
+    /// The number of the last event that it has.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Applies everything that is in the log and not yet here.
+    ///
+    /// # Errors
+    /// [`LogError`]; what was applied so far stays.
+    pub fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<(), LogError> {
+        loop {
+            let events = log.tail(self.applied + 1, BATCH_EVENTS)?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.apply(&events)?;
+        }
+    }
+
+    /// Applies events, which must be the next ones, as a whole or not at all.
+    fn apply(&mut self, events: &[Numbered]) -> Result<(), LogError> {
+        let transaction = self.connection.transaction()?;
+        let mut applied = self.applied;
+        {
+            let mut statements = Statements::prepare(&transaction)?;
+            for Numbered { number, event } in events {
+                let follows = *number == applied + 1 && statements.apply(*number, event)?;
+                if !follows {
+                    return Err(LogError::Damaged { number: *number });
+                }
+                applied = *number;
+            }
+            statements.applied.execute([applied.cast_signed()])?;
+        }
+        transaction.commit()?;
+        self.applied = applied;
+        Ok(())
+    }
+
+    /// The last number of each conversation.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn last_numbers(&self) -> Result<Vec<(ConversationKey, u64)>, LogError> {
+        let mut select =
+            self.connection.prepare("SELECT one, other, last_seq FROM conversations")?;
+        let conversations = select.query_map([], |row| {
+            let (one, other): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+            Ok((key_of(one, other), row.get::<_, i64>(2)?.cast_unsigned()))
+        })?;
+        Ok(conversations.collect::<Result<_, _>>()?)
+    }
+}
+
+/// What applying takes, prepared once for a transaction.
+struct Statements<'t> {
+    begin: Statement<'t>,
+    go_on: Statement<'t>,
+    insert: Statement<'t>,
+    applied: Statement<'t>,
+}
+
+impl<'t> Statements<'t> {
+    fn prepare(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            // Where the number is not the next one, nothing is changed and nothing returned.
+            begin: transaction.prepare(
+                "INSERT OR IGNORE INTO conversations (one, other, last_seq) VALUES (?1, ?2, ?3)
+                 RETURNING id",
+            )?,
+            go_on: transaction.prepare(
+                "UPDATE conversations SET last_seq = ?3
+                 WHERE one = ?1 AND coalesce(other, '') = coalesce(?2, '') AND last_seq = ?3 - 1
+                 RETURNING id",
+            )?,
+            insert: transaction.prepare("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            applied: transaction.prepare("UPDATE applied SET event = ?1")?,
+        })
+    }
+
+    /// False where the event does not follow from those before it.
+    fn apply(&mut self, number: u64, event: &Event) -> rusqlite::Result<bool> {
+        match event {
+            Event::MessageSent(message) => self.message_sent(number, message),
+        }
+    }
+
+    fn message_sent(&mut self, number: u64, message: &MessageSent) -> rusqlite::Result<bool> {
+        let key = message.conversation();
+        let (one, other) = columns(&key);
+        let seq = message.seq.cast_signed();
+        let number_it = if seq == 1 { &mut self.begin } else { &mut self.go_on };
+        let returned = number_it.query_row((one, other, seq), |row| row.get::<_, i64>(0));
+        let Some(conversation) = returned.optional()? else { return Ok(false) };
+        let (writer, reader) = people(message);
+        self.insert.execute((
+            conversation,
+            seq,
+            number.cast_signed(),
+            writer.0.cast_signed(),
+            reader.map(|it| it.0.cast_signed()),
+        ))?;
+        Ok(true)
+    }
+}
+
+/// Who wrote it, and to whom if that is one person.
+fn people(message: &MessageSent) -> (Identity, Option<Identity>) {
+    let reader = match &message.to {
+        Destination::Lobby => None,
+        Destination::Person(receiver) => Some(receiver.identity),
+    };
+    (message.from.identity, reader)
+}
+
+fn columns(key: &ConversationKey) -> (&str, Option<&str>) {
+    match key {
+        ConversationKey::Lobby => (common::conversation::LOBBY, None),
+        ConversationKey::Pair(one, other) => (one.as_str(), Some(other.as_str())),
+    }
+}
+
+fn key_of(one: String, other: Option<String>) -> ConversationKey {
+    match other {
+        None => ConversationKey::Lobby,
+        Some(other) => {
+            ConversationKey::Pair(NameKey::from_stored(one), NameKey::from_stored(other))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

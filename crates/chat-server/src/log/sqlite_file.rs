@@ -1,0 +1,89 @@
+//! What all of the server's SQLite files have in common: whose they are, of which format, who may read
+//! them, and how they are opened.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::log::LogError;
+
+/// How long one connection waits for another one's lock: only opening ever meets one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which file it is to be.
+pub(crate) struct Format {
+    /// In the file's header: what tells it from any other SQLite file.
+    pub(crate) application_id: i32,
+    /// The latest format of it, from 1.
+    pub(crate) version: i32,
+    /// Makes it from nothing.
+    pub(crate) schema: &'static str,
+    /// `FULL` where a commit must outlive a power cut, `NORMAL` where the file can be made anew.
+    pub(crate) synchronous: &'static str,
+}
+
+/// Opens a file, which is made if it is not there, for its owner alone.
+///
+/// # Errors
+/// Where it is some other file, of a later format, or cannot be opened.
+pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, LogError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    claim(&mut connection, format).map_err(|error| match error {
+        LogError::Sqlite(error) if is_no_database(&error) => LogError::Foreign,
+        error => error,
+    })?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", format.synchronous)?;
+    Ok(connection)
+}
+
+/// Opens a file that is open elsewhere in this process, to read it.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, LogError> {
+    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// Looks whose file it is; an empty one becomes ours.
+fn claim(connection: &mut Connection, format: &Format) -> Result<(), LogError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let (application_id, version): (i32, i32) =
+        (number("application_id")?, number("user_version")?);
+    let tables: u32 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if (application_id, version, tables) == (0, 0, 0) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(format.schema)?;
+        transaction.pragma_update(None, "application_id", format.application_id)?;
+        transaction.pragma_update(None, "user_version", format.version)?;
+        return Ok(transaction.commit()?);
+    }
+    if application_id != format.application_id || version < 1 {
+        return Err(LogError::Foreign);
+    }
+    if version > format.version {
+        return Err(LogError::Newer { found: version, known: format.version });
+    }
+    Ok(())
+}
+
+fn is_no_database(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+}

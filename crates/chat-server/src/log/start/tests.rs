@@ -1,0 +1,132 @@
+//! Starting from what earlier runs left, and refusing to.
+
+use super::*;
+use crate::log::event::{Destination, Identity, Person};
+use common::user_name::NameKey;
+
+fn message(seq: u64) -> Event {
+    let from = Person { key: NameKey::of("ann"), name: "ann".into(), identity: Identity(1) };
+    let (id, text) = (u128::from(seq).to_be_bytes(), "hi".to_owned());
+    Event::MessageSent(Arc::new(MessageSent {
+        to: Destination::Lobby,
+        seq,
+        id,
+        from,
+        text,
+        at_ms: 5,
+    }))
+}
+
+fn store(folder: &Path, seqs: std::ops::RangeInclusive<u64>) {
+    let events: Vec<Event> = seqs.map(message).collect();
+    SqliteLog::open(folder).unwrap().append(&events).unwrap();
+}
+
+#[track_caller]
+fn check_past(folder: &Path, last: u64) {
+    let past = open(folder).unwrap().past;
+    assert_eq!(past.last_numbers, [(ConversationKey::Lobby, last)]);
+    let seqs: Vec<u64> = past.recent.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, (1..=last).collect::<Vec<u64>>());
+}
+
+#[test]
+fn what_was_stored_is_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(open(folder.path()).unwrap().past.last_numbers.is_empty());
+    store(folder.path(), 1..=5);
+    check_past(folder.path(), 5);
+    store(folder.path(), 6..=6);
+    check_past(folder.path(), 6);
+}
+
+#[test]
+fn a_history_that_is_lost_damaged_or_ahead_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), 1..=5);
+    check_past(folder.path(), 5);
+    let history = folder.path().join(projection::FILE_NAME);
+    std::fs::remove_file(&history).unwrap();
+    check_past(folder.path(), 5);
+    // A log that was put back from a backup.
+    for name in ["log.db", "log.db-wal", "log.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    store(folder.path(), 1..=3);
+    check_past(folder.path(), 3);
+}
+
+#[test]
+fn files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let open = open(folder.path()).unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name());
+    }
+    assert!(names.contains(&"log.db".into()), "{names:?}");
+    drop(open);
+}
+
+/// Starting ends with a sentence that has this in it, and the file holds what it held.
+#[track_caller]
+fn check_refused(prepare: &str, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(prepare).unwrap();
+    let contents = || {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let tables = "SELECT name || sql FROM sqlite_schema";
+        let tables: String = file.query_row(tables, [], |row| row.get(0)).unwrap();
+        let version: i32 = file.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        (tables, version)
+    };
+    let before = contents();
+    let error = open(folder.path()).err().expect("it starts").to_string();
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(contents(), before);
+}
+
+#[test]
+fn a_file_of_a_later_version_or_of_others_is_refused() {
+    let ours = "CREATE TABLE events (number INTEGER PRIMARY KEY, event BLOB NOT NULL);
+        PRAGMA application_id = 0x73636c67;";
+    check_refused(&format!("{ours} PRAGMA user_version = 2"), "a later version");
+    check_refused("CREATE TABLE t (x)", "no file of this server");
+    check_refused(
+        &format!("{ours} PRAGMA user_version = 1; INSERT INTO events VALUES (1, x'c23e020801')"),
+        "event 1: its kind is unknown",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("log.db"), "x".repeat(5000)).unwrap();
+    let error = open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("log.db: it is no file of this server"), "{error}");
+}
+
+#[test]
+fn a_folder_has_one_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = DataLock::take(folder.path()).unwrap();
+    assert!(matches!(DataLock::take(folder.path()), Err(LogStartError::InUse)));
+    drop(lock);
+    DataLock::take(folder.path()).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_the_batch_as_a_whole_and_takes_the_next_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = SqliteLog::open(folder.path()).unwrap();
+    log.append(&[message(1)]).unwrap();
+    log.limit_pages(4);
+    let large: Vec<Event> = (2..1000).map(message).collect();
+    assert_eq!(log.append(&large), Err(crate::log::AppendError::Full));
+    let mut reader = log.reader().unwrap();
+    assert_eq!(reader.last().unwrap(), 1);
+    log.limit_pages(100_000);
+    assert_eq!(log.append(&[message(2)]), Ok(2));
+    assert_eq!(reader.tail(2, 10).unwrap().len(), 1);
+}

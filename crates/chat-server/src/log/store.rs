@@ -1,0 +1,110 @@
+//! The log in an SQLite file: one row an event. A commit is on the disk when it returns (WAL,
+//! `synchronous=FULL`).
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::log::event::Event;
+use crate::log::sqlite_file::{self, Format};
+use crate::log::{AppendError, Log, LogError, LogReader, Numbered};
+
+/// File name of the log in the data folder.
+pub const FILE_NAME: &str = "log.db";
+
+const FORMAT: Format = Format {
+    // "sclg"
+    application_id: 0x7363_6c67,
+    version: 1,
+    schema: "CREATE TABLE events (number INTEGER PRIMARY KEY, event BLOB NOT NULL) STRICT",
+    synchronous: "FULL",
+};
+
+/// The log of a data folder. One process at a time has it: see [`crate::log::start`].
+pub struct SqliteLog {
+    path: PathBuf,
+    connection: Connection,
+    last: u64,
+}
+
+impl SqliteLog {
+    /// Opens the log of the folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`LogError`]; nothing is changed then.
+    pub fn open(folder: &Path) -> Result<Self, LogError> {
+        let path = folder.join(FILE_NAME);
+        let connection = sqlite_file::open(&path, &FORMAT)?;
+        let last = last(&connection)?;
+        Ok(Self { path, connection, last })
+    }
+
+    fn append_all(&mut self, batch: &[Event]) -> rusqlite::Result<u64> {
+        let transaction = self.connection.transaction()?;
+        let mut number = self.last;
+        {
+            let mut insert = transaction.prepare("INSERT INTO events VALUES (?1, ?2)")?;
+            for event in batch {
+                number += 1;
+                insert.execute((number.cast_signed(), event.encode()))?;
+            }
+        }
+        transaction.commit()?;
+        Ok(number)
+    }
+
+    /// Has the file grow no further than this, as if the disk were full.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        self.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    }
+}
+
+impl Log for SqliteLog {
+    fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError> {
+        // Dropped without commit, a transaction is rolled back: all or nothing.
+        let number = self.append_all(batch).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => AppendError::Full,
+            _ => AppendError::Failed(error.to_string()),
+        })?;
+        self.last = number;
+        Ok(number)
+    }
+
+    fn reader(&self) -> Result<Box<dyn LogReader>, LogError> {
+        let connection = sqlite_file::open_to_read(&self.path)?;
+        Ok(Box::new(SqliteLogReader { connection }))
+    }
+}
+
+/// Reads the log beside its writer; neither waits for the other.
+struct SqliteLogReader {
+    connection: Connection,
+}
+
+impl LogReader for SqliteLogReader {
+    fn last(&mut self) -> Result<u64, LogError> {
+        Ok(last(&self.connection)?)
+    }
+
+    fn tail(&mut self, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError> {
+        let mut select = self.connection.prepare(
+            "SELECT number, event FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = select.query((from.cast_signed(), limit))?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number = row.get::<_, i64>(0)?.cast_unsigned();
+            let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            let event = Event::decode(bytes).map_err(|error| LogError::Event { number, error })?;
+            events.push(Numbered { number, event });
+        }
+        Ok(events)
+    }
+}
+
+fn last(connection: &Connection) -> rusqlite::Result<u64> {
+    let last = "SELECT coalesce(max(number), 0) FROM events";
+    connection.query_row(last, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+}

@@ -1,0 +1,135 @@
+//! The one thread that appends to the log. While a commit is on its way to the disk the next events
+//! gather, and go into the next commit together: alone, an event waits for nothing; under load, many
+//! share one wait for the disk.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use tokio::sync::mpsc as hub;
+
+use crate::log::event::Event;
+use crate::log::history::Follow;
+use crate::log::{AppendError, Log};
+
+/// Events of one commit. More make it longer and no cheaper: with so many the wait for the disk is a
+/// small part of it.
+const COMMIT_EVENTS_MAX: usize = 1024;
+
+/// Outcomes that wait for the hub. When full, the writer waits.
+const OUTCOMES_MAX: usize = 64;
+
+/// What became of events, in the order in which they were submitted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// The next so many are stored.
+    Committed(usize),
+    /// All that were submitted up to now and are not stored yet will not be.
+    Failed(StorageProblem),
+}
+
+/// Why nothing can be stored at the moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StorageProblem {
+    /// No room.
+    Full,
+    /// Something else is wrong with the disk.
+    Failed,
+}
+
+/// The way to the writer.
+///
+/// When an append fails everything that was submitted behind it fails too, since it was numbered
+/// behind it; what is submitted from then on is tried again. The two are told apart by the *round*:
+/// the submitter begins the next one when it is told of the failure.
+///
+/// The queue has no bound of its own: the state has at most so many events on their way.
+pub(crate) struct LogWriter {
+    queue: Option<Sender<Submission>>,
+    round: u64,
+}
+
+struct Submission {
+    round: u64,
+    events: Vec<Event>,
+}
+
+impl LogWriter {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    pub(crate) fn start(
+        log: Box<dyn Log>,
+        history: Follow,
+    ) -> std::io::Result<(Self, hub::Receiver<Outcome>)> {
+        let (queue, submissions) = mpsc::channel();
+        let (outcomes, told) = hub::channel(OUTCOMES_MAX);
+        std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || Appending { log, history, outcomes }.run(&submissions))?;
+        Ok((Self { queue: Some(queue), round: 0 }, told))
+    }
+
+    /// Hands events over; what becomes of them is told. Never waits. False: the writer is gone.
+    #[must_use]
+    pub(crate) fn submit(&self, events: Vec<Event>) -> bool {
+        let submission = Submission { round: self.round, events };
+        self.queue.as_ref().is_some_and(|queue| queue.send(submission).is_ok())
+    }
+
+    /// The submitter knows of a failure.
+    pub(crate) fn next_round(&mut self) {
+        self.round += 1;
+    }
+
+    /// Nothing more comes. The thread ends when it has told what became of the rest.
+    pub(crate) fn finish(&mut self) {
+        self.queue = None;
+    }
+}
+
+/// The thread's own.
+struct Appending {
+    log: Box<dyn Log>,
+    history: Follow,
+    outcomes: hub::Sender<Outcome>,
+}
+
+impl Appending {
+    fn run(mut self, submissions: &Receiver<Submission>) {
+        let mut failed_round = None;
+        while let Ok(Submission { round, mut events }) = submissions.recv() {
+            if failed_round == Some(round) {
+                continue;
+            }
+            while events.len() < COMMIT_EVENTS_MAX
+                && let Ok(next) = submissions.try_recv()
+            {
+                events.extend(next.events);
+            }
+            let outcome = match self.log.append(&events) {
+                Ok(_) => {
+                    self.history.committed();
+                    Outcome::Committed(events.len())
+                }
+                Err(error) => {
+                    failed_round = Some(round);
+                    Outcome::Failed(problem(&error, events.len()))
+                }
+            };
+            if self.outcomes.blocking_send(outcome).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn problem(error: &AppendError, events: usize) -> StorageProblem {
+    tracing::error!(%error, events, "the log takes nothing; what was to be stored is refused");
+    match error {
+        AppendError::Full => StorageProblem::Full,
+        AppendError::Failed(_) => StorageProblem::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What happens when the log has had its say: a message that is stored is acknowledged and delivered,
+//! one that is not is refused, and its number is free again. Everything in the order of the numbers.
+
+use bytes::Bytes;
+use common::conversation::Conversation;
+use common::wire::server_frame::Body;
+use common::wire::{Message, MessageAccepted};
+
+use crate::log::event::{Destination, MessageSent};
+use crate::log::writer::StorageProblem;
+use crate::state::State;
+use crate::state::action::{Action, Actions, Recipients};
+use crate::state::now::Now;
+use crate::state::recent_messages::Accepted;
+use crate::state::refusal::Refusal;
+use crate::state::request::{LoginId, MessageId};
+use crate::state::router::Caller;
+use crate::state::unsettled::{UnsettledMessage, Waiting};
+
+impl State {
+    /// The next `events` of those that were to be recorded are stored.
+    #[must_use]
+    pub fn recorded(&mut self, now: Now, events: usize) -> Vec<Action> {
+        let mut out = Actions::default();
+        for _ in 0..events {
+            match self.unsettled.pop() {
+                Some(Waiting::Message(message)) => self.message_stored(&message, &mut out),
+                // Those at the front are popped as soon as they are there.
+                Some(Waiting::LogOut { .. }) | None => {
+                    debug_assert!(false, "more was stored than recorded");
+                }
+            }
+            self.log_outs_at_the_front(now, &mut out);
+        }
+        out.into_vec()
+    }
+
+    /// None of what was to be recorded and is not stored yet will be.
+    #[must_use]
+    pub fn not_recorded(&mut self, now: Now, problem: StorageProblem) -> Vec<Action> {
+        let mut out = Actions::default();
+        // From the latest on, so that the numbers come back in the order in which they were given.
+        for waiting in self.unsettled.latest_first() {
+            self.conversations.give_back(&waiting.message.conversation(), waiting.message.seq);
+        }
+        while let Some(waiting) = self.unsettled.pop() {
+            match waiting {
+                Waiting::Message(message) => self.message_not_stored(&message, problem, &mut out),
+                Waiting::LogOut { caller, login } => {
+                    self.log_out_now(now, caller, login, &mut out);
+                }
+            }
+        }
+        out.into_vec()
+    }
+
+    fn log_outs_at_the_front(&mut self, now: Now, out: &mut Actions) {
+        while let Some((caller, login)) = self.unsettled.pop_log_out() {
+            self.log_out_now(now, caller, login, out);
+        }
+    }
+
+    fn message_stored(&mut self, stored: &UnsettledMessage, out: &mut Actions) {
+        let message = &stored.message;
+        let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };
+        self.recent.settle(&message.from.key, MessageId(message.id), accepted);
+        self.tally.messages += 1;
+        self.one_less_unsettled(stored.sender);
+        for caller in self.callers_still_there(stored) {
+            let body = accepted_body(&stored.seen_by_sender, accepted);
+            out.reply(caller.connection, caller.request_id, body);
+        }
+        self.deliver(stored, out);
+    }
+
+    /// To where its receivers are now.
+    fn deliver(&self, stored: &UnsettledMessage, out: &mut Actions) {
+        let message = &stored.message;
+        let (recipients, conversation) = match &message.to {
+            Destination::Lobby => {
+                let sender = self.roster.session(stored.sender);
+                let but_sender = sender.map(|sender| Recipients::EverybodyBut(sender.connection));
+                (but_sender.unwrap_or(Recipients::Everybody), Conversation::lobby())
+            }
+            Destination::Person(_) => {
+                // Nobody else, should somebody have taken the name.
+                let receiver = stored.receiver.and_then(|login| self.roster.session(login));
+                let Some(receiver) = receiver else { return };
+                (
+                    Recipients::One(receiver.connection),
+                    Conversation::User(message.from.name.clone()),
+                )
+            }
+        };
+        out.tell(recipients, Body::Message(to_wire(message, &conversation)));
+    }
+
+    fn message_not_stored(
+        &mut self,
+        lost: &UnsettledMessage,
+        problem: StorageProblem,
+        out: &mut Actions,
+    ) {
+        self.recent.cancel(&lost.message.from.key, MessageId(lost.message.id));
+        self.one_less_unsettled(lost.sender);
+        for caller in self.callers_still_there(lost) {
+            self.refuse(caller, Refusal::Storage(problem), out);
+        }
+    }
+
+    fn one_less_unsettled(&mut self, sender: LoginId) {
+        if let Some(sender) = self.roster.session_mut(sender) {
+            sender.unsettled -= 1;
+        }
+    }
+
+    /// A reply goes to the connection of its request or nowhere.
+    fn callers_still_there(&self, settled: &UnsettledMessage) -> Vec<Caller> {
+        let callers = std::iter::once(settled.caller).chain(settled.again.iter().copied());
+        callers.filter(|caller| self.peers.contains_key(&caller.connection)).collect()
+    }
+}
+
+fn to_wire(message: &MessageSent, conversation: &Conversation) -> Message {
+    Message {
+        conversation: Some(conversation.to_wire()),
+        seq: message.seq,
+        from: message.from.name.clone(),
+        text: message.text.clone(),
+        at_ms: message.at_ms,
+        message_id: Bytes::copy_from_slice(&message.id),
+    }
+}
+
+pub(crate) fn accepted_body(conversation: &Conversation, accepted: Accepted) -> Body {
+    Body::MessageAccepted(MessageAccepted {
+        conversation: Some(conversation.to_wire()),
+        seq: accepted.seq,
+        at_ms: accepted.at_ms,
+    })
+}
