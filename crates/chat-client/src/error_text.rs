@@ -394,6 +394,11 @@ fn unreachable(address: &str, error: &io::Error) -> String {
 
 fn transfer(error: &DownloadError) -> String {
     match error {
+        DownloadError::Broken => {
+            "Something went wrong inside Simple Chat. What has arrived is kept: start the download \
+             again and it goes on from there, and please report this as a bug."
+                .into()
+        }
         DownloadError::Cancelled => "The download was cancelled.".into(),
         DownloadError::Disk { path, error } => format!(
             "{} cannot be written: {}. Choose another place with “Save as”.",

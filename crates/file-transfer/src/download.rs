@@ -153,7 +153,8 @@ fn may_be_continued(error: &DownloadError) -> bool {
         | DownloadError::FileChanged
         | DownloadError::Integrity { .. }
         | DownloadError::NotAFileName { .. } => false,
-        DownloadError::Busy
+        DownloadError::Broken
+        | DownloadError::Busy
         | DownloadError::Disk { .. }
         | DownloadError::DiskFull { .. }
         | DownloadError::Ended
@@ -188,8 +189,7 @@ async fn root_hash(
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DownloadError> {
-    // It fails only if the runtime is going down, and with it everything.
-    tokio::task::spawn_blocking(work).await.map_err(|_| DownloadError::Cancelled)
+    tokio::task::spawn_blocking(work).await.map_err(DownloadError::from)
 }
 
 /// Tells progress while something else goes on.

@@ -23,9 +23,13 @@ pub(super) enum Failure {
     NeedsTicket(DownloadError),
     /// Another node, another way or another time may do.
     Retry(DownloadError),
+    /// It was stopped: the person wants a pause.
+    Paused,
+    /// It was stopped: it was only the way round, and UDP works again.
+    UdpIsBack,
 }
 
-/// Fetches what is missing over TCP. The part file comes back unless it is of no more use.
+/// Fetches what is missing over TCP. The part file comes back unless the thread that wrote it panicked.
 pub(super) async fn over_tcp(
     node: &NodeAddress,
     ticket: &FreshTicket,
@@ -39,12 +43,16 @@ pub(super) async fn over_tcp(
         size: ticket.version.size,
         wanted: part.missing(),
     };
-    let (part, result) = fetch::fetch(config, part, cancel).await;
-    let result = result.map_err(|error| tcp_failure(node.addr, part.as_ref(), error));
-    (part, result)
+    match fetch::fetch(config, part, cancel).await {
+        (Some(part), result) => {
+            let result = result.map_err(|error| tcp_failure(node.addr, &part, error));
+            (Some(part), result)
+        }
+        (None, _) => (None, Err(Failure::Final(DownloadError::Broken))),
+    }
 }
 
-/// Fetches what is missing over UDP. The part file comes back unless it is of no more use.
+/// Fetches what is missing over UDP. The part file comes back unless the thread that wrote it panicked.
 pub(super) async fn over_udp(
     node: &NodeAddress,
     ticket: &FreshTicket,
@@ -70,7 +78,7 @@ pub(super) async fn over_udp(
             let result = received.end.map_err(|error| udp_failure(node.addr, &part, error));
             (Some(part), result)
         }
-        Err(_) => (None, Err(Failure::Final(DownloadError::Cancelled))),
+        Err(error) => (None, Err(Failure::Final(error.into()))),
     }
 }
 
@@ -114,14 +122,14 @@ fn udp_closed(node: SocketAddr, code: udp_close::CloseCode, reason: &str) -> Fai
     }
 }
 
-fn tcp_failure(node: SocketAddr, part: Option<&PartFile>, error: FetchError) -> Failure {
+fn tcp_failure(node: SocketAddr, part: &PartFile, error: FetchError) -> Failure {
     let unreachable = |error| Failure::Retry(DownloadError::Unreachable { node, error });
     match error {
         FetchError::Cancelled => Failure::Final(DownloadError::Cancelled),
         FetchError::Closed(code) => closed(node, code),
         FetchError::Connection(error) => unreachable(error),
         FetchError::Protocol(problem) => Failure::Retry(DownloadError::Protocol { node, problem }),
-        FetchError::Sink(error) => disk_failure(disk_error(part, error)),
+        FetchError::Sink(error) => disk_failure(part.write_error(error).into()),
         FetchError::TimedOut => unreachable(io::ErrorKind::TimedOut.into()),
         FetchError::WrongKey => Failure::Final(DownloadError::Protocol {
             node,
@@ -135,13 +143,6 @@ fn disk_failure(error: DownloadError) -> Failure {
     match error {
         DownloadError::DiskFull { .. } => Failure::Retry(error),
         error => Failure::Final(error),
-    }
-}
-
-fn disk_error(part: Option<&PartFile>, error: io::Error) -> DownloadError {
-    match part {
-        Some(part) => part.write_error(error).into(),
-        None => DownloadError::Disk { path: "".into(), error },
     }
 }
 

@@ -4,11 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tokio::task::JoinError;
+
 use crate::part_file::PartFileError;
 
 /// Why a download ended without a file. A variant per thing that a person can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
+    /// A bug in this program: a thread that wrote or read the file panicked.
+    #[error("a thread of the download panicked")]
+    Broken,
     /// As asked. Nothing is left of it.
     #[error("cancelled")]
     Cancelled,
@@ -92,6 +97,14 @@ impl From<PartFileError> for DownloadError {
             }
             PartFileError::NotAFileName { path } => DownloadError::NotAFileName { path },
         }
+    }
+}
+
+/// Of the thread that a download waited for. One that did not run at all belonged to a runtime that is
+/// going down, and with it everything.
+impl From<JoinError> for DownloadError {
+    fn from(error: JoinError) -> Self {
+        if error.is_panic() { DownloadError::Broken } else { DownloadError::Cancelled }
     }
 }
 

@@ -39,8 +39,6 @@ pub(super) struct Rounds<'a> {
     ticket_since: Duration,
     /// How long TCP runs before UDP is tried again.
     pause_before_udp: Duration,
-    /// TCP was left because UDP works again.
-    udp_is_back: bool,
     full_disk: Option<FullDisk>,
     meter: &'a Meter<'a>,
     cancel: &'a CancellationToken,
@@ -86,7 +84,6 @@ impl<'a> Rounds<'a> {
             ticket,
             ticket_since,
             pause_before_udp: way_back::PAUSE_FIRST,
-            udp_is_back: false,
             full_disk: None,
             meter,
             cancel,
@@ -128,13 +125,12 @@ impl<'a> Rounds<'a> {
         &mut self,
         work: impl FnOnce(&mut PartFile) -> T + Send + 'static,
     ) -> Result<T, DownloadError> {
-        let mut part = self.part.take().ok_or(DownloadError::Cancelled)?;
+        let mut part = self.part.take().ok_or(DownloadError::Broken)?;
         let working = tokio::task::spawn_blocking(move || {
             let result = work(&mut part);
             (part, result)
         });
-        // It fails only if the runtime is going down, and with it everything.
-        let (part, result) = working.await.map_err(|_| DownloadError::Cancelled)?;
+        let (part, result) = working.await?;
         self.part = Some(part);
         Ok(result)
     }
@@ -242,10 +238,9 @@ impl<'a> Rounds<'a> {
         if transport == Transport::Udp && self.received() > before {
             self.pause_before_udp = way_back::PAUSE_FIRST;
         }
-        let udp_is_back = std::mem::take(&mut self.udp_is_back);
         result.map_err(|failure| match failure {
-            Failure::Final(DownloadError::Cancelled) if udp_is_back => Stop::UdpIsBack,
-            Failure::Final(DownloadError::Cancelled) if !self.cancel.is_cancelled() => Stop::Paused,
+            Failure::Paused => Stop::Paused,
+            Failure::UdpIsBack => Stop::UdpIsBack,
             Failure::Final(error) | Failure::NeedsTicket(error @ DownloadError::Rejected) => {
                 Stop::Final(error)
             }
@@ -260,8 +255,8 @@ impl<'a> Rounds<'a> {
         transport: Transport,
         node: &NodeAddress,
     ) -> Result<(), Failure> {
-        let cancelled = || Failure::Final(DownloadError::Cancelled);
-        let part = self.part.take().ok_or_else(cancelled)?;
+        let broken = || Failure::Final(DownloadError::Broken);
+        let part = self.part.take().ok_or_else(broken)?;
         let (cancel, ticket) = (self.cancel.child_token(), &self.ticket.clone());
         let way_back = self.way_back(transport, node);
         let attempt = async {
@@ -271,21 +266,29 @@ impl<'a> Rounds<'a> {
             }
         };
         let mut attempt = std::pin::pin!(attempt);
-        let (part, result) = tokio::select! {
-            ended = &mut attempt => ended,
+        let (ended, stopped) = tokio::select! {
+            ended = &mut attempt => (ended, None),
             () = told(&mut self.request.paused, true) => {
                 cancel.cancel();
-                attempt.await
+                (attempt.await, Some(Failure::Paused))
             }
             answer = way_back => {
                 self.take_way_back(answer);
                 cancel.cancel();
-                attempt.await
+                (attempt.await, Some(Failure::UdpIsBack))
             }
         };
-        // It is lost only when the thread that wrote it panicked.
-        self.part = Some(part.ok_or_else(cancelled)?);
-        result
+        let (part, result) = ended;
+        // A part that is lost is why it ended, whatever else happened at that moment.
+        self.part = part;
+        match (result, stopped) {
+            (Err(Failure::Final(DownloadError::Cancelled)), Some(stopped))
+                if !self.cancel.is_cancelled() =>
+            {
+                Err(stopped)
+            }
+            (result, _) => result,
+        }
     }
 
     /// Completes when UDP works again while TCP is only the way round.
@@ -315,7 +318,6 @@ impl<'a> Rounds<'a> {
 
     fn take_way_back(&mut self, answer: Answer) {
         tracing::info!("UDP works again: the download goes on over it");
-        self.udp_is_back = true;
         self.pause_before_udp = answer.next_pause;
         if let Some(fresh) = answer.fresh {
             self.ticket = fresh;

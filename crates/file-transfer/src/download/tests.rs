@@ -1,4 +1,4 @@
-//! Downloads onto a disk that takes only so much.
+//! Downloads onto a disk that takes only so much, or meets a bug on the way to it.
 
 use std::sync::Arc;
 
@@ -126,4 +126,20 @@ async fn what_has_arrived_is_kept_by_who_stops_waiting_and_waited_for_by_who_com
     assert!(kept >= MIB, "{kept} bytes kept");
     let finished = bench.finish().await;
     assert_eq!(finished.resumed_from, kept);
+}
+
+#[tokio::test]
+async fn a_thread_that_panics_ends_the_download_and_what_has_arrived_is_kept() {
+    for transport in [TransportChoice::Udp, TransportChoice::Tcp, TransportChoice::Auto] {
+        let disk = SmallDisk::with_a_bug_after(3 * MIB);
+        let Bench { lab, bytes, running, .. } =
+            Bench::start(transport, disk, Patience::ENDLESS).await;
+        let error = running.await.unwrap().unwrap_err();
+        assert!(matches!(error, DownloadError::Broken), "over {transport:?}: {error:?}");
+        assert_eq!(lab.downloads(), [".file.part.state", "file.part"]);
+        let disk = Arc::new(SmallDisk::new(u64::MAX, false));
+        let (seen, running) = run(&lab, transport, &disk, Patience::ENDLESS);
+        let finished = Bench { lab, bytes, disk, seen, running }.finish().await;
+        assert!(finished.resumed_from >= MIB, "{} bytes kept", finished.resumed_from);
+    }
 }

@@ -162,6 +162,9 @@ impl PieceChecker {
             if cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
+            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return Err(io::Error::other("the thread that hashes is gone"));
+            }
             let waited = self.shared.changed.wait_timeout(state, LOOK_AROUND);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

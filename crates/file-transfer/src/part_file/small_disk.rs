@@ -11,13 +11,21 @@ pub(crate) struct SmallDisk {
     /// Whether the file system says so. Until the first write that fails it does not, where somebody else
     /// fills the disk on the way.
     shows: AtomicBool,
+    /// Instead of failing it panics when it is full: a bug on the way to the disk.
+    panics: bool,
 }
 
 impl SmallDisk {
     /// With so many bytes left, which shows at once or when it is full.
     #[cfg(test)]
     pub(crate) fn new(left: u64, shows: bool) -> Self {
-        Self { left: AtomicU64::new(left), shows: AtomicBool::new(shows) }
+        Self { left: AtomicU64::new(left), shows: AtomicBool::new(shows), panics: false }
+    }
+
+    /// With so many bytes left; a write beyond them is a bug.
+    #[cfg(test)]
+    pub(crate) fn with_a_bug_after(left: u64) -> Self {
+        Self { panics: true, ..Self::new(left, false) }
     }
 
     #[cfg(test)]
@@ -39,6 +47,7 @@ impl SmallDisk {
     pub(super) fn take(&self, bytes: u64) -> io::Result<()> {
         let take = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(bytes) };
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        assert!(taken.is_ok() || !self.panics, "the bug that the test asked for");
         taken.map(drop).map_err(|_| {
             self.shows.store(true, Ordering::Relaxed);
             io::ErrorKind::StorageFull.into()

@@ -160,7 +160,9 @@ impl Failure {
             | DownloadError::DiskFull { .. }
             | DownloadError::NotAFileName { .. } => Self::Disk(text),
             DownloadError::FileChanged | DownloadError::Integrity { .. } => Self::Integrity(text),
-            DownloadError::FileUnreadable | DownloadError::NoNode => Self::Other(text),
+            DownloadError::Broken | DownloadError::FileUnreadable | DownloadError::NoNode => {
+                Self::Other(text)
+            }
             DownloadError::Busy
             | DownloadError::Ended
             | DownloadError::Protocol { .. }

@@ -219,7 +219,8 @@ fn is_of_the_connection(error: &DownloadError) -> bool {
         | DownloadError::Rejected
         | DownloadError::TicketExpired
         | DownloadError::Unreachable { .. } => true,
-        DownloadError::Cancelled
+        DownloadError::Broken
+        | DownloadError::Cancelled
         | DownloadError::Disk { .. }
         | DownloadError::DiskFull { .. }
         | DownloadError::FileChanged
