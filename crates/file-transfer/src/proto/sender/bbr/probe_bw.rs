@@ -47,6 +47,10 @@ pub(super) struct Cycle {
     pub(super) was_too_high: bool,
     /// … and the one after it stopped early for that reason.
     was_precautionary: bool,
+    /// The probe ends after a round. While others have a queue standing, each second probe does whose
+    /// forerunner made that queue overflow: kernel CUBIC takes 4 to 6 s to grow back, and would lose more
+    /// to whole probes every 3 to 4 s than we gain.
+    is_gentle: bool,
 }
 
 impl Cycle {
@@ -59,6 +63,7 @@ impl Cycle {
             is_probe_sample: false,
             was_too_high: false,
             was_precautionary: false,
+            is_gentle: false,
         }
     }
 
@@ -104,6 +109,8 @@ impl Bbr {
 
     fn start_probe_up(&mut self, ack: &AckSample) {
         self.cycle.is_probe_sample = true;
+        let is_alone = self.queue_sign.is_quiet(self.min_rtt.minimum());
+        self.cycle.is_gentle = !is_alone && self.cycle.was_too_high && !self.cycle.is_gentle;
         self.cycle.acks = AckPhase::ProbeStarting;
         self.rounds.restart(self.delivered);
         self.full_bandwidth.restart(ack.rate.rate.unwrap_or(0));
@@ -170,6 +177,9 @@ impl Bbr {
         // The last probe was too much: reaching its level is enough to know for now.
         if self.cycle.was_too_high && ack.in_flight >= self.long_term.inflight() {
             self.cycle.was_precautionary = true;
+            return true;
+        }
+        if self.cycle.is_gentle && !self.full_bandwidth.is_growing() {
             return true;
         }
         if self.is_window_limited() && self.window >= self.long_term.inflight() {
