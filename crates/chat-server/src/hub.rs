@@ -20,10 +20,13 @@ use crate::connection::link::{Link, Pushed};
 use crate::file_desk::FileDesk;
 use crate::file_desk::hash_job::HashOutcome;
 use crate::file_desk::hash_queue::{HashJob, Hashing};
+use crate::history_desk::HistoryDesk;
 use crate::log::event::Event;
+use crate::log::history::HistoryAnswer;
 use crate::log::writer::{LogWriter, Outcome, StorageProblem};
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
+use crate::state::history::{HistoryProblem, HistoryQuestion};
 use crate::state::now::Now;
 use crate::state::request::{Asked, ConnectionId};
 use crate::state::tally::Tally;
@@ -57,6 +60,8 @@ pub(crate) enum Input {
     File(CatalogueChange),
     /// Something came of a hash that was asked for.
     Hashed { job: HashJob, outcome: HashOutcome },
+    /// Stored messages were read.
+    History(HistoryAnswer),
     /// The disk had its say about an upload.
     Upload(DoneUpload),
 }
@@ -68,6 +73,7 @@ pub(crate) struct Hub {
     files: FileDesk,
     uploads: UploadDesk,
     log: LogWriter,
+    history: HistoryDesk,
     /// Events of this batch that are to be stored.
     to_record: Vec<Event>,
     /// Links that got a first frame in this batch.
@@ -77,13 +83,20 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(state: State, files: FileDesk, uploads: UploadDesk, log: LogWriter) -> Self {
+    pub(crate) fn new(
+        state: State,
+        files: FileDesk,
+        uploads: UploadDesk,
+        log: LogWriter,
+        history: HistoryDesk,
+    ) -> Self {
         Self {
             state,
             links: HashMap::new(),
             files,
             uploads,
             log,
+            history,
             to_record: Vec::new(),
             to_wake: Vec::new(),
             overflowed: Vec::new(),
@@ -201,6 +214,10 @@ impl Hub {
                 self.carry_out(actions);
             }
             Input::Hashed { job, outcome } => self.hashed(&job, &outcome),
+            Input::History((asker, result)) => {
+                let actions = self.state.history_read(now(), &asker, result);
+                self.carry_out(actions);
+            }
             Input::Upload(done) => {
                 let result = self.uploads.done(done);
                 let actions = self.state.upload_result(result);
@@ -288,8 +305,17 @@ impl Hub {
                 Action::ForgetHash { download } => self.files.forget_hash(download),
                 Action::Upload(work) => self.uploads.begin(*work),
                 Action::Record(event) => self.to_record.push(event),
+                Action::ReadHistory(question) => self.read_history(question),
                 Action::EndLogin(login) => self.files.end_login(login),
             }
+        }
+    }
+
+    fn read_history(&mut self, question: Box<HistoryQuestion>) {
+        if let Err(asker) = self.history.read(question) {
+            let busy = Err(HistoryProblem::Busy);
+            let actions = self.state.history_read(now(), &asker, busy);
+            self.carry_out(actions);
         }
     }
 

@@ -27,7 +27,11 @@ mod file_desk;
 
 mod upload_desk;
 
+mod history_desk;
+
 pub mod join_password;
+
+pub mod token_key;
 
 mod sockets;
 

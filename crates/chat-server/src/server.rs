@@ -24,10 +24,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{AccessConfig, Config, Limits, NodeConfig};
 use crate::file_desk::{FileDesk, FileFinder, Node};
+use crate::history_desk::HistoryDesk;
 use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
 use crate::join_password::JoinPassword;
 use crate::listener::Door;
+use crate::log::history::History;
 use crate::log::projection::Projection;
 use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
@@ -39,6 +41,7 @@ use crate::state::policy::{Access, Policy};
 use crate::state::rate_limit::Rate;
 use crate::state::request::LoginId;
 use crate::state::tally::Tally;
+use crate::token_key::{self, TokenKey};
 use crate::upload_desk::UploadDesk;
 use crate::waiting_room::WaitingRoom;
 
@@ -71,6 +74,14 @@ pub enum StartError {
     /// A ticket key.
     #[error(transparent)]
     TicketKey(#[from] KeyFileError),
+    /// The key of resume tokens.
+    #[error("{}: {error}", path.display())]
+    TokenKey {
+        /// Its file.
+        path: PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
     /// The log.
     #[error("folder {}: {error}", path.display())]
     Log {
@@ -102,6 +113,7 @@ pub struct Server {
     uploads: Option<Arc<UploadStore>>,
     limits: Limits,
     log: LogWriter,
+    history: History,
     log_outcomes: mpsc::Receiver<Outcome>,
     /// Held until the server has ended.
     lock: DataLock,
@@ -131,15 +143,19 @@ impl Server {
         let uploads = upload_store(&config)?;
         let (nodes, own_node) = nodes(&config, pin, udp, &catalogue, uploads.clone())?;
         let limits = config.limits.clone();
+        let token_key = TokenKey::load_or_create(&data).map_err(|error| StartError::TokenKey {
+            path: data.join(token_key::FILE_NAME),
+            error,
+        })?;
         let OpenLog { log, projection, past } = log::start::open(&data).map_err(log_error)?;
-        let mut state = State::new(policy(config), first_login());
+        let mut state = State::new(policy(config, token_key), first_login());
         state.remember(past);
         for file in catalogue.list("", "", usize::MAX) {
             // Nobody is there yet to be told.
             drop(state.file_changed(file));
         }
         let tls = acceptor(&identity)?;
-        let (log, log_outcomes) = start_log(log, projection).map_err(log_error)?;
+        let (log, history, log_outcomes) = start_log(log, projection).map_err(log_error)?;
         Ok(Self {
             link,
             listeners,
@@ -151,6 +167,7 @@ impl Server {
             uploads,
             limits,
             log,
+            history,
             log_outcomes,
             lock,
         })
@@ -166,7 +183,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
-        let Self { log, log_outcomes, lock, .. } = self;
+        let Self { log, history, log_outcomes, lock, .. } = self;
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
             tls,
@@ -189,8 +206,9 @@ impl Server {
         let sweeping = uploads.clone().map(|store| tokio::spawn(sweep(store)));
         let own = nodes.first().cloned();
         let upload_desk = UploadDesk::new(uploads.zip(own), hub.clone());
+        let history = HistoryDesk::new(history, hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
-        let hub = Hub::new(state, files, upload_desk, log);
+        let hub = Hub::new(state, files, upload_desk, log, history);
         let tally = hub.run(inputs, log_outcomes, stop).await;
         if let Some(sweeping) = sweeping {
             sweeping.abort();
@@ -254,10 +272,12 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
 fn start_log(
     log: Box<dyn Log>,
     projection: Projection,
-) -> Result<(LogWriter, mpsc::Receiver<Outcome>), LogStartError> {
+) -> Result<(LogWriter, History, mpsc::Receiver<Outcome>), LogStartError> {
     let reader = log.reader().map_err(LogStartError::log)?;
     let history = log::history::start(reader, projection).map_err(LogStartError::Thread)?;
-    LogWriter::start(log, history).map_err(LogStartError::Thread)
+    let started = LogWriter::start(log, history.clone()).map_err(LogStartError::Thread)?;
+    let (writer, outcomes) = started;
+    Ok((writer, history, outcomes))
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
@@ -314,7 +334,7 @@ fn remote_node(node: &NodeConfig) -> Result<Node, StartError> {
     Ok(Node { address: node.address.to_string(), spki_sha256: node.spki.0, key })
 }
 
-fn policy(config: Config) -> Policy {
+fn policy(config: Config, token_key: TokenKey) -> Policy {
     let limits = config.limits;
     Policy {
         server_name: config.name,
@@ -325,6 +345,7 @@ fn policy(config: Config) -> Policy {
             }
         },
         bans: config.bans,
+        token_key,
         sessions_max: limits.sessions,
         attempts: AttemptLimits {
             per_name: limits.failed_logins_per_name,

@@ -24,7 +24,9 @@ mod messages;
 
 mod unsettled;
 
-mod settling;
+pub(crate) mod settling;
+
+pub mod history;
 
 pub mod policy;
 

@@ -47,6 +47,15 @@ pub const MESSAGE_ID_BYTES: usize = 16;
 /// Bytes of a resume token.
 pub const RESUME_TOKEN_BYTES: usize = 32;
 
+/// Messages in one `HistoryPage`.
+pub const HISTORY_PAGE_MESSAGES_MAX: usize = 200;
+
+/// Bytes of the messages in one `HistoryPage`: a page is at most 128 KiB long with all that is around
+/// them, and holds the longest message there is.
+pub const HISTORY_PAGE_BYTES_MAX: usize = 120 * 1024;
+const _: () = assert!(HISTORY_PAGE_BYTES_MAX + 20 * HISTORY_PAGE_MESSAGES_MAX < 128 * 1024);
+const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 64 < HISTORY_PAGE_BYTES_MAX);
+
 /// How long a name is kept after its connection broke.
 pub const NAME_HOLD: Duration = Duration::from_secs(15);
 

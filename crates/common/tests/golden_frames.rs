@@ -59,7 +59,7 @@ fn guide() -> Option<FileEntry> {
 fn frames() -> Vec<(&'static str, Bytes)> {
     let (before, files) =
         ([greeting(), presence_and_files(), messages()], [downloads(), waiting()]);
-    [before.concat(), files.concat(), uploads(), connection()].concat()
+    [before.concat(), history(), files.concat(), uploads(), connection()].concat()
 }
 
 fn greeting() -> Vec<(&'static str, Bytes)> {
@@ -136,6 +136,25 @@ fn messages() -> Vec<(&'static str, Bytes)> {
         ("refused_unknown_user", server(8, Tell::Refused(unknown))),
         ("refused_storage_full", server(24, Tell::Refused(full))),
         ("notice", event(Tell::Notice(notice))),
+    ]
+}
+
+fn history() -> Vec<(&'static str, Bytes)> {
+    let wanted = ReadHistory { conversation: with("bob"), after_seq: 1, before_seq: 0, limit: 50 };
+    let last = ReadHistory { conversation: lobby(), after_seq: 0, before_seq: 7, limit: 2 };
+    let message = Message {
+        conversation: None,
+        seq: 2,
+        from: "bob".to_owned(),
+        text: "yes? 🙂".to_owned(),
+        at_ms: AT_MS,
+        message_id: message_id(32),
+    };
+    let page = HistoryPage { conversation: with("bob"), messages: vec![message], more: true };
+    vec![
+        ("read_history", client(25, Ask::ReadHistory(wanted))),
+        ("history_page", server(25, Tell::HistoryPage(page))),
+        ("read_history_before", client(26, Ask::ReadHistory(last))),
     ]
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use common::limits::{self, NAME_BYTES_MAX, ONLINE_PAGE_NAMES_MAX};
+use common::limits::{
+    self, HISTORY_PAGE_BYTES_MAX, HISTORY_PAGE_MESSAGES_MAX, NAME_BYTES_MAX, ONLINE_PAGE_NAMES_MAX,
+};
 use serde::Deserialize;
 
 use crate::state::server_files::PAGE_BYTES_MAX as FILE_PAGE_BYTES_MAX;
@@ -15,6 +17,8 @@ const _: () = assert!(
     OUTBOX_BYTES_MIN / 2 >= ONLINE_PAGE_NAMES_MAX * (NAME_BYTES_MAX + NAME_OVERHEAD_BYTES) + 32
 );
 const _: () = assert!(OUTBOX_BYTES_MIN / 2 >= FILE_PAGE_BYTES_MAX + 32);
+const _: () =
+    assert!(OUTBOX_BYTES_MIN / 2 >= HISTORY_PAGE_BYTES_MAX + 20 * HISTORY_PAGE_MESSAGES_MAX);
 
 /// Longest span that is believed: a year.
 const SECONDS_MAX: u64 = 366 * 24 * 3600;

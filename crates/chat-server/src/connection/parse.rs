@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use common::conversation::Conversation;
-use common::limits::TEXT_BYTES_MAX;
+use common::limits::{HISTORY_PAGE_MESSAGES_MAX, TEXT_BYTES_MAX};
 use common::user_name::UserName;
 use common::wire::client_frame::Body;
 use common::wire::{self, ClientFrame};
@@ -15,8 +15,8 @@ use prost::Message;
 
 use crate::state::refusal::Refusal;
 use crate::state::request::{
-    Asked, DownloadDone, Hello, LogIn, MemberRequest, MessageId, PiecesWanted, Request,
-    ResumeToken, SendMessage,
+    Asked, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, MemberRequest, MessageId,
+    PiecesWanted, Request, ResumeToken, SendMessage,
 };
 use crate::state::uploads::UploadRequest;
 
@@ -65,6 +65,7 @@ fn request(
         Body::Pong(wire::Pong { .. }) => Ok(Request::Pong),
         Body::LogOut(wire::LogOut {}) => member(Ok(MemberRequest::LogOut)),
         Body::SendMessage(it) => member(send_message(it).map(MemberRequest::SendMessage)),
+        Body::ReadHistory(it) => member(read_history(it).map(MemberRequest::ReadHistory)),
         Body::ListOnline(wire::ListOnline { after }) => {
             member(Ok(MemberRequest::ListOnline { after }))
         }
@@ -123,6 +124,17 @@ fn send_message(message: wire::SendMessage) -> Result<SendMessage, Refusal> {
         return Err(Refusal::TextEmpty);
     }
     Ok(SendMessage { id: MessageId(id), to, text: message.text })
+}
+
+fn read_history(wanted: wire::ReadHistory) -> Result<HistoryWanted, Refusal> {
+    let wire::ReadHistory { conversation, after_seq: after, before_seq, limit } = wanted;
+    let conversation = conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed)?;
+    let before = (before_seq > 0).then_some(before_seq);
+    let limit = match limit {
+        0 => HISTORY_PAGE_MESSAGES_MAX,
+        limit => HISTORY_PAGE_MESSAGES_MAX.min(limit as usize),
+    };
+    Ok(HistoryWanted { conversation, range: HistoryRange { after, before, limit } })
 }
 
 fn download_done(done: &wire::DownloadDone) -> DownloadDone {

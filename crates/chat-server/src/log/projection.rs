@@ -12,6 +12,7 @@ use common::user_name::NameKey;
 use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent};
 use crate::log::sqlite_file::{self, Format};
 use crate::log::{LogError, LogReader, Numbered};
+use crate::state::request::HistoryRange;
 
 /// File name of the projection in the data folder.
 pub const FILE_NAME: &str = "history.db";
@@ -118,6 +119,46 @@ impl Projection {
             Ok((key_of(one, other), row.get::<_, i64>(2)?.cast_unsigned()))
         })?;
         Ok(conversations.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Projection {
+    /// Which messages of a conversation somebody may read, in the order of their numbers, by the
+    /// numbers of their events; and whether there are more than `range` allows.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn messages(
+        &self,
+        key: &ConversationKey,
+        reader: Identity,
+        range: HistoryRange,
+    ) -> Result<(Vec<u64>, bool), LogError> {
+        let order = if range.before.is_some() { "DESC" } else { "ASC" };
+        let mut select = self.connection.prepare(&format!(
+            "SELECT event FROM messages
+             WHERE conversation =
+                 (SELECT id FROM conversations
+                  WHERE one = ?1 AND coalesce(other, '') = coalesce(?2, ''))
+             AND seq > ?3 AND seq < ?4 AND (reader IS NULL OR reader = ?5 OR writer = ?5)
+             ORDER BY seq {order} LIMIT ?6"
+        ))?;
+        let (one, other) = columns(key);
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (after, before) = (signed(range.after), range.before.map_or(i64::MAX, signed));
+        // One more than wanted shows whether there are more.
+        let limit = signed(range.limit as u64).saturating_add(1);
+        let events = select
+            .query_map((one, other, after, before, reader.0.cast_signed(), limit), |row| {
+                row.get::<_, i64>(0).map(i64::cast_unsigned)
+            })?;
+        let mut events = events.collect::<Result<Vec<u64>, _>>()?;
+        let more = events.len() > range.limit;
+        events.truncate(range.limit);
+        if range.before.is_some() {
+            events.reverse();
+        }
+        Ok((events, more))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::mpsc as hub;
 
 use crate::log::event::Event;
-use crate::log::history::Follow;
+use crate::log::history::History;
 use crate::log::{AppendError, Log};
 
 /// Events of one commit. More make it longer and no cheaper: with so many the wait for the disk is a
@@ -59,7 +59,7 @@ impl LogWriter {
     /// Where the system gives none.
     pub(crate) fn start(
         log: Box<dyn Log>,
-        history: Follow,
+        history: History,
     ) -> std::io::Result<(Self, hub::Receiver<Outcome>)> {
         let (queue, submissions) = mpsc::channel();
         let (outcomes, told) = hub::channel(OUTCOMES_MAX);
@@ -90,7 +90,7 @@ impl LogWriter {
 /// The thread's own.
 struct Appending {
     log: Box<dyn Log>,
-    history: Follow,
+    history: History,
     outcomes: hub::Sender<Outcome>,
 }
 

@@ -7,6 +7,7 @@ use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
 
 use crate::log::event::Event;
+use crate::state::history::HistoryQuestion;
 use crate::state::request::{ConnectionId, LoginId};
 use crate::state::uploads::UploadWork;
 
@@ -86,6 +87,8 @@ pub enum Action {
     /// [`crate::state::State::not_recorded`], in the order of these actions. What follows from the
     /// event happens then: the state keeps it, because who is there may have changed by then.
     Record(Event),
+    /// Read stored messages and tell [`crate::state::State::history_read`].
+    ReadHistory(Box<HistoryQuestion>),
     /// Every transfer of this login ends.
     EndLogin(LoginId),
 }

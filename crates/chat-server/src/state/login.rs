@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use common::user_name::UserName;
+use common::user_name::{NameKey, UserName};
 use common::wire::server_frame::Body;
 use common::wire::{GoodbyeReason, LeaveReason, LoggedIn, LoggedOut, Ping, UserJoined};
 
@@ -115,18 +115,20 @@ impl State {
         self.last_login.0 += 1;
         let key = log_in.name.key();
         self.recent.user_came(&key);
+        let (identity, token) = self.prove_identity(log_in, &key);
         self.roster.insert(Session {
             login: self.last_login,
             name: log_in.name.clone(),
             key,
             connection: caller.connection,
             presence: Presence::Connected { heard_at: now.instant, pinged: false },
-            token: log_in.fresh_token,
+            token,
             // The answer may get lost: the client then comes back with the token that it has.
             previous_token: log_in.resume_token,
             messages: RateLimit::full(),
             unsettled: 0,
-            identity: identity_of(&log_in.fresh_token),
+            identity,
+            reads_history: false,
         });
         self.tally.logins += 1;
         tracing::info!(name = ?log_in.name.as_str(), connection = caller.connection.0, "joined");
@@ -134,6 +136,16 @@ impl State {
         let joined = UserJoined { name: log_in.name.as_str().to_owned() };
         out.tell(Recipients::EverybodyBut(caller.connection), Body::UserJoined(joined));
         Ok(())
+    }
+
+    /// Who it is that comes under a free name, and a token that says so: the holder of a token of that
+    /// name, whenever it is from, or somebody new. Randomness makes sure that it is nobody else.
+    fn prove_identity(&self, log_in: &LogIn, key: &NameKey) -> (Identity, ResumeToken) {
+        let (random, nonce) = split(&log_in.fresh_token);
+        let shown = log_in.resume_token.as_ref();
+        let known = shown.and_then(|token| self.policy.token_key.open(token, key));
+        let identity = known.unwrap_or(Identity(u64::from_be_bytes(random)));
+        (identity, self.policy.token_key.seal(identity, nonce, key))
     }
 
     /// The session goes on over another connection, and nobody hears of it.
@@ -148,7 +160,8 @@ impl State {
         let Some(session) = self.roster.session_mut(login) else { return };
         let from = session.connection;
         session.previous_token = Some(session.token);
-        session.token = fresh_token;
+        let (_, nonce) = split(&fresh_token);
+        session.token = self.policy.token_key.seal(session.identity, nonce, &session.key);
         session.presence = Presence::Connected { heard_at: now.instant, pinged: false };
         self.roster.reconnect(login, caller.connection);
         self.admit(caller, login, true, out);
@@ -243,10 +256,10 @@ impl State {
     }
 }
 
-/// Who comes under a free name is somebody new. Tokens are random, so no two people get one identity.
-fn identity_of(token: &ResumeToken) -> Identity {
-    let [a, b, c, d, e, f, g, h, ..] = token.0;
-    Identity(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+/// Randomness for an identity, and for a token.
+fn split(fresh: &ResumeToken) -> ([u8; 8], [u8; 8]) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = fresh.0;
+    ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p])
 }
 
 fn name_refusal(owner: &UserName, asked: &UserName) -> Refusal {

@@ -10,6 +10,7 @@ use crate::join_password::JoinPassword;
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
 use crate::state::rate_limit::Rate;
+use crate::token_key::TokenKey;
 
 /// Who may come in, and how much of everything there is. Built from the configuration.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Policy {
     pub access: Access,
     /// Who may not.
     pub bans: Bans,
+    /// What resume tokens are made with.
+    pub token_key: TokenKey,
     /// Logins at once; beyond it `SERVER_FULL`.
     pub sessions_max: usize,
     /// Wrong passwords a minute; beyond it `TOO_MANY_ATTEMPTS`.

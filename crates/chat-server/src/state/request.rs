@@ -67,6 +67,8 @@ pub enum MemberRequest {
     LogOut,
     /// Write to a room or to a person.
     SendMessage(SendMessage),
+    /// Stored messages of a conversation.
+    ReadHistory(HistoryWanted),
     /// One page of names.
     ListOnline {
         /// The last name of the page before.
@@ -120,7 +122,7 @@ pub struct LogIn {
     pub password: String,
     /// From an earlier login.
     pub resume_token: Option<ResumeToken>,
-    /// Becomes the session's token if the login succeeds.
+    /// Randomness for the session's token if the login succeeds.
     pub fresh_token: ResumeToken,
 }
 
@@ -133,6 +135,26 @@ pub struct SendMessage {
     pub to: Conversation,
     /// Neither blank nor too long.
     pub text: String,
+}
+
+/// Which stored messages are wanted.
+#[derive(Debug)]
+pub struct HistoryWanted {
+    /// Of which conversation.
+    pub conversation: Conversation,
+    /// Which of them.
+    pub range: HistoryRange,
+}
+
+/// Which messages of a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HistoryRange {
+    /// Only above this number.
+    pub after: u64,
+    /// Only below this number, and then the last of them rather than the first.
+    pub before: Option<u64>,
+    /// At most so many, and never more than a page holds.
+    pub limit: usize,
 }
 
 /// Which hashes are wanted.

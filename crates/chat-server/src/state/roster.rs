@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) unsettled: usize,
     /// Who it is, as far as that can be told from others who had or will have the name.
     pub(crate) identity: Identity,
+    /// A question about history waits for its answer.
+    pub(crate) reads_history: bool,
 }
 
 /// Whether somebody is behind a session.

@@ -75,6 +75,9 @@ impl State {
             MemberRequest::SendMessage(message) => {
                 self.send_message(now, caller, login, message, out)
             }
+            MemberRequest::ReadHistory(wanted) => {
+                self.read_history(now, caller, login, wanted, out)
+            }
             MemberRequest::ListOnline { after } => {
                 caller.reply(out, Body::OnlinePage(self.online_page(&after)))
             }

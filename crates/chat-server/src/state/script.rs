@@ -4,7 +4,9 @@
 //! from it: `1< …` a frame to connection 1, `* …` anything else for the hub to do. `wait 15s` lets
 //! time pass. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
 
-use std::collections::BTreeMap;
+mod transcript;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -22,16 +24,19 @@ use crate::join_password::JoinPassword;
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Recipients};
+use crate::state::history::{HistoryAsker, HistoryFound, HistoryProblem};
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
 use crate::state::policy::{Access, BanEnd, Bans, Policy};
 use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
-    Asked, ConnectionId, DownloadDone, Hello, LogIn, LoginId, MemberRequest, MessageId,
-    PiecesWanted, Request, ResumeToken, SendMessage,
+    Asked, ConnectionId, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, LoginId,
+    MemberRequest, MessageId, PiecesWanted, Request, ResumeToken, SendMessage,
 };
-use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult, UploadTask, UploadWork};
+use crate::state::script::transcript::{describe, describe_key, describe_upload, number_of};
+use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult};
+use crate::token_key::TokenKey;
 
 /// 2026-01-01T00:00:00Z
 const START_MS: i64 = 1_767_225_600_000;
@@ -74,6 +79,7 @@ pub(crate) fn policy() -> Policy {
         server_name: "lab".into(),
         access: Access::Open,
         bans,
+        token_key: TokenKey::new(&[5; 32]),
         sessions_max: 4,
         attempts: AttemptLimits { per_name: 5, per_address: 20 },
         messages: Rate { burst: 3, per_second: 2 },
@@ -106,12 +112,13 @@ struct Run {
     elapsed: Duration,
     logins_asked: u8,
     transcript: Vec<String>,
-    /// Who each login is, and which token it has: to name tokens by their logins.
-    tokens: BTreeMap<Vec<u8>, String>,
+    /// The tokens that were given out, by the number of the login that got them.
+    tokens: BTreeMap<u8, ResumeToken>,
     on_disk: BTreeMap<String, CatalogueEntry>,
     /// Whether the log stores what comes at once, or waits to be told.
     log_waits: bool,
     unstored: usize,
+    questions: VecDeque<HistoryAsker>,
 }
 
 impl Run {
@@ -126,6 +133,7 @@ impl Run {
             on_disk: BTreeMap::new(),
             log_waits: false,
             unstored: 0,
+            questions: VecDeque::new(),
         }
     }
 
@@ -171,6 +179,16 @@ impl Run {
             ["served", downloads @ ..] => {
                 let served = downloads.iter().map(|number| number.parse().unwrap()).collect();
                 let actions = self.state.downloads_served(self.now(), &served);
+                self.record(actions);
+            }
+            ["read", what] => {
+                let asker = self.questions.pop_front().unwrap();
+                let result = match *what {
+                    "busy" => Err(HistoryProblem::Busy),
+                    "failed" => Err(HistoryProblem::Failed),
+                    _ => Ok(HistoryFound::default()),
+                };
+                let actions = self.state.history_read(self.now(), &asker, result);
                 self.record(actions);
             }
             ["log", "waits"] => self.log_waits = true,
@@ -262,6 +280,11 @@ impl Run {
                 let (id, to) = (MessageId(bytes), Conversation::from_text(to));
                 member(MemberRequest::SendMessage(SendMessage { id, to, text: (*text).into() }))
             }
+            ["history", conversation] => {
+                let conversation = Conversation::from_text(conversation);
+                let range = HistoryRange { after: 0, before: None, limit: 2 };
+                member(MemberRequest::ReadHistory(HistoryWanted { conversation, range }))
+            }
             ["online", after @ ..] => member(MemberRequest::ListOnline { after: after.concat() }),
             ["files", prefix @ ..] => {
                 let prefix = prefix.concat();
@@ -307,13 +330,13 @@ impl Run {
     fn log_in(&mut self, name: &str, rest: &[&str]) -> LogIn {
         self.logins_asked += 1;
         let token_of = |n: u8| ResumeToken([n; 32]);
-        self.tokens.insert(vec![self.logins_asked; 32], format!("t{}", self.logins_asked));
         let token = rest.iter().find_map(|word| word.strip_prefix('t')?.parse().ok());
+        let given = |n: u8| self.tokens.get(&n).copied().unwrap_or(token_of(n));
         let password = rest.iter().find_map(|word| word.strip_prefix("password="));
         LogIn {
             name: UserName::parse(name).unwrap(),
             password: password.unwrap_or_default().to_owned(),
-            resume_token: token.map(token_of),
+            resume_token: token.map(given),
             fresh_token: token_of(self.logins_asked),
         }
     }
@@ -345,6 +368,12 @@ impl Run {
                 Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
                 Action::Upload(work) => vec![describe_upload(&work)],
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
+                Action::ReadHistory(question) => {
+                    let reader = question.reader.0.to_be_bytes()[0];
+                    let line = format!("* read {} for {reader}", describe_key(&question.key));
+                    self.questions.push_back(question.asker);
+                    vec![line]
+                }
                 Action::Record(_) => {
                     self.unstored += 1;
                     vec![]
@@ -359,8 +388,12 @@ impl Run {
         }
     }
 
-    fn heard(&self, to: Recipients, frame: ServerFrame) -> Vec<String> {
-        let text = describe(frame.body.unwrap(), &self.tokens);
+    fn heard(&mut self, to: Recipients, frame: ServerFrame) -> Vec<String> {
+        if let Some(Body::LoggedIn(it)) = &frame.body {
+            let token: [u8; 32] = it.resume_token.as_ref().try_into().unwrap();
+            self.tokens.insert(number_of(&token), ResumeToken(token));
+        }
+        let text = describe(frame.body.unwrap());
         let mut receivers: Vec<u64> = match to {
             Recipients::One(connection) => vec![connection.0],
             Recipients::Everybody => self.state.connections().map(|it| it.0).collect(),
@@ -386,92 +419,5 @@ fn upload_outcome(words: &[&str]) -> UploadOutcome {
         }
         ["full"] => UploadOutcome::Refused(UploadRefusal::DiskFull),
         other => panic!("no such outcome: {other:?}"),
-    }
-}
-
-fn describe_upload(work: &UploadWork) -> String {
-    let task = match &work.task {
-        UploadTask::Begin { wish, .. } => {
-            format!("begin {} of {} bytes by {}", wish.path, wish.version.size, wish.user)
-        }
-        UploadTask::Settle { .. } => "settle".to_owned(),
-        UploadTask::Compare { first, .. } => format!("compare from {first}"),
-        UploadTask::Remove => "remove".to_owned(),
-        UploadTask::Release => "release".to_owned(),
-    };
-    format!("* upload {}: {task}", work.upload)
-}
-
-/// A frame as one short line.
-fn describe(body: Body, tokens: &BTreeMap<Vec<u8>, String>) -> String {
-    let conversation = |it: Option<common::wire::Conversation>| {
-        Conversation::from_wire(it.unwrap()).unwrap().to_string()
-    };
-    match body {
-        Body::ServerHello(it) => format!("hello {} {}", it.server_name, it.access().as_str_name()),
-        Body::LoggedIn(it) => {
-            let resumed = if it.resumed { " again" } else { "" };
-            format!("logged in {} {}{resumed}", it.name, tokens[&it.resume_token.to_vec()])
-        }
-        Body::LoggedOut(_) => "logged out".into(),
-        Body::MessageAccepted(it) => {
-            format!("accepted {} {}", conversation(it.conversation), it.seq)
-        }
-        Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
-        Body::FilePage(it) => {
-            let files = it.files.iter().map(|file| format!(" {}={}", file.path, file.size));
-            format!("files{}", files.collect::<String>())
-        }
-        Body::DownloadRecorded(it) => format!("recorded {}", it.download_id),
-        Body::Pong(it) => format!("pong {}", it.token),
-        Body::Refused(it) => {
-            let code = it.code().as_str_name().trim_start_matches("REFUSAL_CODE_").to_lowercase();
-            let subject =
-                if it.subject.is_empty() { String::new() } else { format!(" {}", it.subject) };
-            let allowed = if it.allowed == 0 { String::new() } else { format!(" {}", it.allowed) };
-            let time = match it.time_ms {
-                0 => String::new(),
-                ms => format!(" at {}ms", ms - START_MS),
-            };
-            format!("refused {code}{subject}{allowed}{time}")
-        }
-        Body::Message(it) => {
-            format!("{} {} {}: {}", conversation(it.conversation), it.seq, it.from, it.text)
-        }
-        Body::UserJoined(it) => format!("joined {}", it.name),
-        Body::UserLeft(it) => {
-            let reason =
-                it.reason().as_str_name().trim_start_matches("LEAVE_REASON_").to_lowercase();
-            format!("left {} {reason}", it.name)
-        }
-        Body::FileChanged(it) => {
-            let file = it.file.unwrap();
-            format!("file {} {}", file.path, file.size)
-        }
-        Body::FileRemoved(it) => format!("file {} removed", it.path),
-        Body::UploadTicket(_) => "upload ticket".to_owned(),
-        Body::UploadStored(it) => format!("upload {} stored as {}", it.upload_id, it.path),
-        Body::UploadIncomplete(it) => format!("upload {} misses {}", it.upload_id, it.missing),
-        Body::UploadCompared(it) => format!("upload {} differs in {}", it.upload_id, it.differing),
-        Body::UploadAbandoned(it) => format!("upload {} abandoned", it.upload_id),
-        Body::DownloadQueued(it) => {
-            format!("queued {} {} as {}", it.download_id, it.path, it.position)
-        }
-        Body::PieceHashes(it) => {
-            let (first, count, total) = (it.first_piece, it.hashes.len(), it.total);
-            format!("pieces {} from {first}: {count} of {total}", it.download_id)
-        }
-        Body::FileHashes(it) => format!("hashes {} {} {}", it.download_id, it.path, it.root.len()),
-        Body::Goodbye(it) => {
-            let reason =
-                it.reason().as_str_name().trim_start_matches("GOODBYE_REASON_").to_lowercase();
-            let back = match it.retry_after_ms {
-                0 => String::new(),
-                ms => format!(", back in {ms}ms"),
-            };
-            format!("goodbye {reason}{back}")
-        }
-        Body::Ping(_) => "ping".into(),
-        other => panic!("not expected here: {other:?}"),
     }
 }

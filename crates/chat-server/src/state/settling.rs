@@ -92,7 +92,8 @@ impl State {
                 )
             }
         };
-        out.tell(recipients, Body::Message(to_wire(message, &conversation)));
+        let conversation = Some(conversation.to_wire());
+        out.tell(recipients, Body::Message(Message { conversation, ..to_wire(message) }));
     }
 
     fn message_not_stored(
@@ -121,9 +122,10 @@ impl State {
     }
 }
 
-fn to_wire(message: &MessageSent, conversation: &Conversation) -> Message {
+/// As it is sent, but for the conversation, which depends on who looks at it.
+pub(crate) fn to_wire(message: &MessageSent) -> Message {
     Message {
-        conversation: Some(conversation.to_wire()),
+        conversation: None,
         seq: message.seq,
         from: message.from.name.clone(),
         text: message.text.clone(),

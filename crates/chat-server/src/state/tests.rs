@@ -6,6 +6,8 @@ mod presence;
 
 mod messages;
 
+mod history;
+
 mod downloads;
 
 mod files;

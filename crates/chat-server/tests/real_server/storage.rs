@@ -1,10 +1,13 @@
 //! What was acknowledged outlives the server, however it ends.
 
+use common::conversation::Conversation;
+use common::wire;
+use common::wire::client_frame::Body as Ask;
 use common::wire::server_frame::Body;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Client, ServerProcess, message, spawn_failing};
+use crate::support::{Client, ServerProcess, logged_in, message, spawn_failing};
 
 /// Sends a message under an id of that number; its number in the conversation.
 #[track_caller]
@@ -79,4 +82,72 @@ fn a_log_that_is_none_stops_the_start() {
     assert!(!status.success());
     assert!(error.contains("log.db: it is no file of this server"), "{error}");
     assert_eq!(std::fs::read(&log).unwrap().len(), 5000);
+}
+
+fn read(conversation: &str, after_seq: u64, before_seq: u64) -> Ask {
+    let conversation = Conversation::from_text(conversation).to_wire();
+    let conversation = Some(conversation);
+    Ask::ReadHistory(wire::ReadHistory { conversation, after_seq, before_seq, limit: 0 })
+}
+
+/// The numbers and texts of a page of history.
+#[track_caller]
+fn page(client: &mut Client, conversation: &str, after_seq: u64) -> Vec<(u64, String)> {
+    match client.ask(read(conversation, after_seq, 0)) {
+        Body::HistoryPage(page) => {
+            page.messages.into_iter().map(|message| (message.seq, message.text)).collect()
+        }
+        other => panic!("no history: {other:?}"),
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<(u64, String)> {
+    (1..).zip(texts.iter().map(|text| (*text).to_owned())).collect()
+}
+
+#[test]
+fn history_is_everybodys_in_the_lobby_and_two_peoples_in_private() {
+    let server = ServerProcess::start();
+    let (mut ann, mut bob) = (server.greet(), server.greet());
+    let (ann_token, bob_token) = (ann.log_in("ann").resume_token, bob.log_in("bob").resume_token);
+    ann.say("#lobby", "hello");
+    ann.say("bob", "psst");
+    bob.say("ann", "what?");
+    let (_, _, folder) = server.terminate();
+    let server = ServerProcess::in_folder(folder, "", &[]);
+    let (mut again, mut thief) = (server.greet(), server.greet());
+    logged_in(again.resume("ann", &ann_token));
+    assert_eq!(page(&mut again, "#lobby", 0), texts(&["hello"]));
+    assert_eq!(page(&mut again, "@bob", 0), texts(&["psst", "what?"]));
+    assert_eq!(page(&mut again, "@bob", 1)[0], (2, "what?".to_owned()));
+    // The name is free, and ann's token is no proof for it.
+    logged_in(thief.resume("bob", &ann_token));
+    assert_eq!(page(&mut thief, "@ann", 0), []);
+    assert_eq!(page(&mut thief, "#lobby", 0), texts(&["hello"]));
+    again.say("bob", "are you there?");
+    assert_eq!(page(&mut thief, "@ann", 0), [(3, "are you there?".to_owned())]);
+    thief.send(Ask::LogOut(wire::LogOut {}));
+    thief.read_to_end();
+    let mut bob = server.greet();
+    logged_in(bob.resume("bob", &bob_token));
+    assert_eq!(page(&mut bob, "@ann", 0), texts(&["psst", "what?"]));
+}
+
+#[test]
+fn pages_are_bounded_and_add_up() {
+    let server = ServerProcess::with_config("[limits]\nmessages_burst = 1000\n");
+    let mut ann = server.log_in("ann");
+    (0..450).for_each(|_| drop(ann.say("#lobby", "hello")));
+    let (mut seen, mut more) = (Vec::new(), true);
+    while more {
+        let after = seen.last().copied().unwrap_or_default();
+        let Body::HistoryPage(page) = ann.ask(read("#lobby", after, 0)) else { panic!() };
+        assert!(page.messages.len() <= 200);
+        seen.extend(page.messages.iter().map(|message| message.seq));
+        more = page.more;
+    }
+    assert_eq!(seen, (1..=450).collect::<Vec<u64>>());
+    let Body::HistoryPage(last) = ann.ask(read("#lobby", 0, u64::MAX)) else { panic!() };
+    let last: Vec<u64> = last.messages.iter().map(|message| message.seq).collect();
+    assert_eq!(last, (251..=450).collect::<Vec<u64>>());
 }

@@ -100,6 +100,7 @@ impl Machine {
                 | Body::LoggedIn(_)
                 | Body::LoggedOut(_)
                 | Body::MessageAccepted(_)
+                | Body::HistoryPage(_)
                 | Body::OnlinePage(_)
                 | Body::FilePage(_)
                 | Body::DownloadTicket(_)

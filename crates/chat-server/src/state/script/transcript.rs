@@ -1,0 +1,113 @@
+//! What scripts hear, as one short line each.
+
+use common::conversation::Conversation;
+use common::wire::server_frame::Body;
+
+use crate::log::event::ConversationKey;
+use crate::state::script::START_MS;
+use crate::state::uploads::{UploadTask, UploadWork};
+
+pub(super) fn describe_key(key: &ConversationKey) -> String {
+    match key {
+        ConversationKey::Lobby => "lobby".into(),
+        ConversationKey::Pair(one, other) => format!("{}+{}", one.as_str(), other.as_str()),
+    }
+}
+
+pub(super) fn describe_upload(work: &UploadWork) -> String {
+    let task = match &work.task {
+        UploadTask::Begin { wish, .. } => {
+            format!("begin {} of {} bytes by {}", wish.path, wish.version.size, wish.user)
+        }
+        UploadTask::Settle { .. } => "settle".to_owned(),
+        UploadTask::Compare { first, .. } => format!("compare from {first}"),
+        UploadTask::Remove => "remove".to_owned(),
+        UploadTask::Release => "release".to_owned(),
+    };
+    format!("* upload {}: {task}", work.upload)
+}
+
+/// Which login got a token: its randomness is that number.
+pub(super) fn number_of(token: &[u8]) -> u8 {
+    token[8]
+}
+
+/// A frame as one short line.
+pub(super) fn describe(body: Body) -> String {
+    let conversation = |it: Option<common::wire::Conversation>| {
+        Conversation::from_wire(it.unwrap()).unwrap().to_string()
+    };
+    match body {
+        Body::ServerHello(it) => format!("hello {} {}", it.server_name, it.access().as_str_name()),
+        Body::LoggedIn(it) => {
+            let resumed = if it.resumed { " again" } else { "" };
+            format!("logged in {} t{}{resumed}", it.name, number_of(&it.resume_token))
+        }
+        Body::LoggedOut(_) => "logged out".into(),
+        Body::MessageAccepted(it) => {
+            format!("accepted {} {}", conversation(it.conversation), it.seq)
+        }
+        Body::HistoryPage(it) => {
+            let more = if it.more { " and more" } else { "" };
+            let texts = it.messages.iter().map(|it| format!(" {}:{}", it.seq, it.text));
+            let texts = texts.collect::<String>();
+            format!("history of {}{texts}{more}", conversation(it.conversation))
+        }
+        Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
+        Body::FilePage(it) => {
+            let files = it.files.iter().map(|file| format!(" {}={}", file.path, file.size));
+            format!("files{}", files.collect::<String>())
+        }
+        Body::DownloadRecorded(it) => format!("recorded {}", it.download_id),
+        Body::Pong(it) => format!("pong {}", it.token),
+        Body::Refused(it) => {
+            let code = it.code().as_str_name().trim_start_matches("REFUSAL_CODE_").to_lowercase();
+            let subject =
+                if it.subject.is_empty() { String::new() } else { format!(" {}", it.subject) };
+            let allowed = if it.allowed == 0 { String::new() } else { format!(" {}", it.allowed) };
+            let time = match it.time_ms {
+                0 => String::new(),
+                ms => format!(" at {}ms", ms - START_MS),
+            };
+            format!("refused {code}{subject}{allowed}{time}")
+        }
+        Body::Message(it) => {
+            format!("{} {} {}: {}", conversation(it.conversation), it.seq, it.from, it.text)
+        }
+        Body::UserJoined(it) => format!("joined {}", it.name),
+        Body::UserLeft(it) => {
+            let reason =
+                it.reason().as_str_name().trim_start_matches("LEAVE_REASON_").to_lowercase();
+            format!("left {} {reason}", it.name)
+        }
+        Body::FileChanged(it) => {
+            let file = it.file.unwrap();
+            format!("file {} {}", file.path, file.size)
+        }
+        Body::FileRemoved(it) => format!("file {} removed", it.path),
+        Body::UploadTicket(_) => "upload ticket".to_owned(),
+        Body::UploadStored(it) => format!("upload {} stored as {}", it.upload_id, it.path),
+        Body::UploadIncomplete(it) => format!("upload {} misses {}", it.upload_id, it.missing),
+        Body::UploadCompared(it) => format!("upload {} differs in {}", it.upload_id, it.differing),
+        Body::UploadAbandoned(it) => format!("upload {} abandoned", it.upload_id),
+        Body::DownloadQueued(it) => {
+            format!("queued {} {} as {}", it.download_id, it.path, it.position)
+        }
+        Body::PieceHashes(it) => {
+            let (first, count, total) = (it.first_piece, it.hashes.len(), it.total);
+            format!("pieces {} from {first}: {count} of {total}", it.download_id)
+        }
+        Body::FileHashes(it) => format!("hashes {} {} {}", it.download_id, it.path, it.root.len()),
+        Body::Goodbye(it) => {
+            let reason =
+                it.reason().as_str_name().trim_start_matches("GOODBYE_REASON_").to_lowercase();
+            let back = match it.retry_after_ms {
+                0 => String::new(),
+                ms => format!(", back in {ms}ms"),
+            };
+            format!("goodbye {reason}{back}")
+        }
+        Body::Ping(_) => "ping".into(),
+        other => panic!("not expected here: {other:?}"),
+    }
+}
