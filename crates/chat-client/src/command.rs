@@ -70,6 +70,18 @@ pub enum Command {
         /// At most [`common::limits::TEXT_BYTES_MAX`] bytes.
         text: String,
     },
+    /// Read stored messages; answered by [`crate::event::Event::History`] or
+    /// [`crate::event::Event::HistoryRefused`].
+    ReadHistory {
+        /// Of which conversation.
+        conversation: Conversation,
+        /// Only above this number.
+        after: u64,
+        /// 0, or: only below this number, and the last of them.
+        before: u64,
+        /// At most so many; a page holds 200.
+        limit: u32,
+    },
     /// Download a file of the server.
     Download {
         /// Names it in [`crate::event::Event::Download`].

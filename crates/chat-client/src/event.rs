@@ -61,7 +61,8 @@ pub enum Event {
     Online(OnlineChange),
     /// Which files the server has.
     Files(FilesChange),
-    /// Somebody wrote.
+    /// Somebody wrote, now or while we were away: in the order of the numbers of a conversation, each
+    /// once.
     Message {
         /// `User(x)`: a private message between us and x.
         conversation: Conversation,
@@ -73,6 +74,22 @@ pub enum Event {
         text: String,
         /// Server's clock, milliseconds since 1970-01-01 UTC.
         at_ms: i64,
+    },
+    /// Stored messages that were asked for with [`crate::command::Command::ReadHistory`].
+    History {
+        /// Of which conversation.
+        conversation: Conversation,
+        /// In the order of their numbers.
+        messages: Vec<StoredMessage>,
+        /// There are further ones in the direction that was asked for.
+        more: bool,
+    },
+    /// They cannot be read.
+    HistoryRefused {
+        /// Of which conversation.
+        conversation: Conversation,
+        /// Why.
+        refusal: Refusal,
     },
     /// The server has the message.
     MessageAccepted {
@@ -113,6 +130,19 @@ pub enum Event {
     },
     /// The session is over; no event follows.
     Ended(EndReason),
+}
+
+/// One message as the server has it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredMessage {
+    /// Dense in the conversation, from 1.
+    pub seq: u64,
+    /// Who wrote.
+    pub from: String,
+    /// As sent.
+    pub text: String,
+    /// Server's clock, milliseconds since 1970-01-01 UTC.
+    pub at_ms: i64,
 }
 
 /// A change of the list of people.

@@ -1,8 +1,8 @@
-//! Tokens that take an own session over after its connection broke:
+//! Tokens that take an own session over after its connection broke, and that show later who it is:
 //! `$XDG_STATE_HOME/simple-chat/resume_tokens`, one line `pin token name` each.
 //!
-//! They live as long as the session: a proper log-out removes its line. What a killed program leaves
-//! behind is good for seconds, so only the newest lines are kept.
+//! They are kept after a log-out too: private messages are shown to who has the token, not to who has the
+//! name. Only the newest lines are kept.
 
 use std::io;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::private_file::PrivateFile;
 
 const FILE_NAME: &str = "resume_tokens";
 
-/// Sessions of one person that may be alive at once, with room for what killed programs left.
-const TOKENS_MAX: usize = 64;
+/// Names of one person on all servers that are remembered.
+const TOKENS_MAX: usize = 1024;
 
 /// Takes one session over. Whoever holds it is that user for the server.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -64,18 +64,6 @@ impl ResumeTokens {
             lines.drain(..surplus);
         })
     }
-
-    /// Removes the token of `name` if it is still `token`: another session of that name keeps its own.
-    pub(crate) fn forget(&self, pin: SpkiPin, name: &str, token: ResumeToken) -> io::Result<()> {
-        self.file.update(|lines| {
-            lines.retain(|line| {
-                parse(line).is_none_or(|(server, kept)| {
-                    let is_it = server == pin && kept.name == name && kept.token == token;
-                    !is_it
-                })
-            });
-        })
-    }
 }
 
 fn remove(lines: &mut Vec<String>, pin: SpkiPin, name: &str) {
@@ -111,17 +99,6 @@ mod tests {
         tokens.keep(SERVER, "Bob B", ResumeToken([3; 32])).unwrap();
         let kept = KeptToken { name: "Bob B".into(), token: ResumeToken([3; 32]) };
         assert_eq!(tokens.of_server(SERVER).unwrap(), [kept]);
-    }
-
-    #[test]
-    fn only_ones_own_token_is_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let tokens = ResumeTokens::in_folder(folder.path());
-        tokens.keep(SERVER, "bob", ResumeToken([1; 32])).unwrap();
-        tokens.forget(SERVER, "bob", ResumeToken([2; 32])).unwrap();
-        assert_eq!(names(&tokens), ["bob"]);
-        tokens.forget(SERVER, "bob", ResumeToken([1; 32])).unwrap();
-        assert_eq!(names(&tokens), Vec::<String>::new());
     }
 
     #[test]

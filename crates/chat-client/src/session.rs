@@ -21,6 +21,7 @@ mod machine;
 
 mod backoff;
 mod downloads;
+mod history;
 mod liveness;
 mod outbox;
 mod paged_list;

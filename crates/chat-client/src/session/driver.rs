@@ -180,9 +180,6 @@ impl Driver {
             Output::KeepToken { pin, name, token } => {
                 self.store("resume tokens", |driver| driver.tokens.keep(pin, &name, token));
             }
-            Output::ForgetToken { pin, name, token } => {
-                self.store("resume tokens", |driver| driver.tokens.forget(pin, &name, token));
-            }
             Output::Transfer(output) => self.transfers.carry_out(output, self.server_ip),
             Output::Upload(output) => self.uploads.carry_out(output, self.server_ip),
         }

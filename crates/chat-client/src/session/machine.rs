@@ -21,6 +21,7 @@ use crate::event::{Event, ServerFile};
 use crate::resume_token::{KeptToken, ResumeToken};
 use crate::session::backoff;
 use crate::session::downloads::{DownloadOutput, Downloads, TransferReport};
+use crate::session::history::History;
 use crate::session::liveness::{Liveness, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::paged_list::PagedList;
@@ -53,8 +54,6 @@ pub(crate) enum Output {
     RememberServer { server: ServerAddress, pin: SpkiPin },
     /// Keep a resume token.
     KeepToken { pin: SpkiPin, name: String, token: ResumeToken },
-    /// Remove a resume token.
-    ForgetToken { pin: SpkiPin, name: String, token: ResumeToken },
     /// Something about a transfer. Never what is for the server or the user interface.
     Transfer(DownloadOutput),
     /// Something about an upload. Never [`UploadOutput::Tell`], `Request` or `Abandon`.
@@ -122,6 +121,7 @@ pub(crate) struct Machine {
     liveness: Option<Liveness>,
     requests: Requests,
     outbox: Outbox,
+    history: History,
     online: PagedList<()>,
     files: PagedList<ServerFile>,
     downloads: Downloads,
@@ -147,6 +147,7 @@ impl Machine {
             liveness: None,
             requests: Requests::default(),
             outbox: Outbox::default(),
+            history: History::default(),
             online: PagedList::default(),
             files: PagedList::default(),
             downloads: Downloads::default(),
@@ -185,8 +186,12 @@ impl Machine {
             Phase::LoggedIn => self.outbox.poll_timeout(),
             _ => None,
         };
+        let of_history = match self.phase {
+            Phase::LoggedIn => self.history.poll_timeout(),
+            _ => None,
+        };
         let of_downloads = self.downloads.poll_timeout();
-        [of_phase, of_silence, of_outbox, of_downloads].into_iter().flatten().min()
+        [of_phase, of_silence, of_outbox, of_history, of_downloads].into_iter().flatten().min()
     }
 
     /// No event follows any more.
@@ -331,6 +336,7 @@ impl Machine {
         self.liveness = None;
         self.requests.clear();
         self.outbox.connection_lost();
+        self.history.connection_lost();
         self.downloads.connection_lost();
         self.uploads.connection_lost();
         self.online.restart();
@@ -352,7 +358,10 @@ impl Machine {
         self.pass_on_downloads();
         self.pass_on_uploads();
         match self.phase {
-            Phase::LoggedIn => self.send_messages(now),
+            Phase::LoggedIn => {
+                self.send_messages(now);
+                self.ask_history(now);
+            }
             Phase::LoggingOut { .. } => self.say_log_out_when_quiet(),
             _ => {}
         }
@@ -366,6 +375,12 @@ impl Machine {
                 text: message.text,
             };
             self.request(Request::Message(message.id), client_frame::Body::SendMessage(body));
+        }
+    }
+
+    fn ask_history(&mut self, now: Instant) {
+        if let Some(wanted) = self.history.next_request(now) {
+            self.request(Request::History, client_frame::Body::ReadHistory(wanted));
         }
     }
 

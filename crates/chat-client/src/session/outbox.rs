@@ -84,6 +84,11 @@ impl Outbox {
         Some(next.message.clone())
     }
 
+    /// Whether a message of this id is still to be answered.
+    pub(crate) fn is_unanswered(&self, id: &[u8]) -> bool {
+        self.entries.iter().any(|entry| entry.message.id.0 == id)
+    }
+
     /// The server took or refused a message: it is done with. `None` for one that is unknown.
     pub(crate) fn answered(&mut self, id: MessageId) -> Option<Outgoing> {
         let position = self.entries.iter().position(|entry| entry.message.id == id)?;

@@ -11,6 +11,7 @@ pub(crate) enum Request {
     LogIn,
     LogOut,
     Message(MessageId),
+    History,
     OnlinePage,
     FilePage,
     Download(DownloadId),

@@ -10,5 +10,7 @@ mod nodes;
 mod restart;
 mod session;
 mod talk;
+
+mod history;
 mod trust;
 mod uploads;

@@ -13,6 +13,8 @@ mod talking;
 
 mod storage;
 
+mod kills;
+
 mod names;
 
 mod presence;

@@ -121,9 +121,9 @@ fn a_silent_client_is_pinged_and_then_given_up() {
 
 #[test]
 fn a_client_that_does_not_read_is_let_go_while_others_go_on() {
-    // However slow the disk is, nobody hears of the sleeper's end meanwhile.
+    // However slow the disk is, nobody hears of the sleeper's end meanwhile, and nobody is pinged.
     let fast = "[limits]\nmessages_burst = 1000000\nmessages_per_second = 1000000\n\
-                name_hold_seconds = 3600";
+                name_hold_seconds = 3600\nping_seconds = 3600\ndead_seconds = 7200";
     let server = ServerProcess::with_config(fast);
     let mut reader = server.log_in("reader");
     let mut writer = server.log_in("writer");

@@ -186,7 +186,7 @@ impl ChatSession {
             Event::Notice { text } => self.say(Kind::Notice, &plain_text::shown(&text)),
             Event::Download { id, change } => self.download_changed(id, change),
             // The window starts none.
-            Event::Upload { .. } => {}
+            Event::Upload { .. } | Event::History { .. } | Event::HistoryRefused { .. } => {}
             Event::Ended(reason) => self.ended(&reason),
         }
     }

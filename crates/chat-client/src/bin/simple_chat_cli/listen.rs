@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chat_client::error_text;
-use chat_client::event::{Event, OnlineChange};
+use chat_client::event::{Event, OnlineChange, StoredMessage};
 use common::conversation::Conversation;
 use serde_json::json;
 
@@ -30,19 +30,9 @@ struct Listener<'a> {
 impl Listener<'_> {
     fn show(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Message { conversation, seq, from, text, at_ms } => self.output.result(
-                || Some(message_text(&conversation, &from, &text)),
-                || {
-                    json!({
-                        "event": "message",
-                        "conversation": conversation.to_string(),
-                        "seq": seq,
-                        "from": from,
-                        "text": text,
-                        "at": at_ms,
-                    })
-                },
-            ),
+            Event::Message { conversation, seq, from, text, at_ms } => {
+                show_message(self.output, &conversation, StoredMessage { seq, from, text, at_ms })
+            }
             Event::Online(OnlineChange::Reset(names)) => self.connected(names),
             Event::Online(OnlineChange::Joined(name)) => self.joined(&name),
             Event::Online(OnlineChange::Left { name, connection_lost }) => {
@@ -103,6 +93,28 @@ impl Listener<'_> {
             || json!({ "event": "left", "name": name, "connection_lost": connection_lost }),
         )
     }
+}
+
+/// One message, as it comes or from the history.
+pub(crate) fn show_message(
+    output: &mut Output,
+    conversation: &Conversation,
+    message: StoredMessage,
+) -> Result<(), Failure> {
+    let StoredMessage { seq, from, text, at_ms } = message;
+    output.result(
+        || Some(message_text(conversation, &from, &text)),
+        || {
+            json!({
+                "event": "message",
+                "conversation": conversation.to_string(),
+                "seq": seq,
+                "from": from,
+                "text": text,
+                "at": at_ms,
+            })
+        },
+    )
 }
 
 /// Public: `bob: text`. Private: `bob (private): text`.

@@ -19,6 +19,7 @@ mod visit;
 
 mod files;
 mod get;
+mod history;
 mod listen;
 mod online;
 mod put;
@@ -63,7 +64,7 @@ async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
         outcome = carry_out(&options, &mut visit, output) => outcome,
         failure = interrupted() => Err(match options.command {
             Command::Get(_) => Failure::InterruptedDownload,
-            Command::Send(_) | Command::Listen | Command::Online | Command::Files(_) | Command::Put(_) => failure,
+            Command::Send(_) | Command::Listen | Command::History(_) | Command::Online | Command::Files(_) | Command::Put(_) => failure,
         }),
     };
     tokio::select! {
@@ -81,6 +82,7 @@ async fn carry_out(
     match &options.command {
         Command::Send(send) => send::send(visit, output, send).await,
         Command::Listen => listen::listen(visit, output).await,
+        Command::History(wanted) => history::history(visit, output, wanted).await,
         Command::Online => online::online(visit, output).await,
         Command::Files(files) => files::files(visit, output, files).await,
         Command::Get(get) => get::get(visit, output, get).await,

@@ -10,6 +10,7 @@ Examples:
   simple-chat-cli --server LINK --name ann listen
   simple-chat-cli --server LINK --name bob send \"Hello everybody\"
   simple-chat-cli --server LINK --name bob send --to ann \"Just for you\"
+  simple-chat-cli --server LINK --name ann history '#lobby' --limit 20
   simple-chat-cli --server LINK --name bob get report.pdf -o ~/Downloads/
   simple-chat-cli --server LINK --name bob put notes.txt --to minutes
 
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Send(Send),
     /// Print messages, and who comes and goes, until interrupted
     Listen,
+    /// Print stored messages of a conversation, oldest first
+    History(History),
     /// List who is online
     Online,
     /// List the files that the server offers
@@ -80,6 +83,22 @@ pub(crate) struct Send {
     /// What to say; - sends each line of the standard input as one message
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    /// #lobby, or a person with whom there are private messages. Those of the same name and of this
+    /// computer's user are shown, not those of others who had one of the names
+    #[arg(value_name = "CONVERSATION")]
+    pub(crate) conversation: String,
+
+    /// How many, the last ones
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+
+    /// All there are
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
 }
 
 #[derive(Args, Debug)]

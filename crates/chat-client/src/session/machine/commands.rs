@@ -10,9 +10,8 @@ use crate::command::{Command, MessageId, ServerAddress};
 use crate::error::{DownloadFailure, EndReason, Refusal};
 use crate::event::{DownloadChange, Event};
 use crate::session::downloads::Wish;
-use crate::session::machine::{
-    ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Output, Phase,
-};
+use crate::session::history::HistoryWish;
+use crate::session::machine::{ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Phase};
 use crate::session::outbox::Outgoing;
 use crate::session::precheck;
 use crate::session::requests::Request;
@@ -25,6 +24,9 @@ impl Machine {
             Command::Trust { pin } => self.trust(pin),
             Command::LogIn { name, password } => self.log_in(now, name, password),
             Command::Send { id, to, text } => self.queue_message(id, to, text),
+            Command::ReadHistory { conversation, after, before, limit } => {
+                self.read_history(HistoryWish { conversation, after, before, limit });
+            }
             Command::Download { id, path, save_as, transport } => {
                 self.download(now, id, Wish { path, save_as, transport });
             }
@@ -135,6 +137,15 @@ impl Machine {
         }
     }
 
+    fn read_history(&mut self, wish: HistoryWish) {
+        let conversation = wish.conversation.clone();
+        if !self.history.ask(wish) {
+            let code = RefusalCode::SlowDown.into();
+            let refusal = Refusal(wire::Refused { code, ..wire::Refused::default() });
+            self.tell(Event::HistoryRefused { conversation, refusal });
+        }
+    }
+
     fn download(&mut self, now: Instant, id: crate::command::DownloadId, wish: Wish) {
         match precheck::download(&wish.path) {
             Some(refusal) => {
@@ -150,7 +161,6 @@ impl Machine {
             Phase::LoggedIn => {
                 // What was written before goes out before, as far as the server lets it.
                 self.send_messages(now);
-                self.forget_token();
                 self.phase = Phase::LoggingOut { until: now + LOG_OUT_TIME_MAX };
                 self.downloads.interrupt_all(now);
                 self.uploads.stop_all();
@@ -165,10 +175,7 @@ impl Machine {
             | Phase::Parked
             | Phase::LoggingIn { .. }
             | Phase::PostponedLogIn { .. }
-            | Phase::Waiting { .. } => {
-                self.forget_token();
-                self.end(EndReason::LoggedOut);
-            }
+            | Phase::Waiting { .. } => self.end(EndReason::LoggedOut),
         }
     }
 
@@ -192,14 +199,6 @@ impl Machine {
         if !self.log_out_is_said {
             self.log_out_is_said = true;
             self.request(Request::LogOut, client_frame::Body::LogOut(wire::LogOut {}));
-        }
-    }
-
-    fn forget_token(&mut self) {
-        let credentials = self.credentials.as_mut();
-        let own = credentials.and_then(|own| Some((own.name.clone(), own.token.take()?)));
-        if let (Some(pin), Some((name, token))) = (self.pin, own) {
-            self.outputs.push_back(Output::ForgetToken { pin, name, token });
         }
     }
 }

@@ -9,9 +9,10 @@ use file_transfer::upload::Verdict;
 
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{EndReason, Refusal, SessionError};
-use crate::event::{Event, FilesChange, OnlineChange, ServerFile};
+use crate::event::{Event, FilesChange, OnlineChange, ServerFile, StoredMessage};
 use crate::resume_token::ResumeToken;
 use crate::session::backoff;
+use crate::session::history::{self, Heard};
 use crate::session::machine::{Machine, Output, Phase};
 use crate::session::paged_list::PageStep;
 use crate::session::requests::Request;
@@ -45,6 +46,7 @@ impl Machine {
             (Body::MessageAccepted(accepted), Some(Request::Message(id))) => {
                 self.message_accepted(id, accepted)
             }
+            (Body::HistoryPage(page), Some(Request::History)) => self.history_page(page),
             (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
             (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
@@ -162,6 +164,7 @@ impl Machine {
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
         let first = wire::ListFiles::default();
         self.request(Request::FilePage, client_frame::Body::ListFiles(first));
+        self.history.logged_in();
         self.downloads.logged_in(now, resumed);
         self.uploads.logged_in(resumed);
         Ok(())
@@ -186,6 +189,10 @@ impl Machine {
             Request::LogOut => self.end(EndReason::LoggedOut),
             Request::Message(id) if code == RefusalCode::SlowDown => self.outbox.slow_down(now, id),
             Request::Message(id) => self.message_refused(id, refusal),
+            Request::History => {
+                let heard = self.history.refused(now, refusal);
+                self.tell_heard(heard);
+            }
             Request::OnlinePage => return Err("no list of people".to_owned()),
             Request::FilePage => return Err("no list of files".to_owned()),
             Request::Download(id) => self.download_refused(now, id, refusal),
@@ -227,7 +234,9 @@ impl Machine {
         let named = accepted.conversation.and_then(Conversation::from_wire);
         let conversation = named.unwrap_or(message.to);
         let wire::MessageAccepted { seq, at_ms, .. } = accepted;
+        let heard = self.history.accepted(&conversation, seq);
         self.tell(Event::MessageAccepted { id, conversation, seq, at_ms });
+        self.tell_heard(heard);
         Ok(())
     }
 
@@ -280,9 +289,33 @@ impl Machine {
     fn message(&mut self, message: wire::Message) -> Result<(), Offence> {
         let conversation = message.conversation.and_then(Conversation::from_wire);
         let conversation = conversation.ok_or("a message without a conversation")?;
-        let wire::Message { seq, from, text, at_ms, .. } = message;
-        self.tell(Event::Message { conversation, seq, from, text, at_ms });
+        let message = history::stored(wire::Message { conversation: None, ..message });
+        let heard = self.history.message(conversation, message);
+        self.tell_heard(heard);
         Ok(())
+    }
+
+    fn history_page(&mut self, page: wire::HistoryPage) -> Result<(), Offence> {
+        let outbox = &self.outbox;
+        let heard = self.history.page(page, |id| outbox.is_unanswered(id))?;
+        self.tell_heard(heard);
+        Ok(())
+    }
+
+    fn tell_heard(&mut self, heard: Vec<Heard>) {
+        for heard in heard {
+            self.tell(match heard {
+                Heard::Message(conversation, StoredMessage { seq, from, text, at_ms }) => {
+                    Event::Message { conversation, seq, from, text, at_ms }
+                }
+                Heard::Page { conversation, messages, more } => {
+                    Event::History { conversation, messages, more }
+                }
+                Heard::Refused { conversation, refusal } => {
+                    Event::HistoryRefused { conversation, refusal }
+                }
+            });
+        }
     }
 
     fn user_joined(&mut self, joined: wire::UserJoined) -> Result<(), Offence> {

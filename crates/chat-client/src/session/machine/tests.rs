@@ -65,9 +65,6 @@ impl Bench {
                 Output::KeepToken { name, token, .. } => {
                     self.deeds.push(format!("keep {name} {}", token.0[0]));
                 }
-                Output::ForgetToken { name, token, .. } => {
-                    self.deeds.push(format!("forget {name} {}", token.0[0]));
-                }
                 Output::Transfer(output) => self.deeds.push(spell_transfer(&output)),
                 Output::Upload(output) => self.deeds.push(spell_upload(&output)),
             }
@@ -153,6 +150,17 @@ impl Bench {
         let (id, body) = self.sent();
         assert!(matches!(body, Ask::ListFiles(_)), "{body:?}");
         self.frame(id, Say::FilePage(wire::FilePage::default()));
+        self.answer_history();
+    }
+
+    /// Nothing was missed.
+    fn answer_history(&mut self) {
+        let is_question =
+            |frame: &wire::ClientFrame| matches!(frame.body, Some(Ask::ReadHistory(_)));
+        while let Some(position) = self.frames.iter().position(is_question) {
+            let id = self.frames.remove(position).request_id;
+            self.frame(id, Say::HistoryPage(wire::HistoryPage::default()));
+        }
     }
 
     fn forget(&mut self) {
@@ -350,6 +358,8 @@ fn spell(event: &Event) -> String {
         Event::MessageRefused { id, refusal } => {
             format!("message {} {:?}", id.0[0], refusal.0.code())
         }
+        Event::History { messages, .. } => format!("history of {}", messages.len()),
+        Event::HistoryRefused { refusal, .. } => format!("no history {:?}", refusal.0.code()),
         Event::Notice { text } => format!("notice {text}"),
         Event::Download { id, change } => format!("download {} {}", id.0, spell_change(change)),
         Event::Upload { id, change } => match change {

@@ -70,6 +70,15 @@ impl Client {
         self.last_request
     }
 
+    /// The same to a server that may be gone.
+    pub(crate) fn try_send(&mut self, body: Ask) -> std::io::Result<u64> {
+        self.last_request += 1;
+        let frame = ClientFrame { request_id: self.last_request, body: Some(body) };
+        self.stream.write_all(&framing::encode(&frame).unwrap())?;
+        self.stream.flush()?;
+        Ok(self.last_request)
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();

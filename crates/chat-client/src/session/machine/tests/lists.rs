@@ -22,6 +22,7 @@ fn pages_are_read_to_the_end_and_changes_on_the_way_are_in_the_list() {
     bench.tell(Say::UserLeft(wire::UserLeft { name: "amy".into(), reason: 1 }));
     bench.check_events(&[]);
     bench.frames.remove(0);
+    bench.answer_history();
     let (id, body) = bench.sent();
     assert_eq!(body, Ask::ListOnline(wire::ListOnline { after: "bob".into() }));
     let names = vec!["eve".into()];
