@@ -116,6 +116,8 @@ pub enum Command {
         file: PathBuf,
         /// What it shall be called on the server, folders included. Nothing is overwritten there.
         path: String,
+        /// Which way the bytes may take.
+        transport: TransportChoice,
     },
     /// Give an upload up and remove what the server has of it.
     CancelUpload {

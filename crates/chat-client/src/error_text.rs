@@ -13,6 +13,7 @@ use file_transfer::download::{DownloadError, Waiting};
 use file_transfer::upload::UploadFailure as Upload;
 
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
+use crate::size_text;
 
 /// For a request that the server did not carry out.
 #[must_use]
@@ -74,13 +75,13 @@ pub fn refusal(refusal: &Refusal) -> String {
             "The folder of “{subject}” cannot be used on the server. Choose another folder."
         ),
         RefusalCode::UploadTooLarge => format!(
-            "The file is too large: at most {} bytes are allowed. Ask the server's administrator.",
-            refused.allowed
+            "The file is too large: at most {} are allowed. Ask the server's administrator.",
+            size_text::bytes(refused.allowed)
         ),
         RefusalCode::QuotaExceeded => format!(
-            "Your uploads would take more room than you have: {} bytes are left. Ask the server's \
+            "Your uploads would take more room than you have: {} are left. Ask the server's \
              administrator to make room.",
-            refused.allowed
+            size_text::bytes(refused.allowed)
         ),
         RefusalCode::TooManyUploads => format!(
             "Too many uploads: {} are allowed. Wait until one has finished, or ask the server's \
@@ -290,8 +291,8 @@ fn upload(error: &Upload) -> String {
 pub fn download_waiting(waiting: Waiting) -> Option<String> {
     match waiting {
         Waiting::DiskFull { needed } => Some(format!(
-            "The disk is too full: {needed} more bytes are needed. Free some space, and the download goes \
-             on by itself."
+            "The disk is too full: {} more are needed. Free some space, and the download goes on by itself.",
+            size_text::bytes(needed)
         )),
         Waiting::Network => Some(
             "The file server does not answer. The download goes on by itself when it does.".into(),
@@ -406,8 +407,9 @@ fn transfer(error: &DownloadError) -> String {
             reason(error)
         ),
         DownloadError::DiskFull { path, needed } => format!(
-            "The disk of {} is too full: {needed} more bytes are needed. Free some space and try again.",
-            path.display()
+            "The disk of {} is too full: {} more are needed. Free some space and try again.",
+            path.display(),
+            size_text::bytes(*needed)
         ),
         DownloadError::FileChanged => download_failure(&DownloadFailure::FileChanged),
         DownloadError::FileUnreadable => {
@@ -420,6 +422,11 @@ fn transfer(error: &DownloadError) -> String {
         }
         DownloadError::NotAFileName { path } => {
             format!("“{}” is no file name. Choose another one.", path.display())
+        }
+        DownloadError::NoHash => {
+            "The server did not say in time what the file has to be, so it could not be checked. What \
+             has arrived is kept: start the download again and it goes on from there."
+                .into()
         }
         DownloadError::NoNode => {
             "The server named no place to download from. Tell its administrator.".into()

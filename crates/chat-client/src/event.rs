@@ -199,7 +199,8 @@ pub enum DownloadChange {
         /// Size of the file in bytes.
         size: u64,
     },
-    /// Bytes arrived; at least twice a second.
+    /// Bytes arrived; at least twice a second, but not while it stands in line, rests or is checked: what
+    /// was told of that holds until another change.
     Progress {
         /// In the file so far.
         bytes: u64,
@@ -212,8 +213,8 @@ pub enum DownloadChange {
     Paused,
     /// It shall go on, as asked; `Queued`, `Started` or `Progress` follow.
     Resumed,
-    /// The file changed on the server: what had arrived is given up and the new one is fetched from its
-    /// beginning.
+    /// The file changed on the server, now or since an earlier attempt: what had arrived is given up and
+    /// the new one is fetched from its beginning.
     StartedAnew,
     /// All bytes are there; they are being checked against the server's hash.
     Verifying,
@@ -239,7 +240,7 @@ pub enum DownloadChange {
 /// What is new with an upload.
 #[derive(Clone, Debug)]
 pub enum UploadChange {
-    /// Bytes went; several times a second.
+    /// Bytes went; several times a second, but not while they are checked.
     Progress {
         /// That the server has so far.
         bytes: u64,

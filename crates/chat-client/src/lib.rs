@@ -11,6 +11,7 @@ pub mod event;
 
 pub mod error;
 pub mod error_text;
+pub mod size_text;
 
 pub mod session;
 

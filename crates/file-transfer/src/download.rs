@@ -2,8 +2,8 @@
 //!
 //! [`download`](fn@download) writes `NAME.part`, checks the BLAKE3 hash of the whole file and only then
 //! gives it its name, never over something that is there. Which way is tried when is decided in
-//! [`rounds`], carried out in [`attempt`]; [`repair`] finds what has to come again. What is on disk is
-//! in [`part_file`](crate::part_file).
+//! [`rounds`], carried out in [`attempt`]; [`server_word`] waits for the hashes, [`repair`] finds what
+//! has to come again. What is on disk is in [`part_file`](crate::part_file).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub(crate) mod way_back;
 mod attempt;
 
 mod repair;
+mod server_word;
 
 pub use error::DownloadError;
 pub use progress::{Finished, Progress, Transport, Waiting};
@@ -48,7 +49,7 @@ const PIECE_FAILURES_MAX: u32 = 3;
 ///
 /// To give up, cancel the token: then nothing is left. A download whose future is dropped, whose
 /// process ends, or that fails for a reason that may pass, leaves what has arrived; the next one to the
-/// same place, for the same version, goes on from there. (After a dropped future the part file is
+/// same place, for the same version of the same file, goes on from there. (After a dropped future the part file is
 /// released a moment later, when the thread that writes it notices.)
 pub async fn download(
     request: DownloadRequest,
@@ -56,8 +57,8 @@ pub async fn download(
     cancel: CancellationToken,
 ) -> Result<Finished, DownloadError> {
     let started = Instant::now();
-    let (save_as, version) = (request.save_as.clone(), request.version);
-    let part = on_disk(move || PartFile::open(&save_as, &version)).await??;
+    let (save_as, version, source) = (request.save_as.clone(), request.version, request.source);
+    let part = on_disk(move || PartFile::open(&save_as, &version, &source)).await??;
     download_into(started, part, request, &progress, &cancel).await
 }
 
@@ -129,7 +130,7 @@ async fn complete(rounds: &mut Rounds<'_>) -> Result<(PathBuf, [u8; 32]), Downlo
             // An earlier download's pieces were damaged on this disk.
             continue;
         }
-        let expected = root_hash(&mut root, &rounds.token()).await?;
+        let expected = server_word::root_hash(rounds, &mut root).await?;
         if rounds.on_disk(move |part| part.is_verified(&expected)).await? {
             let path = rounds.on_disk(move |part| part.finish(&expected)).await??;
             return Ok((path, expected));
@@ -159,6 +160,7 @@ fn may_be_continued(error: &DownloadError) -> bool {
         | DownloadError::DiskFull { .. }
         | DownloadError::Ended
         | DownloadError::FileUnreadable
+        | DownloadError::NoHash
         | DownloadError::NoNode
         | DownloadError::Protocol { .. }
         | DownloadError::Rejected
@@ -169,20 +171,6 @@ fn may_be_continued(error: &DownloadError) -> bool {
 
 fn unless_cancelled(rounds: &Rounds<'_>, error: PartFileError) -> DownloadError {
     if rounds.token().is_cancelled() { DownloadError::Cancelled } else { error.into() }
-}
-
-/// Waits until the chat server knows the hash.
-async fn root_hash(
-    root: &mut watch::Receiver<Option<[u8; 32]>>,
-    cancel: &CancellationToken,
-) -> Result<[u8; 32], DownloadError> {
-    tokio::select! {
-        () = cancel.cancelled() => Err(DownloadError::Cancelled),
-        known = root.wait_for(Option::is_some) => match known {
-            Ok(root) => (*root).ok_or(DownloadError::FileChanged),
-            Err(_) => Err(DownloadError::FileChanged),
-        },
-    }
 }
 
 /// Runs something that waits for the disk.

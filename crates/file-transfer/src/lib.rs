@@ -5,6 +5,7 @@
 
 pub mod file_path;
 pub mod file_version;
+pub mod source_id;
 pub mod ticket;
 
 pub mod catalogue;

@@ -16,7 +16,7 @@
 //! [`discard`](PartFile::discard) says so: the person cancelled, or the bytes are of no more use.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,11 +34,13 @@ use crate::piece_hashes::{PIECE_BYTES, PieceHash, piece_range};
 use crate::range_set::RangeSet;
 use crate::secret_file::parent;
 use crate::sink::Sink;
+use crate::source_id::SourceId;
 
 pub mod resume_state;
 
 mod error;
 pub(crate) mod folder;
+mod left_over;
 mod mark;
 pub(crate) mod names;
 mod piece_checker;
@@ -47,9 +49,10 @@ pub(crate) mod small_disk;
 mod state_file;
 
 pub use error::PartFileError;
-use folder::{Found, OpenPart, is_named};
+use folder::{OpenPart, is_named};
+use left_over::LeftOver;
 use piece_checker::{PieceChecker, PieceReader};
-use resume_state::Slot;
+use resume_state::{Header, Slot};
 use small_disk::SmallDisk;
 use state_file::StateFile;
 
@@ -67,13 +70,15 @@ pub struct PartFile {
     part_name: OsString,
     file: Arc<File>,
     state: Option<Arc<StateFile>>,
+    /// What it is of.
+    header: Header,
     size: u64,
     received: RangeSet,
     /// How much `received` holds, for whoever shows progress.
     received_bytes: Arc<AtomicU64>,
     /// Of `received`, what an earlier download left.
     kept: RangeSet,
-    /// What was left belonged to another version.
+    /// What was left belonged to another version of the file.
     started_anew: bool,
     checker: PieceChecker,
     /// The whole file was compared with pieces of this root, and the checker expects those that
@@ -96,24 +101,24 @@ enum Fate {
 }
 
 impl PartFile {
-    /// Opens the part file for a download of this version that is to become `save_as`: the one that an
-    /// earlier download left, or a new one.
+    /// Opens the part file for a download of this version of this file that is to become `save_as`: the
+    /// one that an earlier download left, or a new one. The part of another file stays as it is.
     ///
     /// The folder must exist. Whether there is space for the file, [`check_space`](Self::check_space)
     /// tells.
-    pub fn open(save_as: &Path, version: &FileVersion) -> Result<PartFile, PartFileError> {
-        let not_a_name = || PartFileError::NotAFileName { path: save_as.to_owned() };
-        let name = names::file_name(save_as).ok_or_else(not_a_name)?;
-        let folder_path = parent(save_as).to_owned();
+    pub fn open(
+        save_as: &Path,
+        version: &FileVersion,
+        source: &SourceId,
+    ) -> Result<PartFile, PartFileError> {
         let size = version.size;
+        let (folder, folder_path, name) = place(save_as, size)?;
         let io = |path: &Path, error: io::Error| PartFileError::io(path, error, size);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, &folder_path, flags, Mode::empty())
-            .map_err(|errno| io(&folder_path, errno.into()))?;
-        let part = folder::open_part(&folder, name, version)
+        let header = Header { version: *version, source: Some(*source) };
+        let part = folder::open_part(&folder, name, &header)
             .map_err(|errno| io(&folder_path.join(name), errno.into()))?;
-        let left = LeftOver::of(&part, version);
-        let started = start_checking(&part, version, &left.kept);
+        let left = LeftOver::of(&part, &header);
+        let started = left.make_agree(&part, &header);
         let OpenPart { name: part_name, file, state, .. } = part;
         let (file, state) = (Arc::new(file), state.map(Arc::new));
         let checker = started
@@ -127,6 +132,7 @@ impl PartFile {
             part_name,
             file,
             state,
+            header,
             size,
             received_bytes: Arc::new(AtomicU64::new(received.total())),
             kept: received.clone(),
@@ -137,6 +143,17 @@ impl PartFile {
             fate: Fate::Kept,
             disk: None,
         })
+    }
+
+    /// Removes what downloads of this file to `save_as`, in whichever version, left on the disk. What is
+    /// in use stays, and what is of another file.
+    ///
+    /// # Errors
+    /// If there is no such folder, or it cannot be opened.
+    pub fn discard_left_overs(save_as: &Path, source: &SourceId) -> Result<(), PartFileError> {
+        let (folder, _, name) = place(save_as, 0)?;
+        folder::remove_left_overs(&folder, name, source);
+        Ok(())
     }
 
     /// What has to be fetched: what was not written yet, and what turned out to be damaged.
@@ -256,9 +273,9 @@ impl PartFile {
     }
 
     /// Gives up everything that is there; all of it is missing from now on.
-    pub fn forget(&mut self, version: &FileVersion) {
+    pub fn forget(&mut self) {
         if let Some(state) = &self.state {
-            state.begin(version);
+            state.begin(&self.header);
         }
         self.received = RangeSet::new();
         self.kept = RangeSet::new();
@@ -337,12 +354,7 @@ impl PartFile {
     }
 
     fn remove_state(&self) {
-        let name = names::state(&self.part_name);
-        if let Some(state) = &self.state
-            && state.is_named(&self.folder, &name)
-        {
-            let _ = unlinkat(&self.folder, &name, AtFlags::empty());
-        }
+        folder::remove_state(&self.folder, &self.part_name, self.state.as_deref());
     }
 }
 
@@ -393,48 +405,16 @@ impl Drop for PartFile {
     }
 }
 
-/// What can be used of what was found.
-struct LeftOver {
-    /// Pieces.
-    kept: RangeSet,
-    is_of_another_version: bool,
-}
-
-impl LeftOver {
-    fn of(part: &OpenPart, version: &FileVersion) -> LeftOver {
-        let nothing =
-            |is_of_another_version| LeftOver { kept: RangeSet::new(), is_of_another_version };
-        let there = part.file.metadata().map_or(0, |file| file.len().min(version.size));
-        let whole =
-            if there == version.size { there.div_ceil(PIECE_BYTES) } else { there / PIECE_BYTES };
-        match &part.found {
-            Found::Nothing => nothing(false),
-            Found::Marked(of, _) if of != version => nothing(true),
-            Found::Marked(_, marked) => {
-                let mut kept = marked.clone();
-                kept.remove(whole..u64::MAX);
-                LeftOver { kept, is_of_another_version: false }
-            }
-            // Whatever it is, it costs nothing to look at it once more before it is fetched again.
-            Found::Unknown => {
-                LeftOver { kept: RangeSet::of(0..whole), is_of_another_version: false }
-            }
-        }
+/// The open folder of a download that writes so many bytes, its path, and the name in it.
+fn place(save_as: &Path, size: u64) -> Result<(OwnedFd, PathBuf, &OsStr), PartFileError> {
+    let not_a_name = || PartFileError::NotAFileName { path: save_as.to_owned() };
+    let name = names::file_name(save_as).ok_or_else(not_a_name)?;
+    let path = parent(save_as).to_owned();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match openat(CWD, &path, flags, Mode::empty()) {
+        Ok(folder) => Ok((folder, path, name)),
+        Err(errno) => Err(PartFileError::io(&path, errno.into(), size)),
     }
-}
-
-/// Makes part and state agree on what is kept.
-fn start_checking(part: &OpenPart, version: &FileVersion, kept: &RangeSet) -> io::Result<()> {
-    let is_a_continuation = matches!(&part.found, Found::Marked(of, _) if of == version);
-    let length = if kept.is_empty() { 0 } else { part.file.metadata()?.len().min(version.size) };
-    part.file.set_len(length)?;
-    match &part.state {
-        // What is said about pieces behind the end is wrong, and must not be believed next time.
-        Some(state) if is_a_continuation => state.cut(kept.last().map_or(0, |range| range.end)),
-        Some(state) => state.begin(version),
-        None => {}
-    }
-    Ok(())
 }
 
 fn bytes_of(pieces: &RangeSet, size: u64) -> RangeSet {

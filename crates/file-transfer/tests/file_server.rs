@@ -16,6 +16,7 @@ use file_transfer::download::{
     download,
 };
 use file_transfer::file_path::FilePath;
+use file_transfer::source_id::SourceId;
 use file_transfer::ticket::{Grant, TicketKey};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -111,6 +112,7 @@ async fn get(dir: &Path, server: &Server, transport: TransportChoice, content: &
             server_name: "localhost".into(),
         }],
         version,
+        source: SourceId([1; 32]),
         root: watch::channel(Some(*blake3::hash(content).as_bytes())).1,
         save_as: dir.join("got.txt"),
         transport,

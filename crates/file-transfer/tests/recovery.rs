@@ -20,6 +20,7 @@ use file_transfer::download::{
     Waiting, download,
 };
 use file_transfer::part_file::PartFile;
+use file_transfer::part_file::resume_state::HEADER_BYTES;
 use file_transfer::piece_hashes::{PieceHash, hash_piece};
 use file_transfer::sink::Sink;
 use gate::{Gate, Plan};
@@ -36,14 +37,14 @@ const SMALL_DISK: &str = "SIMPLECHAT_SMALL_DISK";
 
 /// Leaves a part with these bytes from the start, as if they had come and not been hashed yet.
 fn leave(lab: &Lab, request: &DownloadRequest, bytes: &[u8]) {
-    let mut part = PartFile::open(&request.save_as, &request.version).unwrap();
+    let mut part = PartFile::open(&request.save_as, &request.version, &request.source).unwrap();
     part.write_at(0, bytes).unwrap();
     drop(part);
     // Whether the hashing was quick enough is chance: say that it was not.
     let state = lab.place(".file.part.state");
     let slots = vec![0xff; bytes.len() / MIB * 32];
     let file = std::fs::File::options().write(true).open(state).unwrap();
-    file.write_all_at(&slots, 32).unwrap();
+    file.write_all_at(&slots, HEADER_BYTES as u64).unwrap();
 }
 
 fn pieces_of(bytes: &[u8]) -> Vec<PieceHash> {

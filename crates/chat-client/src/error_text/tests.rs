@@ -153,9 +153,11 @@ fn downloads_say_why_there_is_no_file() {
             &["/data/report.pdf", "Permission denied", "another place"],
         ),
         (
-            DownloadError::DiskFull { path: path.clone(), needed: 99 },
-            &["full", "99 more bytes", "Free some space"],
+            DownloadError::DiskFull { path: path.clone(), needed: 53_687_091_200 },
+            &["full", "53.7 GB more", "Free some space"],
         ),
+        (DownloadError::Broken, &["kept", "report this"]),
+        (DownloadError::NoHash, &["kept", "start the download again"]),
         (DownloadError::FileChanged, &["changed", "again"]),
         (DownloadError::FileUnreadable, &["cannot read", "administrator"]),
         (

@@ -46,6 +46,8 @@ pub(crate) struct Wish {
 #[derive(Debug)]
 pub(crate) struct TransferOrder {
     pub(crate) id: DownloadId,
+    /// As the server lists the file.
+    pub(crate) path: String,
     pub(crate) ticket: Vec<u8>,
     pub(crate) secret: [u8; 32],
     pub(crate) nodes: Vec<wire::TransferNode>,
@@ -89,6 +91,8 @@ pub(crate) enum DownloadOutput {
     Renew { id: DownloadId, ticket: Option<Box<FreshTicket>> },
     /// Let a transfer rest, or go on.
     SetPaused { id: DownloadId, paused: bool },
+    /// Remove what was left of a file, by its path on the server, at a place where no transfer runs.
+    Discard { path: String, save_as: PathBuf },
     /// End a transfer; it will report that it failed. What has arrived is kept for another time, or not.
     Stop { id: DownloadId, keep: bool },
     /// Tell the user interface.
@@ -117,10 +121,13 @@ struct Running {
     ticket_at: Option<Instant>,
     /// What it had when it last told so.
     bytes: u64,
-    /// It has lost its place, and stands in the server's line for another one.
-    is_in_line: bool,
+    /// It has lost its place, and stands in the server's line for another one: here.
+    in_line: Option<u32>,
     root_is_known: bool,
+    /// The person was told that it is checked, and nothing else since.
     is_verifying: bool,
+    /// The person was told that what was left of an earlier version is given up.
+    has_told_anew: bool,
     /// The transfer waits for another ticket.
     ticket_wanted: bool,
     /// The server was asked for another ticket, and has not given one yet.

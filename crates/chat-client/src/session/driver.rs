@@ -1,6 +1,5 @@
 //! Carries out what the machine decides: sockets, files, tasks and time.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
@@ -18,7 +17,7 @@ use crate::resume_token::ResumeTokens;
 use crate::session::connection::Connection;
 use crate::session::downloads::TransferReport;
 use crate::session::machine::{Machine, Output};
-use crate::session::transfers::{REPORTS_MAX, Report, Transfers};
+use crate::session::transfers::{REPORTS_MAX, Report, Server, Transfers};
 use crate::session::upload_runs::{self, UploadRuns};
 use crate::session::uploads::UploadReport;
 use crate::session::{EVENTS_BUSY, SessionConfig};
@@ -38,8 +37,8 @@ pub(crate) struct Driver {
     tokens: ResumeTokens,
     dialling: Option<JoinHandle<Result<Connected, DialError>>>,
     connection: Option<Connection>,
-    /// Where the chat is or was connected to.
-    server_ip: Option<IpAddr>,
+    /// Who the chat is or was connected to.
+    server: Option<Server>,
     closing: JoinSet<()>,
     transfers: Transfers,
     reports: mpsc::Receiver<Report>,
@@ -77,7 +76,7 @@ impl Driver {
             config,
             dialling: None,
             connection: None,
-            server_ip: None,
+            server: None,
             closing: JoinSet::new(),
             reports,
             uploads: UploadRuns::new(upload_report_sender),
@@ -151,7 +150,7 @@ impl Driver {
         self.dialling = None;
         match outcome {
             Ok(Connected { stream, address, pin }) => {
-                self.server_ip = Some(address.ip());
+                self.server = Some(Server { ip: address.ip(), pin });
                 self.connection = Some(Connection::new(*stream));
                 let kept = tokio::task::block_in_place(|| self.tokens.of_server(pin));
                 let kept = kept.unwrap_or_else(|error| {
@@ -180,8 +179,10 @@ impl Driver {
             Output::KeepToken { pin, name, token } => {
                 self.store("resume tokens", |driver| driver.tokens.keep(pin, &name, token));
             }
-            Output::Transfer(output) => self.transfers.carry_out(output, self.server_ip),
-            Output::Upload(output) => self.uploads.carry_out(output, self.server_ip),
+            Output::Transfer(output) => self.transfers.carry_out(output, self.server),
+            Output::Upload(output) => {
+                self.uploads.carry_out(output, self.server.map(|server| server.ip));
+            }
         }
     }
 

@@ -407,6 +407,7 @@ impl Machine {
                 }
                 DownloadOutput::Tell { id, change } => self.tell(Event::Download { id, change }),
                 DownloadOutput::Start(_)
+                | DownloadOutput::Discard { .. }
                 | DownloadOutput::TellRoot { .. }
                 | DownloadOutput::TellPieces { .. }
                 | DownloadOutput::Renew { .. }

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::invite_link::HostPort;
+use common::spki_pin::SpkiPin;
 use common::wire;
 use file_transfer::download::{
     self, DownloadError, DownloadRequest, FreshTicket, NodeAddress, Patience, PiecesWanted,
     Progress, TicketWanted, Transport,
 };
+use file_transfer::part_file::PartFile;
 use file_transfer::piece_hashes::PieceHash;
+use file_transfer::source_id::SourceId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,6 +39,14 @@ const CLEAN_UP_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What a transfer reports, and which one it is.
 pub(crate) type Report = (DownloadId, TransferReport);
+
+/// The server that the chat is or was connected to last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    pub(crate) ip: IpAddr,
+    /// Its key.
+    pub(crate) pin: SpkiPin,
+}
 
 /// The way to one running transfer.
 #[derive(Debug)]
@@ -64,10 +76,15 @@ impl Transfers {
         Self { by_id: HashMap::new(), tasks: JoinSet::new(), reports, patience }
     }
 
-    /// Carries out what the machine decided. `server`: the address that the chat is connected to.
-    pub(crate) fn carry_out(&mut self, output: DownloadOutput, server: Option<IpAddr>) {
+    /// Carries out what the machine decided. `server`: who gave the tickets, if anybody did yet.
+    pub(crate) fn carry_out(&mut self, output: DownloadOutput, server: Option<Server>) {
         match output {
             DownloadOutput::Start(order) => self.start(*order, server),
+            DownloadOutput::Discard { path, save_as } => {
+                if let Some(server) = server {
+                    self.discard(SourceId::of(&server.pin.0, &path), save_as);
+                }
+            }
             DownloadOutput::TellRoot { id, root: Some(root) } => {
                 if let Some(sender) = self.by_id.get(&id).and_then(|control| control.root.as_ref())
                 {
@@ -132,7 +149,16 @@ impl Transfers {
         }
     }
 
-    fn start(&mut self, order: TransferOrder, server: Option<IpAddr>) {
+    /// Nobody waits for it, but the end of the session.
+    fn discard(&mut self, source: SourceId, save_as: PathBuf) {
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = PartFile::discard_left_overs(&save_as, &source) {
+                tracing::debug!(%error, "nothing of a cancelled download was removed");
+            }
+        });
+    }
+
+    fn start(&mut self, order: TransferOrder, server: Option<Server>) {
         let id = order.id;
         let (root_sender, root) = watch::channel(None);
         let (ticket_sender, tickets) = mpsc::channel(1);
@@ -178,8 +204,10 @@ impl Transfer {
         mut self,
         order: TransferOrder,
         root: watch::Receiver<Option<[u8; 32]>>,
-        server: Option<IpAddr>,
+        server: Option<Server>,
     ) {
+        // Without a server there was no ticket either.
+        let pin = server.map_or([0; 32], |server| server.pin.0);
         let first = Progress::at_start(first_way(order.transport));
         let (progress_sender, mut progress) = watch::channel(first);
         let (renewal, mut wanted) = mpsc::channel(1);
@@ -187,8 +215,9 @@ impl Transfer {
         let request = DownloadRequest {
             ticket: order.ticket,
             secret: order.secret,
-            nodes: resolve(&order.nodes, server).await,
+            nodes: resolve(&order.nodes, server.map(|server| server.ip)).await,
             version: order.version,
+            source: SourceId::of(&pin, &order.path),
             root,
             save_as: order.save_as,
             transport: wanted_way(order.transport),
@@ -268,7 +297,7 @@ fn first_way(choice: TransportChoice) -> Transport {
     }
 }
 
-fn wanted_way(choice: TransportChoice) -> download::TransportChoice {
+pub(crate) fn wanted_way(choice: TransportChoice) -> download::TransportChoice {
     match choice {
         TransportChoice::Auto => download::TransportChoice::Auto,
         TransportChoice::Udp => download::TransportChoice::Udp,

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::UploadId;
-use crate::session::transfers::resolve;
+use crate::session::transfers::{resolve, wanted_way};
 use crate::session::uploads::{Answer, Ask, UploadOutput, UploadReport};
 
 /// How often progress is told.
@@ -65,7 +65,9 @@ impl UploadRuns {
     /// Carries out what the machine decided. `server`: the address that the chat is connected to.
     pub(crate) fn carry_out(&mut self, output: UploadOutput, server: Option<IpAddr>) {
         match output {
-            UploadOutput::Start { id, file } => self.start(id, file, server),
+            UploadOutput::Start { id, file, transport } => {
+                self.start(id, file, wanted_way(transport), server);
+            }
             UploadOutput::Answer { id, answer } => {
                 if let Some(control) = self.by_id.get(&id) {
                     // It asked once and has room for the one answer.
@@ -102,12 +104,18 @@ impl UploadRuns {
         }
     }
 
-    fn start(&mut self, id: UploadId, file: PathBuf, server: Option<IpAddr>) {
+    fn start(
+        &mut self,
+        id: UploadId,
+        file: PathBuf,
+        transport: TransportChoice,
+        server: Option<IpAddr>,
+    ) {
         let (answer_sender, answers) = mpsc::channel(1);
         let cancel = CancellationToken::new();
         self.by_id.insert(id, Control { cancel: cancel.clone(), answers: answer_sender });
         let run = Run { id, answers, reports: self.reports.clone(), server };
-        self.tasks.spawn(run.run(file, cancel));
+        self.tasks.spawn(run.run(file, transport, cancel));
     }
 }
 
@@ -126,15 +134,11 @@ struct Run {
 }
 
 impl Run {
-    async fn run(mut self, file: PathBuf, cancel: CancellationToken) {
+    async fn run(mut self, file: PathBuf, transport: TransportChoice, cancel: CancellationToken) {
         let (questions, mut asked) = mpsc::channel(1);
         let (progress_sender, progress) = watch::channel(UploadProgress::default());
-        let request = UploadRequest {
-            file,
-            transport: TransportChoice::Auto,
-            disk_patience: DISK_PATIENCE,
-            server: questions,
-        };
+        let request =
+            UploadRequest { file, transport, disk_patience: DISK_PATIENCE, server: questions };
         let uploading = upload::upload(request, progress_sender, cancel);
         tokio::pin!(uploading);
         let mut ticks = interval(PROGRESS_INTERVAL);

@@ -13,7 +13,7 @@ use file_transfer::file_version::FileVersion;
 use file_transfer::piece_hashes::PieceHash;
 use file_transfer::upload::{UploadFailure as Failure, UploadProgress, Uploaded, Verdict};
 
-use crate::command::UploadId;
+use crate::command::{TransportChoice, UploadId};
 use crate::error::{Refusal, UploadFailure};
 use crate::event::UploadChange;
 
@@ -71,7 +71,7 @@ pub(crate) enum UploadOutput {
     /// Tell the server that an upload of its is not wanted any more.
     Abandon(wire::AbandonUpload),
     /// Start one.
-    Start { id: UploadId, file: PathBuf },
+    Start { id: UploadId, file: PathBuf, transport: TransportChoice },
     /// Answer its question.
     Answer { id: UploadId, answer: Answer },
     /// End it; it will report that it failed.
@@ -115,7 +115,13 @@ impl Uploads {
     }
 
     /// The person wants to upload. An id in use is ignored.
-    pub(crate) fn add(&mut self, id: UploadId, file: PathBuf, path: String) {
+    pub(crate) fn add(
+        &mut self,
+        id: UploadId,
+        file: PathBuf,
+        path: String,
+        transport: TransportChoice,
+    ) {
         if self.by_id.contains_key(&id) {
             debug_assert!(false, "the user interface chose an upload id twice");
             return;
@@ -129,7 +135,7 @@ impl Uploads {
             is_verifying: false,
         };
         self.by_id.insert(id, upload);
-        self.outputs.push_back(UploadOutput::Start { id, file });
+        self.outputs.push_back(UploadOutput::Start { id, file, transport });
     }
 
     /// The person gives an upload up: nothing of it is to stay on the server.
@@ -218,13 +224,17 @@ impl Uploads {
         let UploadProgress { size, bytes, transport, verifying, server_disk_full, restarts } =
             progress;
         let changed = std::mem::replace(&mut upload.restarts, restarts) < restarts;
-        let begins_to_verify = verifying && !upload.is_verifying;
-        upload.is_verifying = verifying;
+        let is_verifying = verifying && !server_disk_full;
+        let was_verifying = std::mem::replace(&mut upload.is_verifying, is_verifying);
         if changed {
             self.tell(id, UploadChange::FileChanged);
         }
+        if is_verifying && was_verifying {
+            // What the person was told is that it is checked.
+            return;
+        }
         self.tell(id, UploadChange::Progress { bytes, size, transport, server_disk_full });
-        if begins_to_verify {
+        if is_verifying {
             self.tell(id, UploadChange::Verifying);
         }
     }

@@ -26,7 +26,7 @@ fn files_are_listed_with_their_folders_and_sizes() {
     fs::write(server.files().join("report.pdf"), "27 bytes of a fine report..").unwrap();
     let bob = Person::new("bob");
     wait_for_file(&bob, &server, "report.pdf");
-    bob.run(&server.link, &["files"]).check(0, &["2.0 KiB", "music/a.ogg", "27 bytes"]);
+    bob.run(&server.link, &["files"]).check(0, &["2.0 kB", "music/a.ogg", "27 bytes"]);
     let events = bob.run(&server.link, &["files", "--json"]).events();
     assert_eq!(events.len(), 2, "{events:?}");
     assert_eq!(events[0]["event"], "file");
@@ -160,6 +160,53 @@ fn an_interrupted_download_keeps_what_has_arrived_and_the_same_command_goes_on()
     let finished = got.events().pop().unwrap();
     assert!(finished["resumed_from"].as_u64().unwrap() > 0, "{finished}");
     assert_eq!(finished["bytes"].as_u64(), Some(size));
+}
+
+/// A server that is slow enough to be interrupted in the middle, and a part of one of its files.
+fn interrupted(bob: &Person, path: &str, size: u64) -> Server {
+    let server = Server::start_with("[transfer]\nbytes_per_second = 40_000_000\n");
+    fs::create_dir(server.files().join("b")).unwrap();
+    for name in [path, "b/large.bin"] {
+        File::create(server.files().join(name)).unwrap().set_len(size).unwrap();
+    }
+    wait_for_file(bob, &server, path);
+    let getting = bob.start(&server.link, &["--json", "get", path]);
+    // Only complete pieces of 1 MiB are kept.
+    while getting.expect("progress")["bytes"].as_u64().unwrap() < 8 << 20 {}
+    assert_eq!(getting.interrupt(), Some(130));
+    server
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_interrupted_begins_again_and_says_so() {
+    let bob = Person::new("bob");
+    let server = interrupted(&bob, "large.bin", 64 << 20);
+    let hash = write_random(&server.files().join("large.bin"), 8 * MIB);
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while !bob.run(&server.link, &["files"]).stdout.contains("8.4 MB") {
+        assert!(std::time::Instant::now() < deadline, "the server does not notice the change");
+    }
+    let kept = bob.home().join("large.bin.part");
+    assert!(kept.exists(), "{:?}", names_in(bob.home()));
+    get(&bob, &server, &["large.bin"])
+        .check(0, &["The file changed on the server", "Saved 8.4 MB"]);
+    assert_eq!(hash_of(&bob.home().join("large.bin")), hash);
+    assert!(!kept.exists(), "{:?}", names_in(bob.home()));
+}
+
+#[test]
+fn what_is_left_of_another_file_of_the_same_name_is_kept() {
+    let bob = Person::new("bob");
+    let size = 64_u64 << 20;
+    let server = interrupted(&bob, "large.bin", size);
+    wait_for_file(&bob, &server, "b/large.bin");
+    let other = bob.run(&server.link, &["--json", "get", "b/large.bin"]).events().pop().unwrap();
+    assert_eq!((&other["event"], &other["resumed_from"]), (&"finished".into(), &0.into()));
+    assert!(bob.home().join("large.bin.part").exists(), "{:?}", names_in(bob.home()));
+    let first = bob.run(&server.link, &["--json", "get", "large.bin"]).events().pop().unwrap();
+    assert!(first["resumed_from"].as_u64().unwrap() > 0, "{first}");
+    let names = ["config", "large (1).bin", "large.bin", "state"];
+    assert_eq!(names_in(bob.home()), names);
 }
 
 #[test]

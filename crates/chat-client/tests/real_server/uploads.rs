@@ -66,6 +66,24 @@ fn a_large_file_arrives_whole() {
 }
 
 #[test]
+fn it_goes_the_way_that_is_asked_for() {
+    let server = Server::start_with(ON);
+    let bob = Person::new("bob");
+    write_random(&bob.home().join("data.bin"), 3 * MIB);
+    for transport in ["udp", "tcp"] {
+        let words = ["--json", "put", "data.bin", "--to", transport, "--transport", transport];
+        let put = bob.run(&server.link, &words);
+        // Where nothing else is allowed, nothing is said to be blocked.
+        assert!(!put.stderr.contains("blocked"), "{put:?}");
+        let finished = put.events().pop().unwrap();
+        assert_eq!(
+            (&finished["event"], &finished["transport"]),
+            (&"finished".into(), &transport.into())
+        );
+    }
+}
+
+#[test]
 fn it_appears_live_and_can_be_downloaded() {
     let server = Server::start_with(ON);
     let (ann, bob) = (Person::new("ann"), Person::new("bob"));
@@ -118,9 +136,9 @@ fn quota_and_size_are_kept_over_a_restart() {
     for (name, size) in [("large", 2001), ("most", 2000), ("rest", 1000), ("one", 1)] {
         write_random(&bob.home().join(name), size);
     }
-    bob.run(&server.link, &["put", "large"]).check(3, &["too large", "2000 bytes"]);
+    bob.run(&server.link, &["put", "large"]).check(3, &["too large", "2.0 kB"]);
     bob.run(&server.link, &["put", "most"]).check(0, &[]);
-    bob.run(&server.link, &["put", "most"]).check(3, &["1000 bytes are left"]);
+    bob.run(&server.link, &["put", "most"]).check(3, &["1.0 kB are left"]);
     server.kill();
     server.start_again();
     bob.run(&server.link, &["put", "rest"]).check(0, &[]);

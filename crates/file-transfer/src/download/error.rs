@@ -53,6 +53,9 @@ pub enum DownloadError {
         /// As asked for.
         path: PathBuf,
     },
+    /// The chat server did not say in time what the file's hash is.
+    #[error("the server does not tell the file's hash")]
+    NoHash,
     /// The ticket names no node at all.
     #[error("the server named no place to download from")]
     NoNode,

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::oneshot;
-
-use super::{DownloadError, PIECES_PER_ANSWER_MAX, PiecesWanted};
-use crate::download::rounds::Rounds;
+use super::rounds::Rounds;
+use super::{DownloadError, server_word};
 use crate::piece_hashes::{PieceHash, PieceTree, piece_count};
 
 /// Pieces that are repaired: 64 GiB of damage, 3 MB of memory. More than that is no damage.
@@ -21,12 +19,11 @@ pub(super) async fn repair(rounds: &mut Rounds<'_>, root: [u8; 32]) -> Result<()
         tracing::warn!(pieces = differing.len(), "what arrived is damaged");
         return rounds.on_disk(move |part| part.repair(root, differing)).await;
     }
-    let version = rounds.request.version;
     let (found, kept) = rounds
         .on_disk(move |part| {
             let found = (part.root(), part.kept_bytes());
             if part.kept_bytes() > 0 {
-                part.forget(&version);
+                part.forget();
             }
             found
         })
@@ -46,7 +43,7 @@ async fn find_damage(
     let (mut tree, mut differing) = (PieceTree::new(size), BTreeMap::new());
     let mut first = 0;
     while first < piece_count(size) {
-        let Some(hashes) = ask(rounds, first).await? else { return Ok(None) };
+        let Some(hashes) = server_word::piece_hashes(rounds, first).await? else { return Ok(None) };
         (first..).zip(&hashes).for_each(|(piece, hash)| tree.insert(piece, *hash));
         let (cancel, asked) = (rounds.token(), first);
         first += hashes.len() as u64;
@@ -60,23 +57,4 @@ async fn find_damage(
         }
     }
     Ok((tree.root() == Some(root)).then_some(differing))
-}
-
-async fn ask(rounds: &mut Rounds<'_>, first: u64) -> Result<Option<Vec<PieceHash>>, DownloadError> {
-    let Some(pieces) = rounds.request.pieces.clone() else { return Ok(None) };
-    let (reply, answer) = oneshot::channel();
-    let asking = async {
-        pieces.send(PiecesWanted { first, reply }).await.ok()?;
-        answer.await.ok()
-    };
-    let token = rounds.token();
-    let hashes = tokio::select! {
-        () = token.cancelled() => return Err(DownloadError::Cancelled),
-        hashes = asking => hashes,
-    };
-    let most = piece_count(rounds.request.version.size) - first;
-    Ok(hashes.filter(|hashes| {
-        let count = hashes.len();
-        (1..=PIECES_PER_ANSWER_MAX).contains(&count) && count as u64 <= most
-    }))
 }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::file_version::FileVersion;
 use crate::piece_hashes::PieceHash;
+use crate::source_id::SourceId;
 
 /// Piece hashes in one answer: 4 GiB of file, 128 KiB of hashes, half of what one frame of the chat
 /// may have.
@@ -24,6 +25,8 @@ pub struct DownloadRequest {
     pub nodes: Vec<NodeAddress>,
     /// What the ticket is for.
     pub version: FileVersion,
+    /// Which file that is: only a part that is left of the same one is gone on with, or given up.
+    pub source: SourceId,
     /// The BLAKE3 hash of the file: `Some` once the chat server knows it. A sender that is dropped
     /// before means that there is none to come: the file changed or went away.
     pub root: watch::Receiver<Option<[u8; 32]>>,

@@ -187,7 +187,7 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.request.paused.as_ref().is_some_and(|paused| *paused.borrow())
     }
 
@@ -384,7 +384,7 @@ fn ways(choice: TransportChoice) -> &'static [Transport] {
 }
 
 /// Waits until somebody says so: for ever if nobody can.
-async fn told(paused: &mut Option<watch::Receiver<bool>>, wanted: bool) {
+pub(super) async fn told(paused: &mut Option<watch::Receiver<bool>>, wanted: bool) {
     if let Some(paused) = paused
         && paused.wait_for(|paused| *paused == wanted).await.is_ok()
     {

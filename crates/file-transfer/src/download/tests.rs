@@ -1,4 +1,5 @@
-//! Downloads onto a disk that takes only so much, or meets a bug on the way to it.
+//! Downloads onto a disk that takes only so much, or meets a bug on the way to it, and of which all is
+//! here but the server's word.
 
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ fn run(
 ) -> (watch::Receiver<Progress>, JoinHandle<Result<Finished, DownloadError>>) {
     let mut request = lab.request("file", transport);
     request.patience = patience;
-    let part = PartFile::open(&request.save_as, &request.version).unwrap();
+    let part = PartFile::open(&request.save_as, &request.version, &request.source).unwrap();
     let part = part.on_disk(Arc::clone(disk));
     let (report, seen) = progress();
     let running = async move {
@@ -142,4 +143,63 @@ async fn a_thread_that_panics_ends_the_download_and_what_has_arrived_is_kept() {
         let finished = Bench { lab, bytes, disk, seen, running }.finish().await;
         assert!(finished.resumed_from >= MIB, "{} bytes kept", finished.resumed_from);
     }
+}
+
+/// All bytes are here, some of them are wrong if `damaged`, and nothing is said about them yet.
+async fn complete_but_for_a_word(
+    damaged: bool,
+) -> (Lab, Vec<u8>, PartFile, DownloadRequest, watch::Sender<Option<[u8; 32]>>) {
+    let lab = Lab::start().await;
+    let mut bytes = lab.put("file", usize::try_from(SIZE).unwrap());
+    let mut request = lab.request("file", TransportChoice::Udp);
+    let (word, root) = watch::channel(None);
+    (request.root, request.patience) = (root, Patience::ENDLESS);
+    // Nothing goes over a socket: time is the test's.
+    request.nodes.clear();
+    let mut part = PartFile::open(&request.save_as, &request.version, &request.source).unwrap();
+    let whole = bytes.clone();
+    bytes[0] ^= u8::from(damaged);
+    crate::sink::Sink::write_at(&mut part, 0, &bytes).unwrap();
+    tokio::time::pause();
+    (lab, whole, part, request, word)
+}
+
+async fn end(part: PartFile, request: DownloadRequest) -> Result<Finished, DownloadError> {
+    let cancel = CancellationToken::new();
+    download_into(Instant::now(), part, request, &progress().0, &cancel).await
+}
+
+#[tokio::test]
+async fn a_hash_is_not_waited_for_without_end_and_what_has_arrived_is_kept() {
+    let (lab, _, part, request, _word) = complete_but_for_a_word(false).await;
+    let error = end(part, request).await.unwrap_err();
+    assert!(matches!(error, DownloadError::NoHash), "{error:?}");
+    assert_eq!(lab.downloads(), [".file.part.state", "file.part"]);
+}
+
+#[tokio::test]
+async fn piece_hashes_are_not_waited_for_without_end_and_what_has_arrived_is_kept() {
+    let (lab, whole, part, mut request, word) = complete_but_for_a_word(true).await;
+    word.send_replace(Some(*blake3::hash(&whole).as_bytes()));
+    let (pieces, mut asked) = tokio::sync::mpsc::channel(1);
+    request.pieces = Some(pieces);
+    let (ended, question) = tokio::join!(end(part, request), asked.recv());
+    let error = ended.unwrap_err();
+    assert!(matches!(error, DownloadError::NoHash), "{error:?}");
+    assert_eq!(question.map(|question| question.first), Some(0));
+    assert_eq!(lab.downloads(), [".file.part.state", "file.part"]);
+}
+
+#[tokio::test]
+async fn a_pause_does_not_wear_out_the_patience_for_a_hash() {
+    let (lab, whole, part, mut request, word) = complete_but_for_a_word(false).await;
+    let (pause, paused) = watch::channel(true);
+    request.paused = Some(paused);
+    let running = tokio::spawn(end(part, request));
+    tokio::time::sleep(Duration::from_secs(10_000)).await;
+    pause.send_replace(false);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    word.send_replace(Some(*blake3::hash(&whole).as_bytes()));
+    running.await.unwrap().unwrap();
+    assert_eq!(lab.downloads(), ["file"]);
 }

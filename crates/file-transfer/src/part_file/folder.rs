@@ -12,15 +12,15 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::resume_state::Header;
 use super::state_file::StateFile;
 use super::{NAMES_MAX, mark, names};
-use crate::file_version::FileVersion;
 use crate::range_set::RangeSet;
+use crate::source_id::SourceId;
 
 /// Mode of a downloaded file, less umask: never executable.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
-/// Among how many names a left-over of the wanted version is looked for: nobody runs more downloads of
-/// one name at a time.
+/// Among how many names left-overs are looked for: nobody runs more downloads of one name at a time.
 const LEFT_OVERS_MAX: u32 = 16;
 
 /// A part file of ours, locked, with its state.
@@ -28,7 +28,8 @@ const LEFT_OVERS_MAX: u32 = 16;
 pub(super) struct OpenPart {
     pub(super) name: OsString,
     pub(super) file: File,
-    /// `None` where none can be kept; then nothing is resumed one day.
+    /// `None` where none can be kept; then nothing is resumed one day. Not made anew yet where nothing
+    /// says what the part is.
     pub(super) state: Option<StateFile>,
     pub(super) found: Found,
 }
@@ -38,23 +39,40 @@ pub(super) struct OpenPart {
 pub(super) enum Found {
     /// Nothing.
     Nothing,
-    /// Bytes of this version; these pieces are said to be there.
-    Marked(FileVersion, RangeSet),
+    /// Bytes of this; these pieces are said to be there.
+    Marked(Header, RangeSet),
     /// Bytes, and nothing that says which.
     Unknown,
 }
 
-/// Opens the left-over of a download of this version, else the first of `NAME.part`, `NAME (1).part` …
-/// that is free or left over by us. Other programs use such names too: their files stay as they are.
+impl Found {
+    /// Whether its pieces are of use to a download of this. A state that does not say which file it is
+    /// of is believed for its size and time: what it marks is checked in any case.
+    pub(super) fn is_continued_by(&self, wanted: &Header) -> bool {
+        let is_wanted = |source: Option<SourceId>| source.is_none() || source == wanted.source;
+        matches!(self, Found::Marked(of, _) if of.version == wanted.version && is_wanted(of.source))
+    }
+
+    /// Whether a download of this may begin there and give up whatever is not of use: an earlier version
+    /// of the same file, or bytes that nobody could go on with. What is left of another file of the
+    /// same name was promised to be kept.
+    fn may_be_given_up_for(&self, wanted: &Header) -> bool {
+        match self {
+            Found::Nothing | Found::Unknown => true,
+            Found::Marked(of, _) => of.source == wanted.source,
+        }
+    }
+}
+
+/// Opens the left-over of a download of this version of this file, else the first of `NAME.part`,
+/// `NAME (1).part` … that is free or left over by us from an earlier version of this file. Other
+/// programs use such names too: their files stay as they are, as do parts of other files.
 pub(super) fn open_part(
     folder: &OwnedFd,
     name: &OsStr,
-    version: &FileVersion,
+    wanted: &Header,
 ) -> Result<OpenPart, Errno> {
-    let is_wanted = |part: &OpenPart| matches!(&part.found, Found::Marked(of, _) if of == version);
-    let mut left_overs =
-        (0..LEFT_OVERS_MAX).filter_map(|number| take_over(folder, names::part(name, number)));
-    if let Some(part) = left_overs.find(is_wanted) {
+    if let Some(part) = left_overs(folder, name).find(|part| part.found.is_continued_by(wanted)) {
         return Ok(part);
     }
     for number in 0..NAMES_MAX {
@@ -63,11 +81,38 @@ pub(super) fn open_part(
             Err(Errno::EXIST) => {}
             result => return result,
         }
-        if let Some(part) = take_over(folder, part_name) {
+        let left_over = take_over(folder, part_name);
+        if let Some(mut part) = left_over.filter(|part| part.found.may_be_given_up_for(wanted)) {
+            if matches!(part.found, Found::Unknown) {
+                part.state = StateFile::replace(folder, &names::state(&part.name));
+            }
             return Ok(part);
         }
     }
     Err(Errno::EXIST)
+}
+
+/// Removes what downloads of this file, in whichever version, left under this name. What is in use stays.
+pub(super) fn remove_left_overs(folder: &OwnedFd, name: &OsStr, source: &SourceId) {
+    for part in left_overs(folder, name) {
+        if matches!(&part.found, Found::Marked(of, _) if of.source.as_ref() == Some(source)) {
+            remove_state(folder, &part.name, part.state.as_ref());
+            let _ = unlinkat(folder, &part.name, AtFlags::empty());
+        }
+    }
+}
+
+/// Removes the state of a part, if it is what has that name.
+pub(super) fn remove_state(folder: &OwnedFd, part_name: &OsStr, state: Option<&StateFile>) {
+    let name = names::state(part_name);
+    if state.is_some_and(|state| state.is_named(folder, &name)) {
+        let _ = unlinkat(folder, &name, AtFlags::empty());
+    }
+}
+
+/// What downloads to this name left and nobody runs any more, each locked while it is looked at.
+fn left_overs(folder: &OwnedFd, name: &OsStr) -> impl Iterator<Item = OpenPart> {
+    (0..LEFT_OVERS_MAX).filter_map(|number| take_over(folder, names::part(name, number)))
 }
 
 /// Makes a new file of ours and locks it for as long as it is open.
@@ -114,12 +159,10 @@ fn take_over(folder: &OwnedFd, name: OsString) -> Option<OpenPart> {
     if !is_named(folder, &name, &file) || !mark::is_set(&file, &name) {
         return None;
     }
-    let state_name = names::state(&name);
-    let opened = StateFile::open(folder, &state_name);
-    let said = opened.as_ref().and_then(StateFile::read);
-    let (state, found) = match said {
-        Some((version, marked)) => (opened, Found::Marked(version, marked)),
-        None => (StateFile::replace(folder, &state_name), Found::Unknown),
+    let state = StateFile::open(folder, &names::state(&name));
+    let (state, found) = match state.as_ref().and_then(StateFile::read) {
+        Some((of, marked)) => (state, Found::Marked(of, marked)),
+        None => (None, Found::Unknown),
     };
     Some(OpenPart { name, file, state, found })
 }

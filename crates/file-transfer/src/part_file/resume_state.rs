@@ -1,36 +1,57 @@
 //! The bytes of the state beside a part file: which version of which file it is of, and which of its
 //! pieces are there. Pure; what is read may come from anybody.
 //!
-//! A header of 32 bytes, then a slot of 32 bytes for each piece:
+//! A header of 64 bytes, then a slot of 32 bytes for each piece:
 //!
 //! ```text
-//! header   "scpart\0" and the format's version 1, 8 bytes | size u64 | modified_ns i64 | check, 8 bytes
+//! header   "scpart\0" and the format's version 2, 8 bytes | size u64 | modified_ns i64
+//!          | source, 32 bytes | check, 8 bytes
 //! slot     zeros: missing | 0xff: present, not yet hashed | else: present, and this is its hash
 //! ```
 //!
-//! Numbers are big-endian; the check is the start of the BLAKE3 hash of the 24 bytes before it. Each
+//! Numbers are big-endian; the check is the start of the BLAKE3 hash of what is before it. Each
 //! slot stands alone and says nothing that is not compared with the bytes it describes before they
 //! count: so a slot is written in place, and one that was torn, lost or edited costs its piece.
+//!
+//! Version 1 had no source, so its header is half as long. It is still read.
 
 use std::io::{self, Read};
 
 use crate::file_version::{FILE_BYTES_MAX, FileVersion};
 use crate::piece_hashes::{PieceHash, piece_count};
 use crate::range_set::RangeSet;
+use crate::source_id::SourceId;
 
-/// Bytes of a slot, and of the header.
+/// Bytes of a slot.
 pub const SLOT_BYTES: usize = 32;
+
+/// Bytes of the header.
+pub const HEADER_BYTES: usize = 64;
+
+/// Bytes of the header of version 1.
+const HEADER_1_BYTES: usize = 32;
 
 /// Separate ranges of pieces that are believed. Real states have a few; what lies behind the last one
 /// is fetched again.
 pub const MARKED_RANGES_MAX: usize = 1024;
 
-/// What a header starts with.
-const MAGIC: &[u8; 8] = b"scpart\0\x01";
+/// What a header starts with …
+const MAGIC: &[u8; 8] = b"scpart\0\x02";
+/// … and what one of version 1 does.
+const MAGIC_1: &[u8; 8] = b"scpart\0\x01";
 /// Bytes of the header's check.
 const CHECK_BYTES: usize = 8;
 /// Slots read at once.
 pub(crate) const SLOTS_PER_READ: usize = 256;
+
+/// What a state is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// Which version.
+    pub version: FileVersion,
+    /// Which file. `None`: nobody knows, as version 1 of the format did not say.
+    pub source: Option<SourceId>,
+}
 
 /// What a state says of one piece.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,31 +90,40 @@ impl Slot {
 /// Where the slot of a piece is in the state.
 #[must_use]
 pub const fn slot_offset(piece: u64) -> u64 {
-    piece.saturating_add(1).saturating_mul(SLOT_BYTES as u64)
+    piece.saturating_mul(SLOT_BYTES as u64).saturating_add(HEADER_BYTES as u64)
 }
 
-/// The header for a version of a file.
-#[must_use]
-pub fn encode_header(version: &FileVersion) -> [u8; SLOT_BYTES] {
-    let mut header = [0; SLOT_BYTES];
-    let (fields, check) = header.split_at_mut(SLOT_BYTES - CHECK_BYTES);
-    let (size, modified) = (version.size.to_be_bytes(), version.modified_ns.to_be_bytes());
-    fields.copy_from_slice(&[*MAGIC, size, modified].concat());
-    check.copy_from_slice(&check_of(fields));
-    header
-}
+impl Header {
+    /// The bytes of the header; without a source, those of version 1.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (magic, source) = match &self.source {
+            Some(source) => (MAGIC, source.0.as_slice()),
+            None => (MAGIC_1, [].as_slice()),
+        };
+        let (size, modified) =
+            (self.version.size.to_be_bytes(), self.version.modified_ns.to_be_bytes());
+        let fields = [magic.as_slice(), &size, &modified, source].concat();
+        let check = check_of(&fields);
+        [fields.as_slice(), &check].concat()
+    }
 
-/// Reads a header; `None` if it is none, or one of a file that cannot be.
-#[must_use]
-pub fn decode_header(header: &[u8; SLOT_BYTES]) -> Option<FileVersion> {
-    let (fields, check) = header.split_at(SLOT_BYTES - CHECK_BYTES);
-    let (magic, rest) = fields.split_first_chunk::<8>()?;
-    let (size, rest) = rest.split_first_chunk()?;
-    let modified = rest.first_chunk()?;
-    let version =
-        FileVersion { size: u64::from_be_bytes(*size), modified_ns: i64::from_be_bytes(*modified) };
-    let is_header = magic == MAGIC && check == check_of(fields);
-    (is_header && version.size <= FILE_BYTES_MAX).then_some(version)
+    /// Reads a header; `None` if it is none, or one of a file that cannot be.
+    #[must_use]
+    pub fn decode(header: &[u8]) -> Option<Self> {
+        let (fields, check) = header.split_last_chunk::<CHECK_BYTES>()?;
+        let (magic, rest) = fields.split_first_chunk()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let (modified, rest) = rest.split_first_chunk()?;
+        let source = match magic {
+            MAGIC => Some(SourceId(rest.try_into().ok()?)),
+            MAGIC_1 if rest.is_empty() => None,
+            _ => return None,
+        };
+        let (size, modified_ns) = (u64::from_be_bytes(*size), i64::from_be_bytes(*modified));
+        let is_header = *check == check_of(fields) && size <= FILE_BYTES_MAX;
+        is_header.then_some(Self { version: FileVersion { size, modified_ns }, source })
+    }
 }
 
 fn check_of(fields: &[u8]) -> [u8; CHECK_BYTES] {
@@ -101,19 +131,24 @@ fn check_of(fields: &[u8]) -> [u8; CHECK_BYTES] {
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
-/// Reads a whole state: the version that it is of, and the pieces that it says are there. `None` if it
+/// Reads a whole state: what it is of, and the pieces that it says are there. `None` if it
 /// is no state. However long the input is and whatever it holds, no more is read than the version has
 /// pieces, and no more than [`MARKED_RANGES_MAX`] ranges are kept.
 ///
 /// # Errors
 /// Those of reading; that the input ends early is none.
-pub fn read(mut state: impl Read) -> io::Result<Option<(FileVersion, RangeSet)>> {
-    let mut header = [0; SLOT_BYTES];
-    if fill(&mut state, &mut header)? < SLOT_BYTES {
-        return Ok(None);
+pub fn read(mut state: impl Read) -> io::Result<Option<(Header, RangeSet)>> {
+    let mut header = [0; HEADER_BYTES];
+    let (start, rest) = header.split_at_mut(HEADER_1_BYTES);
+    let mut bytes = fill(&mut state, start)?;
+    if !start.starts_with(MAGIC_1) {
+        bytes += fill(&mut state, rest)?;
     }
-    match decode_header(&header) {
-        Some(version) => Ok(Some((version, read_slots(state, piece_count(version.size))?))),
+    match header.get(..bytes).and_then(Header::decode) {
+        Some(header) => {
+            let marked = read_slots(state, piece_count(header.version.size))?;
+            Ok(Some((header, marked)))
+        }
         None => Ok(None),
     }
 }
@@ -168,36 +203,57 @@ mod tests {
 
     /// As PROTOCOL.md shows it.
     const GOLDEN: &str = include_str!("../../tests/golden/resume_state.hex");
+    /// The same pieces, of whatever file.
+    const GOLDEN_1: &str = include_str!("../../tests/golden/resume_state_1.hex");
+
+    fn header() -> Header {
+        Header { version: VERSION, source: Some(SourceId::of(&[7; 32], "music/song.ogg")) }
+    }
+
+    fn state_of(header: &Header, slots: &[Slot]) -> Vec<u8> {
+        let slots: Vec<_> = slots.iter().map(|slot| slot.encode()).collect();
+        [header.encode().as_slice(), slots.concat().as_slice()].concat()
+    }
 
     fn state(slots: &[Slot]) -> Vec<u8> {
-        let slots: Vec<_> = slots.iter().map(|slot| slot.encode()).collect();
-        [encode_header(&VERSION).as_slice(), slots.concat().as_slice()].concat()
+        state_of(&header(), slots)
     }
 
     #[track_caller]
     fn check(state: &[u8], expected: &[std::ops::Range<u64>]) {
-        let (version, marked) = read(state).unwrap().unwrap();
-        assert_eq!((version, marked), (VERSION, expected.iter().cloned().collect()));
+        let read = read(state).unwrap().unwrap();
+        assert_eq!(read, (header(), expected.iter().cloned().collect()));
     }
 
     #[test]
     fn golden_bytes() {
         let hash = PieceHash(*blake3::hash(b"piece").as_bytes());
-        let bytes = state(&[Slot::Hashed(hash), Slot::Missing, Slot::Present]);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, GOLDEN.split_whitespace().collect::<String>());
-        check(&bytes, &[0..1, 2..3]);
-        let document = include_str!("../../../../PROTOCOL.md");
-        let shown: Vec<_> = GOLDEN.lines().map(|line| format!("    {line}\n")).collect();
-        assert!(document.contains(&shown.concat()), "PROTOCOL.md shows other bytes");
+        let old = Header { source: None, ..header() };
+        for (header, golden) in [(header(), GOLDEN), (old, GOLDEN_1)] {
+            let bytes = state_of(&header, &[Slot::Hashed(hash), Slot::Missing, Slot::Present]);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, golden.split_whitespace().collect::<String>());
+            let marked = [0..1, 2..3].into_iter().collect();
+            assert_eq!(read(bytes.as_slice()).unwrap(), Some((header, marked)));
+            let document = include_str!("../../../../PROTOCOL.md");
+            let shown: Vec<_> = golden.lines().map(|line| format!("    {line}\n")).collect();
+            assert!(document.contains(&shown.concat()), "PROTOCOL.md shows other bytes");
+        }
+    }
+
+    #[test]
+    fn another_server_or_path_is_another_source() {
+        let sources = [([7; 32], "a/b"), ([8; 32], "a/b"), ([7; 32], "a/c"), ([7; 32], "b")];
+        let sources = sources.map(|(server, path)| SourceId::of(&server, path).0);
+        assert!((1..4).all(|end| !sources[..end].contains(&sources[end])), "{sources:?}");
     }
 
     #[test]
     fn a_state_that_ends_early_misses_the_rest() {
         let bytes = state(&[Slot::Present; 4]);
         check(&bytes, std::slice::from_ref(&(0..4)));
-        check(&bytes[..32], &[]);
-        check(&bytes[..32 * 3 + 31], std::slice::from_ref(&(0..2)));
+        check(&bytes[..HEADER_BYTES], &[]);
+        check(&bytes[..HEADER_BYTES + 32 * 2 + 31], std::slice::from_ref(&(0..2)));
     }
 
     #[test]
@@ -208,21 +264,25 @@ mod tests {
     #[test]
     fn what_is_no_header_is_no_state() {
         let good = state(&[Slot::Present; 4]);
-        for byte in 0..SLOT_BYTES {
+        for byte in 0..HEADER_BYTES {
             let mut bad = good.clone();
             bad[byte] ^= 1;
             assert_eq!(read(bad.as_slice()).unwrap(), None, "byte {byte}");
         }
-        assert_eq!(read(&good[..31]).unwrap(), None);
-        let huge = FileVersion { size: FILE_BYTES_MAX + 1, modified_ns: 0 };
-        assert_eq!(read(encode_header(&huge).as_slice()).unwrap(), None);
+        for end in [0, HEADER_1_BYTES, HEADER_BYTES - 1] {
+            assert_eq!(read(&good[..end]).unwrap(), None, "{end} bytes");
+        }
+        let version = FileVersion { size: FILE_BYTES_MAX + 1, modified_ns: 0 };
+        let huge = Header { version, ..header() };
+        assert_eq!(read(huge.encode().as_slice()).unwrap(), None);
     }
 
     #[test]
     fn a_state_of_holes_takes_bounded_memory() {
         let version = FileVersion { size: FILE_BYTES_MAX, modified_ns: 0 };
         let slots = (0..10_000).flat_map(|piece| [u8::from(piece % 2 == 0); SLOT_BYTES]);
-        let bytes: Vec<u8> = encode_header(&version).into_iter().chain(slots).collect();
+        let header = Header { version, ..header() };
+        let bytes: Vec<u8> = header.encode().into_iter().chain(slots).collect();
         let (_, marked) = read(bytes.as_slice()).unwrap().unwrap();
         assert_eq!(marked.range_count(), MARKED_RANGES_MAX);
     }
@@ -235,10 +295,10 @@ mod tests {
             random.fill_bytes(&mut bytes);
             // Half of them get behind the header.
             if seed % 2 == 0 {
-                bytes.splice(..bytes.len().min(SLOT_BYTES), encode_header(&VERSION));
+                bytes.splice(..bytes.len().min(HEADER_BYTES), header().encode());
             }
-            if let Some((version, marked)) = read(bytes.as_slice()).unwrap() {
-                let pieces = piece_count(version.size);
+            if let Some((header, marked)) = read(bytes.as_slice()).unwrap() {
+                let pieces = piece_count(header.version.size);
                 assert!(marked.last().is_none_or(|last| last.end <= pieces), "seed {seed}");
             }
         }

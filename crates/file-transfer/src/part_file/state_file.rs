@@ -13,8 +13,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::folder::{self, is_plain_file_of_ours};
-use super::resume_state::{self, SLOT_BYTES, Slot, slot_offset};
-use crate::file_version::FileVersion;
+use super::resume_state::{self, Header, SLOT_BYTES, Slot, slot_offset};
 use crate::range_set::RangeSet;
 
 /// Nobody else needs to know what is being downloaded.
@@ -51,14 +50,14 @@ impl StateFile {
         folder::is_named(folder, name, &self.0)
     }
 
-    /// What it says: the version, and the pieces that are there. `None` if it is no state.
-    pub(super) fn read(&self) -> Option<(FileVersion, RangeSet)> {
+    /// What it says: what it is of, and the pieces that are there. `None` if it is no state.
+    pub(super) fn read(&self) -> Option<(Header, RangeSet)> {
         resume_state::read(BufReader::new(At { file: &self.0, offset: 0 })).ok().flatten()
     }
 
-    /// Says that nothing of this version is there.
-    pub(super) fn begin(&self, version: &FileVersion) {
-        let header = resume_state::encode_header(version);
+    /// Says that nothing of this is there.
+    pub(super) fn begin(&self, header: &Header) {
+        let header = header.encode();
         let _ = self.0.set_len(0).and_then(|()| self.0.write_all_at(&header, 0));
     }
 

@@ -10,6 +10,7 @@ use super::*;
 mod left_over;
 
 const BYTES: &[u8] = b"some bytes";
+const SOURCE: SourceId = SourceId([1; 32]);
 
 fn hash() -> [u8; 32] {
     *blake3::hash(BYTES).as_bytes()
@@ -21,7 +22,7 @@ fn version(size: u64) -> FileVersion {
 }
 
 fn create(dir: &TempDir, name: &str) -> PartFile {
-    PartFile::open(&dir.path().join(name), &version(BYTES.len() as u64)).unwrap()
+    PartFile::open(&dir.path().join(name), &version(BYTES.len() as u64), &SOURCE).unwrap()
 }
 
 /// Waits for the hashing and gives the final name.
@@ -79,7 +80,7 @@ fn what_has_been_received_is_not_written_over() {
 #[test]
 fn a_file_of_no_bytes_is_a_file() {
     let dir = tempfile::tempdir().unwrap();
-    let part = PartFile::open(&dir.path().join("empty"), &version(0)).unwrap();
+    let part = PartFile::open(&dir.path().join("empty"), &version(0), &SOURCE).unwrap();
     finish(part, blake3::hash(b"").as_bytes()).unwrap();
     assert_eq!(fs::read(dir.path().join("empty")).unwrap(), b"");
 }
@@ -246,7 +247,7 @@ fn a_downloaded_file_is_never_executable() {
 
 #[track_caller]
 fn refused(save_as: &Path, size: u64) -> PartFileError {
-    PartFile::open(save_as, &version(size)).unwrap_err()
+    PartFile::open(save_as, &version(size), &SOURCE).unwrap_err()
 }
 
 #[test]
@@ -275,7 +276,7 @@ fn a_folder_that_takes_no_files_is_named() {
 fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let dir = tempfile::tempdir().unwrap();
     let version = FileVersion { size: 1 << 60, modified_ns: 0 };
-    let part = PartFile::open(&dir.path().join("a"), &version).unwrap();
+    let part = PartFile::open(&dir.path().join("a"), &version, &SOURCE).unwrap();
     let error = part.check_space().unwrap_err();
     // The file system has some petabytes less than that.
     let PartFileError::DiskFull { needed, .. } = error else { panic!("{error}") };

@@ -23,6 +23,7 @@ use file_transfer::download::{
 };
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
+use file_transfer::source_id::SourceId;
 use file_transfer::ticket::{Grant, TicketKey};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::RngCore;
@@ -229,6 +230,7 @@ pub(crate) fn download_as_told(order: &str) {
         secret: fresh.secret,
         nodes: vec![node],
         version: fresh.version,
+        source: SourceId([1; 32]),
         root: watch::channel(Some(blake3::Hash::from_hex(root).unwrap().into())).1,
         save_as: folder.join("downloads/big"),
         transport: TransportChoice::Udp,

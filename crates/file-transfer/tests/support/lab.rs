@@ -18,6 +18,7 @@ use file_transfer::download::{
 };
 use file_transfer::file_path::FilePath;
 use file_transfer::node::{NodeLimits, TransferNode};
+use file_transfer::source_id::SourceId;
 use file_transfer::tcp::ALPN;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::tls_identity::TlsIdentity;
@@ -157,6 +158,7 @@ impl Lab {
                 server_name: "localhost".into(),
             }],
             version: grant.version,
+            source: SourceId::of(&self.spki_sha256, grant.file.base_name()),
             root: watch::channel(root).1,
             save_as: self.place(grant.file.base_name()),
             transport,

@@ -419,6 +419,28 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_checked_says_so_and_cannot_be_paused() {
+        let (transfer, start) = (transfer(), Instant::now());
+        transfer.started(start, 10_000_000);
+        transfer.progressed(start, 10_000_000, Transport::Udp, None);
+        transfer.verifying();
+        assert_eq!(status(&transfer), "10.0 MB · Checking");
+        assert!(!transfer.stage().can_pause());
+        // Pieces that were damaged come again.
+        transfer.progressed(start, 9_000_000, Transport::Udp, None);
+        assert_eq!(status(&transfer), "9.0 MB of 10.0 MB · UDP");
+        assert!(transfer.stage().can_pause());
+    }
+
+    #[test]
+    fn sizes_are_spelled_as_in_sentences() {
+        for bytes in [0, 1, 999, 1000, 1536, 53_687_091_200] {
+            let shown = glib::format_size(bytes).replace('\u{a0}', " ");
+            assert_eq!(shown, chat_client::size_text::bytes(bytes));
+        }
+    }
+
+    #[test]
     fn empty_file_is_complete_at_the_end() {
         let (transfer, now) = (transfer(), Instant::now());
         transfer.started(now, 0);

@@ -165,6 +165,7 @@ impl Failure {
             }
             DownloadError::Busy
             | DownloadError::Ended
+            | DownloadError::NoHash
             | DownloadError::Protocol { .. }
             | DownloadError::Rejected
             | DownloadError::TicketExpired

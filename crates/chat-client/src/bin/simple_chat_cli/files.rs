@@ -1,5 +1,6 @@
 //! `files`: what the server offers.
 
+use chat_client::size_text;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -26,7 +27,7 @@ pub(crate) async fn files(
     }
     for file in files {
         let text = || {
-            let size = measure_text::bytes(file.size);
+            let size = size_text::bytes(file.size);
             let modified = measure_text::date(file.modified_ms);
             Some(format!("{size:>12}  {modified}  {}", line(&file.path)))
         };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chat_client::command::{Command, DownloadId};
 use chat_client::error_text;
 use chat_client::event::{DownloadChange, Event, Transport, Waiting};
+use chat_client::size_text;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -58,16 +59,16 @@ pub(crate) async fn get(
             }
             // Nobody pauses it here.
             DownloadChange::Paused | DownloadChange::Resumed => {}
-            DownloadChange::Verifying => output.progress("Verifying …"),
+            DownloadChange::Verifying => output.progress("Checking …"),
             DownloadChange::Failed(failure) => return Err(Failure::of_download(&failure)),
             DownloadChange::Finished { path, bytes, seconds, transport, blake3, resumed_from } => {
                 let way = way(transport);
                 let path = path.display().to_string();
                 let text = || {
-                    let size = measure_text::bytes(bytes);
+                    let size = size_text::bytes(bytes);
                     let kept = match resumed_from {
                         0 => String::new(),
-                        kept => format!(", {} kept from before", measure_text::bytes(kept)),
+                        kept => format!(", {} kept from before", size_text::bytes(kept)),
                     };
                     let path = line(&path);
                     Some(format!("Saved {size} as {path} ({seconds:.1} s over {way}{kept})."))
@@ -176,7 +177,7 @@ impl ProgressLine {
     }
 }
 
-/// `45 %  115.2 MiB of 256.0 MiB  92.4 MiB/s  0:01 left  UDP`
+/// `45 %  115.2 MB of 256.0 MB  92.4 MB/s  0:01 left  UDP`
 pub(crate) fn progress_text(
     bytes: u64,
     size: u64,
@@ -188,11 +189,11 @@ pub(crate) fn progress_text(
     let per_second = u128::from(moved) * 1_000_000_000 / elapsed.as_nanos().max(1_000_000);
     let rate = u64::try_from(per_second).unwrap_or(u64::MAX);
     let left = Duration::from_secs((size.saturating_sub(bytes) / rate.max(1)).min(LEFT_MAX_S));
-    let rate = measure_text::bytes(rate);
+    let rate = size_text::bytes(rate);
     format!(
         "{percent:3} %  {} of {}  {rate}/s  {} left  {way}",
-        measure_text::bytes(bytes),
-        measure_text::bytes(size),
+        size_text::bytes(bytes),
+        size_text::bytes(size),
         measure_text::duration(left),
     )
 }
@@ -241,9 +242,9 @@ mod tests {
 
     #[test]
     fn progress_reads_well() {
-        let mib = 1024 * 1024;
-        let text = progress_text(64 * mib, 256 * mib, 64 * mib, Duration::from_secs(2), "UDP");
-        assert_eq!(text, " 25 %  64.0 MiB of 256.0 MiB  32.0 MiB/s  0:06 left  UDP");
+        let mb = 1_000_000;
+        let text = progress_text(64 * mb, 256 * mb, 64 * mb, Duration::from_secs(2), "UDP");
+        assert_eq!(text, " 25 %  64.0 MB of 256.0 MB  32.0 MB/s  0:06 left  UDP");
     }
 
     #[test]

@@ -1,23 +1,6 @@
-//! Sizes, times and dates as people read them.
+//! Times and dates as people read them.
 
 use std::time::Duration;
-
-const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-
-/// `27 bytes`, `1.5 KiB`, `256.0 MiB`.
-pub(crate) fn bytes(count: u64) -> String {
-    if count < 1024 {
-        return format!("{count} bytes");
-    }
-    let mut value = count as f64 / 1024.0;
-    let mut unit = UNITS.iter();
-    let mut name = unit.next();
-    while value >= 1023.95 {
-        value /= 1024.0;
-        name = unit.next();
-    }
-    format!("{value:.1} {}", name.unwrap_or(&"EiB"))
-}
 
 /// `0:07`, `12:30`, `1:00:00`.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -57,22 +40,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_a_unit() {
-        let table = [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (1024 * 1024 - 1, "1.0 MiB"),
-            (256 * 1024 * 1024, "256.0 MiB"),
-            (u64::MAX, "16.0 EiB"),
-        ];
-        for (count, text) in table {
-            assert_eq!(bytes(count), text);
-        }
-    }
 
     #[test]
     fn durations_read_like_a_clock() {

@@ -132,6 +132,10 @@ pub(crate) struct Put {
     /// uploads]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<String>,
+
+    /// How the bytes travel; auto is UDP, and TCP where UDP is blocked
+    #[arg(long, value_enum, default_value_t = Transport::Auto)]
+    pub(crate) transport: Transport,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

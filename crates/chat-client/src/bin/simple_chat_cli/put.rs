@@ -6,11 +6,11 @@ use std::time::Instant;
 use chat_client::command::{Command, UploadId};
 use chat_client::error_text;
 use chat_client::event::{Event, Transport, UploadChange};
+use chat_client::size_text;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::get::{hex, progress_text, way};
-use crate::measure_text;
 use crate::options;
 use crate::output::Output;
 use crate::terminal_text::line;
@@ -27,8 +27,10 @@ pub(crate) async fn put(
     let file = std::path::absolute(&put.file)
         .map_err(|error| Failure::Disk(format!("There is no such file: {error}.")))?;
     let path = path_there(&put.file, put.to.as_deref())?;
-    visit.ask(Command::Upload { id: UPLOAD, file, path }).await?;
-    let (mut begun, mut was_full, mut fell_back) = (None, false, false);
+    let transport = put.transport.into();
+    visit.ask(Command::Upload { id: UPLOAD, file, path, transport }).await?;
+    let mut may_fall_back = matches!(put.transport, options::Transport::Auto);
+    let (mut begun, mut was_full) = (None, false);
     loop {
         // The transfer goes on while the chat reconnects, and says itself when it cannot.
         let Event::Upload { change, .. } = visit.next_for_ever().await? else { continue };
@@ -38,9 +40,9 @@ pub(crate) async fn put(
                     output.remark(error_text::upload_waiting());
                 }
                 was_full = server_disk_full;
-                if transport == Transport::Tcp && !fell_back {
-                    output.remark("UDP is blocked: the file goes over TCP.");
-                    fell_back = true;
+                if may_fall_back && transport == Transport::Tcp {
+                    may_fall_back = false;
+                    output.remark("UDP is blocked; going on over TCP.");
                 }
                 let (since, from) = *begun.get_or_insert((Instant::now(), bytes));
                 let (moved, way) = (bytes.saturating_sub(from), way(transport));
@@ -61,12 +63,12 @@ pub(crate) async fn put(
                 output.remark("The file changed meanwhile; starting anew.");
                 output.json_only(|| json!({ "event": "restarted", "reason": "file changed" }))?;
             }
-            UploadChange::Verifying => output.progress("Verifying …"),
+            UploadChange::Verifying => output.progress("Checking …"),
             UploadChange::Failed(failure) => return Err(Failure::of_upload(&failure)),
             UploadChange::Finished { path, bytes, seconds, transport, blake3, resumed_from } => {
                 let way = way(transport);
                 let text = || {
-                    let size = measure_text::bytes(bytes);
+                    let size = size_text::bytes(bytes);
                     Some(format!("Stored {size} as {} ({seconds:.1} s over {way}).", line(&path)))
                 };
                 return output.result(text, || {

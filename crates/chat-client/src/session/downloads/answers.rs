@@ -62,6 +62,7 @@ impl Downloads {
         });
         let order = TransferOrder {
             id,
+            path: download.wish.path.clone(),
             ticket: ticket.ticket.to_vec(),
             secret,
             nodes: ticket.nodes,
@@ -80,7 +81,7 @@ impl Downloads {
         let Some(download) = self.by_id.get_mut(&id) else { return };
         let Stage::Running(running) = &mut download.stage else { return };
         running.asked_again = false;
-        running.is_in_line = false;
+        running.in_line = None;
         running.ticket_at = Some(now);
         let is_same_file = running.version == Some(fresh.version);
         if std::mem::take(&mut running.ticket_wanted) {
@@ -127,7 +128,13 @@ impl Downloads {
             Stage::Queued => {}
             // It crossed our word that the download rests.
             Stage::Running(_) if download.rests() => return,
-            Stage::Running(ref mut running) => running.is_in_line = true,
+            Stage::Running(ref mut running) => {
+                running.in_line = Some(position);
+                if running.is_verifying {
+                    // It needs no place while it is checked.
+                    return;
+                }
+            }
         }
         self.tell(id, DownloadChange::Queued { position });
     }

@@ -37,8 +37,13 @@ impl Downloads {
                 running.bytes = progress.bytes;
                 if has_come {
                     self.keep_place(now, id);
-                } else if running.is_in_line && !progress.verifying {
-                    // What the person was told is where it stands in line.
+                } else if let Some(position) = running.in_line
+                    && !progress.verifying
+                {
+                    // What the person was told is where it stands in line, or that it is checked.
+                    if std::mem::take(&mut running.is_verifying) {
+                        self.tell(id, DownloadChange::Queued { position });
+                    }
                     return;
                 }
                 self.tell_progress(id, progress);
@@ -64,11 +69,17 @@ impl Downloads {
     fn tell_progress(&mut self, id: DownloadId, progress: Progress) {
         let stage = self.by_id.get_mut(&id).map(|download| &mut download.stage);
         let Some(Stage::Running(running)) = stage else { return };
-        let starts_verifying = progress.verifying && !running.is_verifying;
-        running.is_verifying = progress.verifying;
+        let was_verifying = std::mem::replace(&mut running.is_verifying, progress.verifying);
+        if progress.started_anew && !std::mem::replace(&mut running.has_told_anew, true) {
+            self.tell(id, DownloadChange::StartedAnew);
+        }
+        if progress.verifying && was_verifying {
+            // What the person was told is that it is checked.
+            return;
+        }
         let Progress { bytes, transport, waiting, .. } = progress;
         self.tell(id, DownloadChange::Progress { bytes, transport, waiting });
-        if starts_verifying {
+        if progress.verifying {
             self.tell(id, DownloadChange::Verifying);
         }
     }
@@ -79,7 +90,7 @@ impl Downloads {
         let stage = self.by_id.get(&id).map(|download| &download.stage);
         let Some(Stage::Running(running)) = stage else { return };
         let is_due = running.ticket_at.is_none_or(|at| now - at >= KEEP_PLACE_EVERY);
-        if running.is_elsewhere && is_due && !running.is_in_line {
+        if running.is_elsewhere && is_due && running.in_line.is_none() {
             self.ask_again(id);
         }
     }
@@ -216,6 +227,7 @@ fn is_of_the_connection(error: &DownloadError) -> bool {
     match error {
         DownloadError::Busy
         | DownloadError::Ended
+        | DownloadError::NoHash
         | DownloadError::Rejected
         | DownloadError::TicketExpired
         | DownloadError::Unreachable { .. } => true,

@@ -72,6 +72,8 @@ impl Downloads {
             }
             Stage::Running(running) => {
                 running.is_resuming = true;
+                // What was told last is that it rests.
+                running.is_verifying = false;
                 self.ask_again(id);
             }
         }
@@ -88,8 +90,7 @@ impl Downloads {
         }
     }
 
-    /// The person gives a download up: nothing of one that runs is left. What an earlier attempt kept of
-    /// one that does not stays on the disk.
+    /// The person gives a download up: nothing of it is left, nor of an earlier attempt.
     pub(crate) fn cancel(&mut self, now: Instant, id: DownloadId) {
         let cancelled = || DownloadFailure::Transfer(Arc::new(DownloadError::Cancelled));
         match self.by_id.get(&id).map(|download| &download.stage) {
@@ -100,8 +101,21 @@ impl Downloads {
             }
             // A ticket that still comes is given back when it does.
             Some(Stage::Queued | Stage::Asked | Stage::InLine | Stage::Resting) => {
+                self.discard(id);
                 self.fail(now, id, cancelled());
             }
+        }
+    }
+
+    /// Has what an earlier attempt left removed, unless the person wants the same file at the same place
+    /// once more.
+    fn discard(&mut self, id: DownloadId) {
+        let Some(Wish { path, save_as, .. }) = self.by_id.get(&id).map(|it| it.wish.clone()) else {
+            return;
+        };
+        let is_same = |wish: &Wish| (&wish.path, &wish.save_as) == (&path, &save_as);
+        if self.by_id.values().filter(|download| is_same(&download.wish)).count() == 1 {
+            self.outputs.push_back(DownloadOutput::Discard { path, save_as });
         }
     }
 

@@ -33,7 +33,9 @@ impl Machine {
             Command::PauseDownload { id } => self.downloads.pause(now, id),
             Command::ResumeDownload { id } => self.downloads.resume(now, id),
             Command::CancelDownload { id } => self.downloads.cancel(now, id),
-            Command::Upload { id, file, path } => self.uploads.add(id, file, path),
+            Command::Upload { id, file, path, transport } => {
+                self.uploads.add(id, file, path, transport);
+            }
             Command::CancelUpload { id } => self.uploads.cancel(id),
             Command::LogOut => self.log_out(now),
         }

@@ -395,6 +395,9 @@ fn spell_change(change: &DownloadChange) -> String {
 fn spell_transfer(output: &DownloadOutput) -> String {
     match output {
         DownloadOutput::Start(order) => format!("start {}", order.id.0),
+        DownloadOutput::Discard { path, save_as } => {
+            format!("discard {path} at {}", save_as.display())
+        }
         DownloadOutput::TellRoot { id, root } => format!("root {} {}", id.0, root.is_some()),
         DownloadOutput::Renew { id, ticket } => format!("renew {} {}", id.0, ticket.is_some()),
         DownloadOutput::TellPieces { id, pieces } => {

@@ -9,8 +9,11 @@ const VERSION: FileVersion = FileVersion { size: 5, modified_ns: 7 };
 fn running() -> Uploads {
     let mut uploads = Uploads::default();
     uploads.logged_in(false);
-    uploads.add(ID, "/home/ann/a".into(), "in/a".into());
-    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Start { id: ID, .. })));
+    uploads.add(ID, "/home/ann/a".into(), "in/a".into(), TransportChoice::Tcp);
+    assert!(matches!(
+        uploads.poll_output(),
+        Some(UploadOutput::Start { id: ID, transport: TransportChoice::Tcp, .. })
+    ));
     uploads
 }
 
@@ -168,4 +171,25 @@ fn a_file_that_changed_is_told_once_a_time() {
         told.push(matches!(change, UploadChange::FileChanged));
     }
     assert_eq!(told, [false, true, false, false]);
+}
+
+#[test]
+fn one_that_is_checked_stays_so_until_something_else_is_to_be_told() {
+    let mut uploads = with_ticket();
+    let steps = [(true, false), (true, false), (true, true), (true, false), (false, false)];
+    for (verifying, server_disk_full) in steps {
+        let progress =
+            UploadProgress { size: 5, bytes: 5, verifying, server_disk_full, ..Default::default() };
+        uploads.handle_report(ID, UploadReport::Progress(progress));
+    }
+    let mut told = Vec::new();
+    while let Some(UploadOutput::Tell { change, .. }) = uploads.poll_output() {
+        told.push(match change {
+            UploadChange::Progress { server_disk_full: true, .. } => "full",
+            UploadChange::Progress { .. } => "at 5",
+            UploadChange::Verifying => "checked",
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, ["at 5", "checked", "full", "at 5", "checked", "at 5"]);
 }

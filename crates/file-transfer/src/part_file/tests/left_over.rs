@@ -8,6 +8,7 @@ use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
 
 use super::*;
+use crate::part_file::resume_state::slot_offset;
 use crate::piece_hashes::hash_piece;
 
 const MIB: usize = 1 << 20;
@@ -24,12 +25,14 @@ struct Bench {
     dir: TempDir,
     bytes: Vec<u8>,
     version: FileVersion,
+    source: SourceId,
 }
 
 impl Bench {
     fn new() -> Bench {
         let bytes = bytes(SIZE);
-        Bench { dir: tempfile::tempdir().unwrap(), version: version(SIZE as u64), bytes }
+        let (dir, version) = (tempfile::tempdir().unwrap(), version(SIZE as u64));
+        Bench { dir, bytes, version, source: SOURCE }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -37,7 +40,7 @@ impl Bench {
     }
 
     fn open(&self) -> PartFile {
-        PartFile::open(&self.path("file"), &self.version).unwrap()
+        PartFile::open(&self.path("file"), &self.version, &self.source).unwrap()
     }
 
     fn fetch(&self, part: &mut PartFile, range: Range<usize>) {
@@ -75,7 +78,13 @@ impl Bench {
             if part.is_verified(&root) {
                 let path = part.finish(&root).unwrap();
                 assert!(fs::read(&path).unwrap() == self.bytes);
-                assert!(!names(&self.dir).iter().any(|name| name.ends_with(".state")));
+                let names = names(&self.dir);
+                let ending = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+                assert_eq!(
+                    ending(".state"),
+                    ending(".part"),
+                    "a state without its part: {names:?}"
+                );
                 return fetched;
             }
             let differing = part.differing(0, &self.pieces(), &CancellationToken::new());
@@ -158,12 +167,12 @@ fn a_piece_behind_the_end_of_a_part_that_was_cut_comes_again() {
 
 #[test]
 fn a_hash_that_was_edited_costs_its_piece() {
-    Bench::check(|bench| bench.damage(STATE, 32 * 2, &[5; 32]), &[(MIB, 2 * MIB), LAST]);
+    Bench::check(|bench| bench.damage(STATE, slot_offset(1), &[5; 32]), &[(MIB, 2 * MIB), LAST]);
 }
 
 #[test]
 fn a_piece_that_is_marked_and_not_there_comes_again() {
-    Bench::check(|bench| bench.damage(STATE, 32 * 4, &[0xff; 32]), &[LAST]);
+    Bench::check(|bench| bench.damage(STATE, slot_offset(3), &[0xff; 32]), &[LAST]);
 }
 
 #[test]
@@ -258,6 +267,86 @@ fn of_several_left_overs_the_one_of_this_version_is_taken() {
     assert!(bench.path("file.part").exists(), "the other one may be continued as well");
 }
 
+/// Bytes of another file that is to be saved under the same name, from another server say.
+#[test]
+fn the_part_of_another_file_of_that_name_is_kept() {
+    for size in [SIZE as u64, MIB as u64 + 1] {
+        let mut bench = Bench::new();
+        bench.leave(&[(0, 2 * MIB)], true);
+        let (first, bytes) = (bench.source, bench.bytes.clone());
+        bench.source = SourceId([2; 32]);
+        // Even where size and time are the same.
+        bench.version.size = size;
+        bench.bytes = bytes.iter().rev().copied().take(usize::try_from(size).unwrap()).collect();
+        let part = bench.open();
+        assert_eq!((part.kept_bytes(), part.started_anew()), (0, false));
+        assert_eq!(bench.finish(part), RangeSet::of(0..size));
+        assert_eq!(names(&bench.dir), [STATE, "file", "file.part"]);
+        (bench.source, bench.version, bench.bytes) = (first, version(SIZE as u64), bytes);
+        let part = bench.open();
+        assert_eq!(part.kept_bytes(), 2 * MIB as u64);
+        let fetched = RangeSet::of(2 * MIB as u64..SIZE as u64);
+        drop(part);
+        fs::remove_file(bench.path("file")).unwrap();
+        assert_eq!(bench.finish(bench.open()), fetched);
+    }
+}
+
+/// Left by a version of this program that did not say which file a part is of.
+fn leave_old_state(bench: &Bench) {
+    bench.leave(&[(0, 2 * MIB)], true);
+    let header = Header { version: bench.version, source: None };
+    let state = [header.encode(), vec![0xff; 32], vec![0; 32]].concat();
+    fs::write(bench.path(STATE), state).unwrap();
+}
+
+#[test]
+fn a_state_that_does_not_say_which_file_it_is_of_is_gone_on_with_if_size_and_time_are_the_same() {
+    let bench = Bench::new();
+    leave_old_state(&bench);
+    let part = bench.open();
+    assert_eq!((part.kept_bytes(), part.started_anew()), (MIB as u64, false));
+    drop(part);
+    // It says so from now on.
+    assert_eq!(fs::read(bench.path(STATE)).unwrap()[7], 2);
+    let part = bench.open();
+    assert_eq!(part.kept_bytes(), MIB as u64);
+    assert_eq!(bench.finish(part), RangeSet::of(MIB as u64..SIZE as u64));
+    assert_eq!(names(&bench.dir), ["file"]);
+}
+
+#[test]
+fn a_state_that_does_not_say_which_file_it_is_of_is_not_given_up_for_another_version() {
+    let mut bench = Bench::new();
+    leave_old_state(&bench);
+    bench.version.modified_ns += 1;
+    bench.finish(bench.open());
+    assert_eq!(names(&bench.dir), [STATE, "file", "file.part"]);
+    assert_eq!(fs::metadata(bench.path("file.part")).unwrap().len(), 2 * MIB as u64);
+}
+
+#[test]
+fn what_is_left_of_a_file_can_be_discarded_by_its_place() {
+    let mut bench = Bench::new();
+    bench.leave(&[(0, 2 * MIB)], true);
+    bench.source = SourceId([2; 32]);
+    bench.version.modified_ns += 1;
+    bench.leave(&[(0, MIB)], true);
+    let both = [".file (1).part.state", STATE, "file (1).part", "file.part"];
+    assert_eq!(names(&bench.dir), both);
+    let discard = |source| PartFile::discard_left_overs(&bench.path("file"), &source).unwrap();
+    discard(SourceId([3; 32]));
+    assert_eq!(names(&bench.dir), both, "they are of other files");
+    let part = bench.open();
+    discard(SourceId([2; 32]));
+    assert_eq!(names(&bench.dir), both, "it is in use");
+    drop(part);
+    discard(SourceId([2; 32]));
+    assert_eq!(names(&bench.dir), [STATE, "file.part"]);
+    discard(SOURCE);
+    assert!(names(&bench.dir).is_empty());
+}
+
 #[test]
 fn a_part_in_use_is_not_taken() {
     let bench = Bench::new();
@@ -280,7 +369,7 @@ fn everything_can_be_forgotten() {
     bench.leave(&[(0, 2 * MIB)], true);
     let mut part = bench.open();
     part.settle(&CancellationToken::new()).unwrap();
-    part.forget(&bench.version);
+    part.forget();
     assert_eq!(part.kept_bytes(), 0);
     drop(part);
     assert!(names(&bench.dir).is_empty(), "there is nothing of use in it");
@@ -323,7 +412,8 @@ fn any_life_ends_with_the_file() {
                         bench.damage("file.part", below(SIZE) as u64, b"??");
                     }
                     if below(3) == 0 && bench.path(STATE).exists() {
-                        bench.damage(STATE, below(32 * (pieces + 1)) as u64, b"??");
+                        let end = slot_offset(pieces as u64);
+                        bench.damage(STATE, below(usize::try_from(end).unwrap()) as u64, b"??");
                     }
                     part = bench.open();
                 }

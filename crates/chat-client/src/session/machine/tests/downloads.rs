@@ -27,7 +27,6 @@ fn a_download_runs_from_the_ticket_to_the_verified_file() {
         "download 1 at 5",
         "download 1 at 10",
         "download 1 verifying",
-        "download 1 at 10",
         "download 1 finished in 3",
     ]);
     assert_eq!(bench.done(), [(11, true)]);
@@ -295,7 +294,7 @@ fn a_ticket_for_a_download_that_was_cancelled_is_given_back() {
     bench.command(Command::CancelDownload { id: DownloadId(1) });
     bench.check_events(&["download 1 failed: cancelled"]);
     bench.ticket(11, 10);
-    bench.check_deeds(&[]);
+    bench.check_deeds(&["discard file1 at x"]);
     assert_eq!(bench.done(), [(11, false)]);
 }
 
@@ -629,4 +628,89 @@ fn a_download_that_rests_takes_no_place_again_by_itself() {
     bench.refuse(id, RefusalCode::TooManyDownloads);
     bench.wait(6.0);
     assert_eq!(bench.frames, []);
+}
+
+fn checked(bytes: u64, verifying: bool) -> TransferReport {
+    let progress = Progress { bytes, verifying, ..Progress::at_start(Transport::Udp) };
+    TransferReport::Progress(progress)
+}
+
+#[test]
+fn one_that_is_checked_stays_so_until_something_else_is_to_be_told() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.forget();
+    bench.report(1, checked(10, true));
+    bench.report(1, checked(10, true));
+    bench.check_events(&["download 1 at 10", "download 1 verifying"]);
+    // A place in line is none of the person's business while nothing has to come.
+    bench.report(1, TransferReport::TicketWanted);
+    bench.queued(11, 11, 2);
+    bench.report(1, checked(10, true));
+    bench.check_events(&[]);
+    // A piece was damaged.
+    bench.report(1, checked(9, false));
+    bench.report(1, checked(9, false));
+    bench.check_events(&["download 1 queued as 2"]);
+    bench.ticket_in_reply_to(0, 11, 10);
+    bench.report(1, checked(10, false));
+    bench.report(1, checked(10, true));
+    bench.check_events(&["download 1 at 10", "download 1 at 10", "download 1 verifying"]);
+}
+
+#[test]
+fn one_that_rested_while_it_was_checked_says_that_it_is_checked_again() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.report(1, checked(10, true));
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.command(Command::ResumeDownload { id: DownloadId(1) });
+    bench.forget();
+    bench.ticket_in_reply_to(0, 11, 10);
+    bench.report(1, checked(10, true));
+    bench.check_events(&["download 1 at 10", "download 1 verifying"]);
+}
+
+#[test]
+fn a_left_over_of_an_earlier_version_that_is_given_up_is_told_once() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    bench.forget();
+    for bytes in [0, 5] {
+        let start = Progress::at_start(Transport::Udp);
+        let progress = Progress { bytes, started_anew: true, ..start };
+        bench.report(1, TransferReport::Progress(progress));
+    }
+    let expected = ["download 1 started anew", "download 1 at 0", "download 1 at 5"];
+    bench.check_events(&expected);
+}
+
+#[test]
+fn what_is_left_of_a_download_that_waits_goes_when_it_is_cancelled() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    // It is begun anew, and rests before it has a place again.
+    bench.broken();
+    bench.fail(1, DownloadError::Ended);
+    bench.command(Command::PauseDownload { id: DownloadId(1) });
+    bench.forget();
+    bench.command(Command::CancelDownload { id: DownloadId(1) });
+    bench.check_deeds(&["discard file1 at x"]);
+}
+
+#[test]
+fn what_is_left_stays_for_another_download_of_the_same_file_to_the_same_place() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    let (path, save_as) = ("file1".to_owned(), PathBuf::from("x"));
+    let transport = TransportChoice::Auto;
+    bench.command(Command::Download { id: DownloadId(2), path, save_as, transport });
+    bench.command(Command::CancelDownload { id: DownloadId(1) });
+    bench.check_deeds(&[]);
+    bench.command(Command::CancelDownload { id: DownloadId(2) });
+    bench.check_deeds(&["discard file1 at x"]);
 }
