@@ -5,6 +5,7 @@
 //! people to compare. One file a measurement; [`program`] starts and watches the
 //! programs, [`chat_peer`] is the load's side of a chat connection.
 
+mod acknowledged;
 mod ceiling;
 mod chat_peer;
 mod download;
@@ -33,8 +34,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measurement {
-    /// The next four, one after the other.
+    /// The next five, one after the other.
     All,
+    /// Messages that are stored and acknowledged, from many senders at once.
+    Acknowledged(acknowledged::Options),
     /// One file over loopback, verified, by UDP and by TCP.
     Download(download::Options),
     /// One sender, many TLS receivers.
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
         Measurement::Tcp { end } => return tcp_peer::run(&end),
         Measurement::Ceiling { end } => return ceiling::run(&end),
         Measurement::All => run_all(&mut report)?,
+        Measurement::Acknowledged(options) => acknowledged::run(&options, &mut report)?,
         Measurement::Download(options) => download::run(&options, &mut report)?,
         Measurement::FanOut(options) => fan_out::run(&options, &mut report)?,
         Measurement::IdleSessions(options) => idle_sessions::run(&options, &mut report)?,
@@ -76,6 +80,7 @@ fn main() -> Result<()> {
 }
 
 fn run_all(report: &mut Report) -> Result<()> {
+    acknowledged::run(&acknowledged::Options::default(), report)?;
     download::run(&download::Options::default(), report)?;
     fan_out::run(&fan_out::Options::default(), report)?;
     idle_sessions::run(&idle_sessions::Options::default(), report)?;

@@ -92,7 +92,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on free loopback ports; `config` is added to its configuration file.
     pub(crate) fn start(config: &str) -> Result<Self> {
-        let folder = memory_folder()?;
+        Self::start_in(memory_folder()?, config)
+    }
+
+    /// The same with its data where the system keeps temporary files: on a disk, most often.
+    pub(crate) fn start_on_disk(config: &str) -> Result<Self> {
+        Self::start_in(tempfile::Builder::new().prefix("simple-chat-bench").tempdir()?, config)
+    }
+
+    fn start_in(folder: TempDir, config: &str) -> Result<Self> {
         let mut command = Command::new(path("chat-server")?);
         command.args(["--listen", "127.0.0.1:0"]);
         let service = Service::start(arguments(&mut command, folder.path(), config)?)?;

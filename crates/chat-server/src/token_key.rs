@@ -1,7 +1,7 @@
 //! The key under which resume tokens are made. A token carries who its holder is and a proof that this
 //! server said so: it is believed after a restart too, and nothing has to be stored for it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -15,6 +15,9 @@ use crate::state::request::ResumeToken;
 
 /// File name in the data folder.
 pub(crate) const FILE_NAME: &str = "token.key";
+
+/// What it is called until it is complete.
+const UNFINISHED_NAME: &str = "token.key.new";
 
 const KEY_BYTES: usize = 32;
 /// Who it is.
@@ -51,15 +54,8 @@ impl TokenKey {
     /// The system's, or `InvalidData` for a file of another length.
     pub(crate) fn load_or_create(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE_NAME);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                let bytes: [u8; KEY_BYTES] = rand::random();
-                file.write_all(&bytes)?;
-                file.sync_all()?;
-                return Ok(Self::new(&bytes));
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        if !path.try_exists()? {
+            create(folder, &path)?;
         }
         let mut bytes = Vec::new();
         OpenOptions::new()
@@ -110,6 +106,17 @@ impl TokenKey {
         proof.iter_mut().zip(tag.as_ref()).for_each(|(byte, part)| *byte = *part);
         proof
     }
+}
+
+/// Whole or not at all: a server that is killed here starts again.
+fn create(folder: &Path, path: &Path) -> io::Result<()> {
+    let unfinished = folder.join(UNFINISHED_NAME);
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(&rand::random::<[u8; KEY_BYTES]>())?;
+    file.sync_all()?;
+    std::fs::rename(unfinished, path)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

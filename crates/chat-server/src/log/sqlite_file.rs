@@ -1,7 +1,7 @@
 //! What all of the server's SQLite files have in common: whose they are, of which format, who may read
 //! them, and how they are opened.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +37,10 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, LogError>
         .truncate(false)
         .mode(0o600)
         .open(path)?;
+    if let Some(folder) = path.parent() {
+        // That the file is there has to outlive a power cut as well.
+        File::open(folder)?.sync_all()?;
+    }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     claim(&mut connection, format).map_err(|error| match error {
         LogError::Sqlite(error) if is_no_database(&error) => LogError::Foreign,

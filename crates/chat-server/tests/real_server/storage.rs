@@ -7,7 +7,7 @@ use common::wire::server_frame::Body;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Client, ServerProcess, logged_in, message, spawn_failing};
+use crate::support::{Client, ServerProcess, logged_in, message, refusal, spawn_failing};
 
 /// Sends a message under an id of that number; its number in the conversation.
 #[track_caller]
@@ -150,4 +150,29 @@ fn pages_are_bounded_and_add_up() {
     let Body::HistoryPage(last) = ann.ask(read("#lobby", 0, u64::MAX)) else { panic!() };
     let last: Vec<u64> = last.messages.iter().map(|message| message.seq).collect();
     assert_eq!(last, (251..=450).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_refuses_every_message_until_it_takes_them_again() {
+    let server = ServerProcess::with_failing_disk("[limits]\nmessages_burst = 1000\n");
+    let (mut ann, mut bob) = (server.log_in("ann"), server.log_in("bob"));
+    assert_eq!(ann.events().len(), 1, "bob has joined");
+    assert_eq!(accepted(&mut ann, "#lobby", 1), 1);
+    assert_eq!(bob.events().len(), 1);
+    server.limit_files(Some(1));
+    // Several at once: those behind the first one fail with it.
+    let requests: Vec<u64> =
+        (2..=6).map(|id| ann.send(message("#lobby", "lost", [id; 16]))).collect();
+    for request in requests {
+        assert_eq!(refusal(&ann.answer_to(request)), wire::RefusalCode::StorageFailed);
+    }
+    assert_eq!(bob.events(), [], "what is not stored reaches nobody");
+    server.limit_files(None);
+    // The same message again is a new one: it was not stored.
+    assert_eq!(accepted(&mut ann, "#lobby", 2), 2);
+    assert_eq!(accepted(&mut bob, "#lobby", 7), 3);
+    let server = ServerProcess::in_folder(kill(server), "", &[]);
+    let seqs: Vec<u64> =
+        page(&mut server.log_in("cy"), "#lobby", 0).into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(seqs, [1, 2, 3]);
 }

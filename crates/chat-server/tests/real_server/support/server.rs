@@ -36,7 +36,31 @@ impl ServerProcess {
 
     /// In a folder that is there already.
     pub(crate) fn in_folder(folder: TempDir, config: &str, arguments: &[&str]) -> Self {
-        let mut child = command(folder.path(), config, arguments).spawn().unwrap();
+        let command = command(folder.path(), config, arguments);
+        Self::of_command(folder, command)
+    }
+
+    /// One whose writes can be made to fail with [`Self::limit_files`]; otherwise the limit ends it.
+    pub(crate) fn with_failing_disk(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = command(folder.path(), config, &[]);
+        let mut wrapped = Command::new("sh");
+        wrapped.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        wrapped.arg(plain.get_program()).args(plain.get_args()).current_dir(folder.path());
+        wrapped.env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
+        wrapped.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+        Self::of_command(folder, wrapped)
+    }
+
+    /// No file of the server may be longer than this; `None`: as long as it likes.
+    pub(crate) fn limit_files(&self, bytes_max: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: bytes_max, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
+    }
+
+    fn of_command(folder: TempDir, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let log = drain(child.stderr.take().unwrap());
         let mut link = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut link).unwrap();
