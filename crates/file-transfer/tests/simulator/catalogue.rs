@@ -86,9 +86,10 @@ fn check_both(path: &Path, bound: Bound) {
 #[test]
 fn lan() {
     let path = Path::new("LAN", 32 * MIB, &link(MS / 10, 125_000_000, 64_000));
-    // Nothing is in the way: line rate.
-    let bound = Bound { rate: 125_000_000, factor: 1.02, round_trips: START_AND_END };
-    check_both(&path, bound);
+    // Nothing is in the way: line rate, but what a start that doubles loses to the small queue, and BBR
+    // paces a hundredth below it.
+    path.check(BBR, Bound { rate: 125_000_000, factor: 1.04, round_trips: START_AND_END });
+    path.check(CUBIC, Bound { rate: 125_000_000, factor: 1.02, round_trips: START_AND_END });
 }
 
 #[test]

@@ -8,14 +8,15 @@
 //! `startup.rs`, `probe_bw.rs`, `probe_rtt.rs`; on loss: `loss_response.rs`; what follows for the
 //! sender: `control.rs`. This file holds the order of an ACK's steps.
 //!
-//! Where we differ from the draft: loss at random may raise the threshold of 2 % (`loss_floor.rs`),
-//! does not end Startup while that still brings more and, where it was measured, does not lower the
-//! short-term bounds; what is lost with the path itself, in an outage, is no congestion; where others
-//! fill the queue we keep less of it (`mode.rs`, `long_term.rs`, `probe_bw.rs`, `short_term.rs` say how
-//! much less and why); a round trip as short as the minimum confirms it (`min_rtt_filter.rs`); room for
-//! lumps of acknowledgements is part of the window and not on top of it (`control.rs`); a router's mark ends
-//! Startup and probes like too much loss, and else lowers what may be in flight by 15 % (the draft leaves this
-//! open); recovery is what a round with loss is, as nothing is ever retransmitted under its old number.
+//! Where we differ from the draft: loss at random may raise the threshold of 2 % (`loss_floor.rs`), does not
+//! end Startup while that still brings more and, where it was measured or where others have no queue
+//! standing, does not lower the short-term bounds; what is lost with the path itself, in an outage, is no
+//! congestion; where others fill the queue we keep less of it (`mode.rs`, `long_term.rs`, `probe_bw.rs`,
+//! `short_term.rs` say how much less and why); a round trip as short as the minimum confirms it
+//! (`min_rtt_filter.rs`); room for lumps of acknowledgements is part of the window and not on top of it
+//! (`control.rs`); a router's mark ends Startup and probes like too much loss, and else lowers what may be in
+//! flight by 15 % (the draft leaves this open); recovery is what a round with loss is, as nothing is ever
+//! retransmitted under its old number.
 
 use std::time::{Duration, Instant};
 

@@ -67,8 +67,10 @@ impl Bbr {
         }
     }
 
-    /// Once a round: loss outside a probe lowers the short-term bounds. Where loss at random was
-    /// measured, only more than that does.
+    /// Once a round: loss outside a probe lowers the short-term bounds. So little of it that no probe would
+    /// mind does only if a queue of others stands, and not then if loss at random was measured: chance loses
+    /// a packet every few rounds on most long paths, and each would cost a share of the bandwidth until
+    /// the next probe. (The draft lowers them at any loss.)
     pub(super) fn adapt_short_term(&mut self, ack: &AckSample) {
         if !self.signals.round_just_ended()
             || !self.signals.has_loss()
@@ -76,14 +78,13 @@ impl Bbr {
         {
             return;
         }
-        let is_random = !self.floor.floor().is_zero()
-            && !self.is_too_high(ack.rate.lost, ack.rate.prior_in_flight);
-        if is_random {
-            return;
-        }
         // A queue that stands while we send no faster than the path takes is filled by others.
         let is_queue_of_others =
             self.mode == Mode::ProbeCruise && !self.queue_sign.is_quiet(self.min_rtt.minimum());
+        let may_be_random = !is_queue_of_others || !self.floor.floor().is_zero();
+        if may_be_random && !self.is_too_high(ack.rate.lost, ack.rate.prior_in_flight) {
+            return;
+        }
         let kept = if is_queue_of_others { YIELD } else { Ratio::ONE };
         self.short_term.reduce(self.bandwidth.maximum(), self.window, &self.signals, kept);
     }
