@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chat_server::config::arguments::{Arguments, Command, Options};
 use chat_server::config::{self, Config};
@@ -10,6 +11,10 @@ use chat_server::server::Server;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long threads that wait for the disk are waited for at the end. All that was promised to anybody is
+/// on it by then: it is what nobody was told of that may be lost.
+const DISK_FAREWELL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let Arguments { command, options } = Arguments::parse();
@@ -35,7 +40,11 @@ fn run(options: Options) -> anyhow::Result<()> {
     let config = config::load(options)?;
     log_output::start();
     allow_many_descriptors();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config));
+    // What still waits for a disk would otherwise be waited for without end.
+    runtime.shutdown_timeout(DISK_FAREWELL);
+    result
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

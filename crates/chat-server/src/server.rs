@@ -204,7 +204,7 @@ impl Server {
         drop(door);
         let watch = tokio::spawn(watch(Arc::clone(&catalogue), hub.clone()));
         let sweeping = uploads.clone().map(|store| tokio::spawn(sweep(store)));
-        let own = nodes.first().cloned();
+        let (own, store) = (nodes.first().cloned(), uploads.clone());
         let upload_desk = UploadDesk::new(uploads.zip(own), hub.clone());
         let history = HistoryDesk::new(history, hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
@@ -214,6 +214,9 @@ impl Server {
             sweeping.abort();
         }
         catalogue.stop_hashing();
+        if let Some(store) = store {
+            store.stop();
+        }
         connections.close();
         let end_files = async {
             let watch = watch.await;

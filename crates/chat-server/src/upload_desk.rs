@@ -183,6 +183,8 @@ fn refusal(error: UploadError, path: &str) -> UploadRefusal {
         UploadError::Folder | UploadError::TooManyFolders => UploadRefusal::Folder { path },
         UploadError::Gone => UploadRefusal::Unknown,
         UploadError::Hidden | UploadError::Path(_) => UploadRefusal::Name { path },
+        // Nobody hears of it: the chat has ended before.
+        UploadError::Stopped => UploadRefusal::DiskFailed,
         UploadError::Quota { left } => UploadRefusal::Quota { left },
         UploadError::TooLarge { allowed } => UploadRefusal::TooLarge { allowed },
         UploadError::TooManyFiles { allowed } => UploadRefusal::TooMany { allowed },

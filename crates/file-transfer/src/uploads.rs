@@ -2,14 +2,15 @@
 //! appears.
 //!
 //! An upload is written to a part as near to its later place as there are folders, under a name that is
-//! never listed nor sent ([`PartId`]). Folders are made for a file that is whole, not before. When its client says what the hash of the whole is, and that is the hash of what is on
-//! disk, the part is brought safely to disk and renamed, never over something that is there and never
-//! through a link. What the server remembers of each ([`record`]) lies in its data folder and outlives
-//! it, so quota does too. Everything here may wait for the disk: call it from a thread that may block.
+//! never listed nor sent ([`PartId`]). Folders are made for a file that is whole, not before. When its
+//! client says what the hash of the whole is, and that is the hash of what is on disk, the part is brought
+//! safely to disk and renamed, never over something that is there and never through a link. What the
+//! server remembers of each ([`record`]) lies in its data folder and outlives it, so quota does too.
+//! Everything here may wait for the disk: call it from a thread that may block.
 //!
 //! * [`ledger`]: who has how much; pure
 //! * [`part`]: one part on disk, with [`piece_marks`] to go on after a restart
-//! * [`home`]: where a part lies, and what is left of it
+//! * [`home`]: where a part lies, and what is left of it; [`free_space`]: of the disk
 //! * [`records`]: what is remembered; [`landing`]: from part to file
 
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{OFlags, fstat, fstatvfs};
+use rustix::fs::{OFlags, fstat};
+use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::beneath::Beneath;
 use crate::catalogue::scan::is_offered;
@@ -28,6 +30,7 @@ use crate::piece_hashes::PieceHash;
 use crate::ticket::Grant;
 
 mod error;
+mod free_space;
 mod home;
 mod landing;
 mod ledger;
@@ -40,15 +43,12 @@ mod records;
 pub use error::UploadError;
 pub use part_id::PartId;
 
+use free_space::{FREE_BYTES_MIN, FreeSpace};
 use ledger::{Ledger, Over};
 use part::Part;
 pub(crate) use part::PartWriter;
-use record::Record;
+use record::{Record, Stored};
 use records::Records;
-
-/// Left free on the disk by each upload that begins: the server itself has to write, too. Several that
-/// begin together may use it up between them.
-const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// How many folders deep an upload may go: more than anybody's tree has, and a bound on what a single
 /// file of no bytes can make.
@@ -122,6 +122,9 @@ pub struct UploadStore {
     files: Beneath,
     records: Records,
     rules: UploadRules,
+    free_space: FreeSpace,
+    /// Nothing is checked any more.
+    stopped: CancellationToken,
     /// Held while an upload begins, gets its name or is removed, after the part's own turn: two that go
     /// for the same room or the same folder do not both get it.
     changing: Mutex<()>,
@@ -172,8 +175,15 @@ impl UploadStore {
     pub fn open(files: &Path, data: &Path, rules: UploadRules) -> io::Result<Self> {
         let files = Beneath::open(files)?;
         let records = Records::open(data.join(RECORDS_FOLDER))?;
-        let store =
-            Self { files, rules, changing: Mutex::default(), state: Mutex::default(), records };
+        let store = Self {
+            files,
+            records,
+            rules,
+            free_space: FreeSpace::default(),
+            stopped: CancellationToken::new(),
+            changing: Mutex::default(),
+            state: Mutex::default(),
+        };
         for (id, record) in store.records.load()? {
             let (path, is_new) = (record.path.clone(), record.inode == 0);
             match store.as_found(id, record) {
@@ -196,6 +206,11 @@ impl UploadStore {
         &self.rules
     }
 
+    /// Ends what takes long, the checking of large parts: the server goes down. They stay as they are.
+    pub fn stop(&self) {
+        self.stopped.cancel();
+    }
+
     /// Makes or finds the part of an upload.
     ///
     /// # Errors
@@ -208,8 +223,9 @@ impl UploadStore {
         let path = self.place_of(&wish.path)?;
         let _turn = self.turn();
         self.forget_vanished(&wish.user);
-        if let Some(stored) = self.state().ledger.stored_by(&wish.user, &wish.attempt) {
-            let (path, root) = (stored.path.clone(), stored.root);
+        let stored = self.state().ledger.stored_by(&wish.user, &wish.attempt).cloned();
+        if let Some(Stored { path, root }) = stored {
+            self.sync_name(&path)?;
             return Ok(Begun::Stored(StoredUpload { path, root }));
         }
         let known = self.state().ledger.part_of(&wish.user, &path, wish.version);
@@ -279,7 +295,9 @@ impl UploadStore {
             None => {
                 let size = record.version.size;
                 let marks = self.records.marks(id);
-                let part = Part::open(home.folder, id.part_name(), record.inode, size, &marks);
+                let free = self.free_space.clone();
+                let part =
+                    Part::open(home.folder, id.part_name(), record.inode, size, &marks, free);
                 Arc::new(part.map_err(UploadError::disk)?)
             }
         };
@@ -299,15 +317,19 @@ impl UploadStore {
         Ok(UploadHandle { id, path, part })
     }
 
-    /// Says "full" now rather than after an hour. A file system that cannot tell is given a chance.
+    /// Says "full" now rather than after an hour. What the other uploads under way are still to get is
+    /// spoken for. A file system that cannot tell is given a chance.
     fn check_space(&self, part: &Part, size: u64) -> Result<(), UploadError> {
-        let needed = size.saturating_sub(part.kept()).saturating_add(FREE_BYTES_MIN);
-        match fstatvfs(part.folder()) {
-            Ok(disk)
-                if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < needed =>
-            {
-                Err(UploadError::DiskFull)
-            }
+        let others: Vec<Arc<Part>> = {
+            let state = self.state();
+            state.open.values().filter_map(Weak::upgrade).collect()
+        };
+        let others = others.iter().filter(|other| other.shares_disk_with(part));
+        let needed = others
+            .fold(size.saturating_sub(part.kept()), |sum, other| sum.saturating_add(other.lacks()))
+            .saturating_add(FREE_BYTES_MIN);
+        match self.free_space.bytes(part.folder()) {
+            Some(free) if free < needed => Err(UploadError::DiskFull),
             _ => Ok(()),
         }
     }
@@ -325,7 +347,7 @@ impl UploadStore {
     /// now on. Gives how many do.
     ///
     /// # Errors
-    /// If the disk fails, or the upload is over.
+    /// If the disk fails, the upload is over or the server goes down.
     pub fn compare(
         &self,
         upload: &UploadHandle,
@@ -337,7 +359,7 @@ impl UploadStore {
             return Err(UploadError::Gone);
         }
         upload.part.end_sessions();
-        upload.part.compare(first, expected).map_err(UploadError::disk)
+        upload.part.compare(first, expected, &self.stopped).map_err(UploadError::disk)
     }
 
     /// The client gives an upload up: nothing of it stays.

@@ -33,6 +33,9 @@ pub enum UploadError {
         /// Bytes that still have room.
         left: u64,
     },
+    /// The server goes down; the part stays as it is.
+    #[error("the server is being shut down")]
+    Stopped,
     /// The file is larger than any may be.
     #[error("too large: at most {allowed} bytes")]
     TooLarge {
@@ -55,6 +58,8 @@ impl UploadError {
     pub(super) fn disk(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            // No call here ends with this by itself: it is asked again where it does.
+            io::ErrorKind::Interrupted => Self::Stopped,
             _ => Self::Disk(error),
         }
     }

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, fsync, statat};
+use rustix::fs::{AtFlags, OFlags, fsync, statat};
 use rustix::io::Errno;
 
+use super::part::Part;
 use super::record::{Record, Stored};
 use super::{Settled, StoredUpload, UploadError, UploadHandle, UploadStore, folder_of};
 use crate::file_path::FilePath;
@@ -21,28 +22,52 @@ impl UploadStore {
     /// same again.
     ///
     /// # Errors
-    /// If the disk fails; the part stays then, and it may be tried again.
+    /// If the disk fails; what there is stays then, and it may be tried again. If the server goes down.
     pub fn settle(&self, upload: &UploadHandle, root: &[u8; 32]) -> Result<Settled, UploadError> {
         let part = &upload.part;
         let _turn = part.settling();
-        if let Some(Stored { path, root: stored }) = part.stored() {
-            let is_same = stored == *root;
-            return is_same
-                .then_some(Settled::Stored(StoredUpload { path, root: stored }))
-                .ok_or(UploadError::Gone);
+        if let Some(stored) = part.stored() {
+            if stored.root != *root {
+                return Err(UploadError::Gone);
+            }
+            return self.confirm(part, stored);
         }
         let missing = part.end_sessions();
         if missing > 0 {
             return Ok(Settled::Incomplete { missing });
         }
-        if part.hash().map_err(UploadError::disk)? != Some(*root) {
+        if part.hash(&self.stopped).map_err(UploadError::disk)? != Some(*root) {
             return Ok(Settled::Differs);
         }
         part.sync().map_err(UploadError::disk)?;
         let stored = self.land(upload, root)?;
-        part.set_stored(stored.clone());
         self.records.remove_marks(upload.id);
-        Ok(Settled::Stored(StoredUpload { path: stored.path, root: stored.root }))
+        self.confirm(part, stored)
+    }
+
+    /// The file has its name. Only when that is safely on disk the client may forget it.
+    fn confirm(&self, part: &Part, stored: Stored) -> Result<Settled, UploadError> {
+        part.set_stored(stored.clone());
+        let Stored { path, root } = stored;
+        #[cfg(test)]
+        part.faults.strike_name().map_err(UploadError::disk)?;
+        self.sync_name(&path)?;
+        Ok(Settled::Stored(StoredUpload { path, root }))
+    }
+
+    /// Brings a file's name safely to disk. Asked again after a failure, this is all that is repeated.
+    pub(super) fn sync_name(&self, path: &FilePath) -> Result<(), UploadError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let folder = match folder_of(path) {
+            "" => ".",
+            folder => folder,
+        };
+        match self.files.open_at(folder, flags) {
+            Ok(folder) => fsync(&folder).map_err(|errno| UploadError::disk(errno.into())),
+            // Somebody has moved it since: it was there, and where it is now is their business.
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn land(&self, upload: &UploadHandle, root: &[u8; 32]) -> Result<Stored, UploadError> {
@@ -100,7 +125,6 @@ impl UploadStore {
         }
         match renamed {
             Ok(()) => {
-                fsync(folder).map_err(|errno| UploadError::disk(errno.into()))?;
                 self.state().ledger.insert(upload.id, landed);
                 Ok(true)
             }

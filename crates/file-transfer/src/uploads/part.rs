@@ -12,7 +12,9 @@ use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
 
+use super::free_space::{FreeSpace, SpaceWatch};
 use super::piece_marks::PieceMarks;
 use super::record::Stored;
 use crate::part_file::folder::is_named;
@@ -31,7 +33,9 @@ pub(super) struct Part {
     name: String,
     file: File,
     inode: u64,
+    device: u64,
     size: u64,
+    free_space: FreeSpace,
     /// Held while bytes are written: a session that takes over waits for the write of the one before
     /// it, and none writes any more once the file is being checked.
     state: Mutex<State>,
@@ -60,6 +64,7 @@ impl Part {
         inode: u64,
         size: u64,
         marks: &Path,
+        free_space: FreeSpace,
     ) -> io::Result<Self> {
         let (file, is_new) = match open_again(&folder, &name, inode)? {
             Some(file) => (file, false),
@@ -78,8 +83,10 @@ impl Part {
             folder,
             name,
             inode: metadata.ino(),
+            device: metadata.dev(),
             file,
             size,
+            free_space,
             state: Mutex::new(state),
             settling: Mutex::default(),
             #[cfg(test)]
@@ -104,11 +111,21 @@ impl Part {
         self.state().received.total()
     }
 
+    /// Bytes that are still to come.
+    pub(super) fn lacks(&self) -> u64 {
+        self.size.saturating_sub(self.kept())
+    }
+
+    /// Whether another part needs room on the same disk.
+    pub(super) fn shares_disk_with(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode != other.inode
+    }
+
     /// The right to write for a new session; the one before loses it.
     pub(super) fn writer(self: &Arc<Self>) -> PartWriter {
         let mut state = self.state();
         state.session += 1;
-        PartWriter { part: Arc::clone(self), session: state.session }
+        PartWriter { part: Arc::clone(self), session: state.session, space: SpaceWatch::new() }
     }
 
     /// No session writes from now on. Gives how many bytes are missing.
@@ -123,12 +140,14 @@ impl Part {
         self.settling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// BLAKE3 of what is on disk; `None` if that is shorter than it should be.
-    pub(super) fn hash(&self) -> io::Result<Option<[u8; 32]>> {
+    /// BLAKE3 of what is on disk; `None` if that is shorter than it should be. Ends with
+    /// [`io::ErrorKind::Interrupted`] soon after `stop`.
+    pub(super) fn hash(&self, stop: &CancellationToken) -> io::Result<Option<[u8; 32]>> {
         let mut hasher = blake3::Hasher::new();
         let mut buffer = piece_buffer(self.size);
         let mut offset = 0;
         while offset < self.size {
+            go_on_unless(stop)?;
             let length = usize::try_from(self.size - offset).unwrap_or(usize::MAX);
             let wanted = length.min(buffer.len());
             let Some(bytes) = buffer.get_mut(..wanted) else { break };
@@ -142,12 +161,18 @@ impl Part {
     }
 
     /// Compares the pieces from `first` on with what they should be. Those that differ are missing
-    /// from now on; gives how many.
-    pub(super) fn compare(&self, first: u64, expected: &[PieceHash]) -> io::Result<u64> {
+    /// from now on; gives how many. After `stop` nothing changes, as in [`hash`](Self::hash).
+    pub(super) fn compare(
+        &self,
+        first: u64,
+        expected: &[PieceHash],
+        stop: &CancellationToken,
+    ) -> io::Result<u64> {
         let mut buffer = piece_buffer(self.size);
         let mut damaged = RangeSet::new();
         let mut count = 0;
         for (piece, expected) in (first..).zip(expected) {
+            go_on_unless(stop)?;
             let range = piece_range(self.size, piece);
             let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             let Some(bytes) = buffer.get_mut(..wanted).filter(|bytes| !bytes.is_empty()) else {
@@ -219,17 +244,30 @@ impl Part {
 pub(crate) struct DiskFaults {
     pub(crate) full_at: AtomicU64,
     pub(crate) held_at: AtomicU64,
+    /// So often the folder of the new name does not get to the disk.
+    pub(crate) names_lost: AtomicU64,
 }
 
 #[cfg(test)]
 impl Default for DiskFaults {
     fn default() -> Self {
-        Self { full_at: AtomicU64::new(u64::MAX), held_at: AtomicU64::new(u64::MAX) }
+        Self {
+            full_at: AtomicU64::new(u64::MAX),
+            held_at: AtomicU64::new(u64::MAX),
+            names_lost: AtomicU64::new(0),
+        }
     }
 }
 
 #[cfg(test)]
 impl DiskFaults {
+    pub(super) fn strike_name(&self) -> io::Result<()> {
+        let lost = self
+            .names_lost
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |times| times.checked_sub(1));
+        if lost.is_ok() { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
+    }
+
     fn strike(&self, kept: u64) -> io::Result<()> {
         while kept >= self.held_at.load(Ordering::Relaxed) {
             std::thread::yield_now();
@@ -246,6 +284,7 @@ impl DiskFaults {
 pub(crate) struct PartWriter {
     part: Arc<Part>,
     session: u64,
+    space: SpaceWatch,
 }
 
 impl PartWriter {
@@ -259,13 +298,14 @@ impl PartWriter {
 
 impl Sink for PartWriter {
     /// Fails with [`io::ErrorKind::Interrupted`] once another session has taken over, or the file is
-    /// being checked.
+    /// being checked, and with [`io::ErrorKind::StorageFull`] before the disk is full.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let Part { file, size, .. } = &*self.part;
         let end = offset.checked_add(bytes.len() as u64).filter(|end| end <= size);
         let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
         #[cfg(test)]
         self.part.faults.strike(self.part.kept())?;
+        self.space.before(bytes.len() as u64, || self.part.free_space.bytes(file))?;
         let mut state = self.part.state();
         if state.session != self.session {
             return Err(io::ErrorKind::Interrupted.into());
@@ -281,6 +321,10 @@ impl Sink for PartWriter {
         }
         Ok(())
     }
+}
+
+fn go_on_unless(stop: &CancellationToken) -> io::Result<()> {
+    if stop.is_cancelled() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
 fn piece_buffer(size: u64) -> Vec<u8> {

@@ -13,6 +13,8 @@ use crate::piece_hashes::{PIECE_BYTES, hash_piece, piece_count, piece_range};
 use crate::range_set::RangeSet;
 use crate::sink::Sink;
 
+mod disk;
+
 const QUOTA: u64 = 10 * PIECE_BYTES;
 const HOUR: Duration = Duration::from_secs(3600);
 
