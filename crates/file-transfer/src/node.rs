@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +17,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use crate::catalogue::{Catalogue, CatalogueError};
-use crate::sessions::{EndReason, Place, Refusal};
+use crate::sessions::{Applicant, EndReason, Place, Refusal};
+use crate::sink::Sink;
 use crate::tcp::proof::Exporter;
 use crate::tcp::serve::{self, Admitted, ProvenHello};
 use crate::tcp::take;
@@ -25,7 +27,7 @@ use crate::ticket::{Direction, Grant, TicketError, TicketId, TicketKey};
 use crate::udp::{
     OpenError, SendOptions, SessionReport, UdpServer, UdpServerConfig, UploadReport, UploadService,
 };
-use crate::uploads::UploadStore;
+use crate::uploads::{PartWriter, UploadStore};
 
 pub use crate::sessions::SessionLimits as NodeLimits;
 
@@ -108,6 +110,7 @@ impl TransferNode {
             Err(code) => return Err(serve::close(&mut stream, code).await),
         };
         if proven.direction == Direction::Upload {
+            proven.grant.bytes_max = place.bytes_left(proven.grant.bytes_max);
             return self.take_upload(&mut stream, &proven, &place).await;
         }
         let admitted = match self.open_file(&proven.grant).await {
@@ -136,6 +139,8 @@ impl TransferNode {
             // There is no such upload any more.
             return Err(serve::close(stream, CloseCode::FileChanged).await);
         };
+        let took = place.counter();
+        let part = Counted { part, took };
         take::take_file(stream, proven, part, &missing, ended(place), || place.vacate()).await
     }
 
@@ -189,13 +194,12 @@ impl TransferNode {
     }
 
     fn admit(&self, proven: &ProvenHello) -> Result<Place, CloseCode> {
-        let ticket = match proven.direction {
-            Direction::Download => TicketId::of(&proven.hello.ticket),
-            Direction::Upload => Some(TicketId::of_upload(&proven.grant)),
-        };
-        let ticket = ticket.ok_or(CloseCode::BadTicket)?;
+        let ticket = TicketId::of(&proven.hello.ticket).ok_or(CloseCode::BadTicket)?;
+        let transfer = ticket.of_transfer(proven.direction, &proven.grant);
         let Grant { user, login, file, .. } = &proven.grant;
-        let admitted = self.udp.sessions().admit(Instant::now(), ticket, user, *login, file);
+        let (direction, login) = (proven.direction, *login);
+        let applicant = Applicant { direction, transfer, ticket, user, login, file };
+        let admitted = self.udp.sessions().admit(Instant::now(), applicant);
         admitted.map_err(|refusal| match refusal {
             Refusal::Ended => CloseCode::LoginEnded,
             Refusal::Full => CloseCode::Busy,
@@ -230,6 +234,19 @@ impl fmt::Debug for TransferNode {
         f.debug_struct("TransferNode")
             .field("transfers", &self.transfer_count())
             .finish_non_exhaustive()
+    }
+}
+
+/// A part whose ticket pays for what is written to it.
+struct Counted {
+    part: PartWriter,
+    took: Arc<AtomicU64>,
+}
+
+impl Sink for Counted {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.took.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.part.write_at(offset, bytes)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::file_path::FilePath;
 use crate::rate_share::{RateLimits, RateShare};
-use crate::ticket::TicketId;
+use crate::ticket::{Direction, TicketId};
 use crate::udp::mailboxes::Mailboxes;
 use crate::udp::wakeup::Wakeup;
 
@@ -24,7 +24,7 @@ const ENDED_LOGIN_MEMORY: Duration = Duration::from_secs(120);
 /// Ended logins remembered at most. Full: those of the longest ago are forgotten first.
 const ENDED_LOGINS_MAX: usize = 65_536;
 
-/// How long it is remembered what was sent for a ticket, from its last start on: longer than the 60 s
+/// How long it is remembered what was transferred by a ticket, from its last start on: longer than the 60 s
 /// for which it can start.
 const SPENT_MEMORY: Duration = Duration::from_secs(120);
 
@@ -35,11 +35,12 @@ const SPENT_TICKETS_MAX: usize = 65_536;
 /// in that time, is taken for one that crashed if its user starts the same file again.
 const CRASHED_AFTER: Duration = Duration::from_secs(2);
 
-/// How many transfers may run at once. When full, a newcomer is told so and may try again; nobody
+/// How many transfers may run at once, of downloads and of uploads each: neither takes the other's
+/// places. When full, a newcomer is told so and may try again; nobody
 /// who is served already is pushed out. Only who comes back after a crash takes over their own place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// In all. As many again may be saying goodbye: each is a thread or a connection still.
+    /// Of all users. As many again may be saying goodbye: each is a thread or a connection still.
     pub sessions_max: usize,
     /// Of one user.
     pub sessions_per_user_max: usize,
@@ -49,6 +50,19 @@ impl Default for SessionLimits {
     fn default() -> Self {
         Self { sessions_max: 64, sessions_per_user_max: 4 }
     }
+}
+
+/// Who asks for a place, and for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Applicant<'a> {
+    pub(crate) direction: Direction,
+    /// Of several starts with the same one the newest runs. All tickets of an upload share it.
+    pub(crate) transfer: TicketId,
+    /// The very ticket: its bytes are counted over all starts with it.
+    pub(crate) ticket: TicketId,
+    pub(crate) user: &'a str,
+    pub(crate) login: u64,
+    pub(crate) file: &'a FilePath,
 }
 
 /// Why a session must not start.
@@ -158,17 +172,18 @@ struct State {
     spent: HashMap<TicketId, Spent>,
 }
 
-/// What was sent for one ticket, over all its starts.
+/// What was transferred by one ticket, over all its starts.
 #[derive(Debug)]
 struct Spent {
-    /// File bytes; counted up by whoever sends.
+    /// File bytes; counted up by the session.
     bytes: Arc<AtomicU64>,
     last_start: Instant,
 }
 
 #[derive(Debug)]
 struct Running {
-    ticket: TicketId,
+    direction: Direction,
+    transfer: TicketId,
     user: String,
     login: u64,
     file: FilePath,
@@ -223,37 +238,31 @@ impl Sessions {
         self.lock().closed
     }
 
-    /// Takes a place for a confirmed session of this file. An older session of the same ticket ends.
+    /// Takes a place for a confirmed session. An older session of the same transfer ends.
     pub(crate) fn admit(
         self: &Arc<Self>,
         now: Instant,
-        ticket: TicketId,
-        user: &str,
-        login: u64,
-        file: &FilePath,
+        applicant: Applicant<'_>,
     ) -> Result<Place, Refusal> {
+        let Applicant { direction, transfer, ticket, user, login, file } = applicant;
         let control = SessionControl::new(now).map_err(|_| Refusal::Full)?;
         let mut state = self.lock();
         if state.closed || state.ended_logins.contains_key(&login) {
             return Err(Refusal::Ended);
         }
         // Those that end still have their thread and their socket.
-        if state.running.len() >= self.limits.sessions_max.saturating_mul(2) {
+        let of_direction = || state.running.values().filter(|it| it.direction == direction);
+        if of_direction().count() >= self.limits.sessions_max.saturating_mul(2) {
             return Err(Refusal::Full);
         }
-        state
-            .running
-            .values()
-            .filter(|running| running.ticket == ticket)
-            .for_each(Running::supersede);
-        let counts = |running: &&Running| running.ticket != ticket && !running.is_over;
-        let of_others = || state.running.values().filter(counts);
-        let of_user = || of_others().filter(|running| running.user == user);
+        of_direction().filter(|it| it.transfer == transfer).for_each(Running::supersede);
+        let of_others = || of_direction().filter(|it| it.transfer != transfer && !it.is_over);
+        let of_user = || of_others().filter(|it| it.user == user);
         let is_user_full = of_user().count() >= self.limits.sessions_per_user_max;
         if is_user_full || of_others().count() >= self.limits.sessions_max {
-            let crashed = state.running.values_mut().find(|running| {
-                let is_same = running.user == user && running.file == *file && !running.is_over;
-                is_same && running.ticket != ticket && running.control.is_silent(now)
+            let crashed = state.running.values_mut().find(|it| {
+                let is_same = it.direction == direction && it.user == user && it.file == *file;
+                is_same && !it.is_over && it.transfer != transfer && it.control.is_silent(now)
             });
             crashed.ok_or(Refusal::Full)?.give_way();
         }
@@ -261,7 +270,8 @@ impl Sessions {
         state.last_key += 1;
         let key = state.last_key;
         let running = Running {
-            ticket,
+            direction,
+            transfer,
             user: user.to_owned(),
             login,
             file: file.clone(),
@@ -309,10 +319,10 @@ impl Sessions {
         }
     }
 
-    /// Whether a session of this ticket runs, and has more to do than say goodbye.
-    pub(crate) fn is_running(&self, ticket: &TicketId) -> bool {
+    /// Whether a session of this transfer runs, and has more to do than say goodbye.
+    pub(crate) fn is_running(&self, transfer: &TicketId) -> bool {
         let state = self.lock();
-        state.running.values().any(|running| running.ticket == *ticket && !running.is_over)
+        state.running.values().any(|running| running.transfer == *transfer && !running.is_over)
     }
 
     /// How many run.
@@ -327,7 +337,7 @@ impl Sessions {
 }
 
 impl State {
-    /// Where the bytes that are sent for a ticket are counted; `None` if there is no room.
+    /// Where the bytes of a ticket are counted; `None` if there is no room.
     fn spent_on(&mut self, now: Instant, ticket: TicketId) -> Option<Arc<AtomicU64>> {
         let is_current =
             |spent: &Spent| now.saturating_duration_since(spent.last_start) < SPENT_MEMORY;
@@ -369,6 +379,16 @@ impl Place {
     /// How many of the file bytes that its ticket allows are left for this start.
     pub(crate) fn bytes_left(&self, allowed: u64) -> u64 {
         allowed.saturating_sub(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Accounts for `taken` file bytes of an upload, those that were there already included.
+    pub(crate) fn took(&self, taken: u64) {
+        self.spent.fetch_add(taken, Ordering::Relaxed);
+    }
+
+    /// Where what is taken is counted, for whoever takes it on a thread of its own.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.spent)
     }
 
     /// Accounts for `sent` file bytes, and says when the next may follow; `None`: at once. To be asked

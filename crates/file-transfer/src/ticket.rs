@@ -286,10 +286,18 @@ impl Ticket {
 }
 
 impl TicketId {
-    /// The same for all tickets of one upload: a newer start of it ends the older one, whichever ticket
-    /// it came by.
-    pub(crate) fn of_upload(grant: &Grant) -> TicketId {
-        TicketId(*blake3::hash(grant.file.as_str().as_bytes()).as_bytes())
+    /// Names what a ticket is for. The same for all tickets of one upload: a newer start of it ends the
+    /// older one, whichever ticket it came by.
+    pub(crate) fn of_transfer(self, direction: Direction, grant: &Grant) -> TicketId {
+        match direction {
+            Direction::Download => self,
+            Direction::Upload => Self::of_upload_to(&grant.file),
+        }
+    }
+
+    /// Names the upload to a part.
+    pub fn of_upload_to(part: &FilePath) -> TicketId {
+        TicketId(*blake3::hash(part.as_str().as_bytes()).as_bytes())
     }
 
     /// The id of something that has the length of a ticket.

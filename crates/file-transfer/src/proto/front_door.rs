@@ -61,8 +61,6 @@ pub struct NewSession<A, G> {
     pub datagram_bytes_max: usize,
     /// Round trip from WELCOME to the proof, if neither was repeated.
     pub rtt: Option<Duration>,
-    /// An older session from the same ticket, which this one ends.
-    pub replaces: Option<u64>,
 }
 
 /// What the front door wants done.
@@ -110,6 +108,17 @@ pub struct FrontDoor<A, G> {
     uses: TicketUses,
     /// How many starts there were: their order.
     started: u64,
+}
+
+/// A HELLO that shows a good ticket and the knowledge of its secret.
+struct Hello<'a, A> {
+    from: A,
+    datagram: &'a [u8],
+    /// Of the datagram.
+    hash: [u8; 32],
+    ticket_hash: [u8; 32],
+    expires: Instant,
+    body: HelloBody,
 }
 
 /// One HELLO that was answered.
@@ -196,19 +205,11 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         let Some(clear) = hello::decode_hello(datagram) else {
             return FrontDoorOutput::Nothing;
         };
-        let hello_hash = sha256(datagram);
-        if let Some(start) = self.starts.get_mut(&hello_hash)
+        let hash = sha256(datagram);
+        if let Some(start) = self.starts.get_mut(&hash)
             && start.is_current(now)
         {
-            if from != start.peer {
-                // Who gets to see the WELCOME elsewhere could confirm the first address from there.
-                return FrontDoorOutput::Nothing;
-            }
-            if start.welcomes_sent >= WELCOMES_PER_START_MAX {
-                return FrontDoorOutput::Nothing;
-            }
-            start.welcomes_sent += 1;
-            return FrontDoorOutput::Reply(start.welcome);
+            return start.answer_again(from);
         }
         let opened = open_ticket(clear.ticket).filter(|ticket| unix_now < ticket.expires_at_unix);
         let Some(ticket) = opened else {
@@ -217,34 +218,32 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         let Some(body) = hello::open_hello(datagram, &clear, &ticket.secret) else {
             return FrontDoorOutput::Nothing;
         };
-        let session_id_is_taken = self.sessions.contains_key(&randomness.session_id);
-        if session_id_is_taken {
-            return FrontDoorOutput::Nothing;
-        }
-        let suite = self.suites.choose(body.suites);
-        let ticket_hash = sha256(clear.ticket);
         let expires = expiry(now, unix_now, ticket.expires_at_unix);
-        if !self.uses.start(now, ticket_hash, expires) {
+        let ticket_hash = sha256(clear.ticket);
+        let hello = Hello { from, datagram, hash, ticket_hash, expires, body };
+        self.start(now, &hello, ticket, randomness)
+    }
+
+    /// Begins what a good HELLO asks for, if its ticket may start once more.
+    fn start(
+        &mut self,
+        now: Instant,
+        hello: &Hello<'_, A>,
+        ticket: OpenedTicket<G>,
+        randomness: DoorRandomness,
+    ) -> FrontDoorOutput<A, G> {
+        let session_id_is_taken = self.sessions.contains_key(&randomness.session_id);
+        if session_id_is_taken || !self.uses.start(now, hello.ticket_hash, hello.expires) {
             return FrontDoorOutput::Nothing;
         }
-        self.make_room(now, &ticket_hash);
+        self.make_room(now, &hello.ticket_hash);
         self.started += 1;
-        let start = Start::new(
-            self.started,
-            from,
-            now,
-            expires,
-            ticket_hash,
-            datagram,
-            suite,
-            randomness,
-            ticket,
-            body,
-        );
+        let suite = self.suites.choose(hello.body.suites);
+        let start = Start::new(now, self.started, hello, ticket, suite, randomness);
         let welcome = start.welcome;
-        self.forget(&hello_hash);
-        self.sessions.insert(start.session_id, hello_hash);
-        self.starts.insert(hello_hash, start);
+        self.forget(&hello.hash);
+        self.sessions.insert(start.session_id, hello.hash);
+        self.starts.insert(hello.hash, start);
         FrontDoorOutput::Reply(welcome)
     }
 
@@ -256,7 +255,6 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
         let Some(hello_hash) = self.sessions.get(&header.session_id).copied() else {
             return FrontDoorOutput::Nothing;
         };
-        let newest_confirmed = self.newest_confirmed(&hello_hash);
         let Some(start) = self.starts.get_mut(&hello_hash) else {
             return FrontDoorOutput::Nothing;
         };
@@ -264,11 +262,18 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
             return FrontDoorOutput::BelongsTo(header.session_id);
         };
         let in_time = now < start.welcomed_at + HANDSHAKE_TIMEOUT;
-        let superseded = newest_confirmed.is_some_and(|(order, _)| order > start.order);
         let is_there = from == start.peer;
-        if !is_there || !in_time || superseded || !authenticates(pending, &header, datagram) {
+        if !is_there || !in_time || !authenticates(pending, &header, datagram) {
             return FrontDoorOutput::Nothing;
         }
+        // Looked for last, among all starts: only who has the keys causes that.
+        let (order, ticket_hash) = (start.order, start.ticket_hash);
+        if self.newest_confirmed(&ticket_hash).is_some_and(|newest| newest > order) {
+            return FrontDoorOutput::Nothing;
+        }
+        let Some(start) = self.starts.get_mut(&hello_hash) else {
+            return FrontDoorOutput::Nothing;
+        };
         // The first packet answers the WELCOME at once; a later one may have waited for a timer.
         let measures_path = start.welcomes_sent == 1 && header.number == 0;
         let rtt = measures_path.then(|| now.saturating_duration_since(start.welcomed_at));
@@ -282,19 +287,14 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
                 file: pending.file,
                 datagram_bytes_max: pending.datagram_bytes_max,
                 rtt,
-                replaces: newest_confirmed.map(|(_, session_id)| session_id),
             })),
         }
     }
 
-    /// Order and session id of the newest confirmed start from the same ticket.
-    fn newest_confirmed(&self, hello_hash: &[u8; 32]) -> Option<(u64, u64)> {
-        let ticket_hash = self.starts.get(hello_hash)?.ticket_hash;
-        self.starts
-            .values()
-            .filter(|start| start.ticket_hash == ticket_hash && start.is_confirmed())
-            .map(|start| (start.order, start.session_id))
-            .max()
+    /// Order of the newest confirmed start from this ticket.
+    fn newest_confirmed(&self, ticket_hash: &[u8; 32]) -> Option<u64> {
+        let of_ticket = self.starts.values().filter(|start| start.ticket_hash == *ticket_hash);
+        of_ticket.filter(|start| start.is_confirmed()).map(|start| start.order).max()
     }
 
     /// Forgets what is over, and then the oldest where there is no room for one more.
@@ -335,33 +335,29 @@ impl<A: Copy + Eq + Hash, G> FrontDoor<A, G> {
     }
 }
 
-impl<A, G> Start<A, G> {
-    #[expect(clippy::too_many_arguments, reason = "each is an independent fact of one HELLO")]
+impl<A: Copy + Eq, G> Start<A, G> {
     fn new(
-        order: u64,
-        peer: A,
         now: Instant,
-        expires: Instant,
-        ticket_hash: [u8; 32],
-        hello: &[u8],
+        order: u64,
+        hello: &Hello<'_, A>,
+        ticket: OpenedTicket<G>,
         suite: CipherSuite,
         randomness: DoorRandomness,
-        ticket: OpenedTicket<G>,
-        body: HelloBody,
     ) -> Self {
         let DoorRandomness { session_id, server_random } = randomness;
-        let secrets = SessionSecrets::derive(&ticket.secret, hello, session_id, &server_random);
+        let secrets =
+            SessionSecrets::derive(&ticket.secret, hello.datagram, session_id, &server_random);
         let clear = WelcomeClear { suite, session_id, server_random };
-        let datagram_bytes_max = usize::from(body.datagram_bytes_max);
+        let datagram_bytes_max = usize::from(hello.body.datagram_bytes_max);
         Self {
             order,
-            peer,
-            ticket_hash,
+            peer: hello.from,
+            ticket_hash: hello.ticket_hash,
             session_id,
             welcome: hello::encode_welcome(&clear, &secrets, ticket.file),
             welcomes_sent: 1,
             welcomed_at: now,
-            expires,
+            expires: hello.expires,
             state: StartState::Pending(Box::new(PendingSession {
                 keys: secrets.server_keys(suite),
                 grant: ticket.grant,
@@ -370,6 +366,16 @@ impl<A, G> Start<A, G> {
                     .clamp(DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_MAX),
             })),
         }
+    }
+
+    /// The same WELCOME for the same HELLO, to the same address: who gets to see it elsewhere could
+    /// confirm the first address from there.
+    fn answer_again(&mut self, from: A) -> FrontDoorOutput<A, G> {
+        if from != self.peer || self.welcomes_sent >= WELCOMES_PER_START_MAX {
+            return FrontDoorOutput::Nothing;
+        }
+        self.welcomes_sent += 1;
+        FrontDoorOutput::Reply(self.welcome)
     }
 
     fn is_confirmed(&self) -> bool {

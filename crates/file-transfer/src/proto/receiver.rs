@@ -66,9 +66,9 @@ pub struct ReceiverStats {
 /// [`handle_datagram`](Self::handle_datagram), then drain
 /// [`poll_transmit`](Self::poll_transmit) (so a batch is acknowledged once); sleep until
 /// [`poll_timeout`](Self::poll_timeout), call [`handle_timeout`](Self::handle_timeout) and drain
-/// again. When [`is_complete`](Self::is_complete), check the file, [`request`](Self::request) again
-/// what is damaged, and [`finish`](Self::finish). [`outcome`](Self::outcome) ends the session; go on
-/// until [`is_drained`](Self::is_drained) if there is time, so that the sender hears of it.
+/// again. When [`is_complete`](Self::is_complete), [`finish`](Self::finish): what turns out to be
+/// damaged is fetched in another session. [`outcome`](Self::outcome) ends the session; go on until
+/// [`is_drained`](Self::is_drained) if there is time, so that the sender hears of it.
 #[derive(Debug)]
 pub struct Receiver {
     channel: SealedChannel,
@@ -232,8 +232,9 @@ impl Receiver {
         self.settle_closing();
     }
 
-    /// Asks again for a range, because what is stored of it turned out to be damaged.
-    pub fn request(&mut self, now: Instant, range: Range<u64>) {
+    /// Asks again for a range, so that a test's session lasts.
+    #[cfg(test)]
+    pub(crate) fn request(&mut self, now: Instant, range: Range<u64>) {
         self.missing.insert(range.clone());
         self.wants.ask(now, range);
     }
@@ -259,7 +260,7 @@ impl Receiver {
         &self.missing
     }
 
-    /// File bytes received in this session, each counted once (again after a [`request`](Self::request)).
+    /// File bytes received in this session, each counted once.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes

@@ -17,24 +17,50 @@ fn file() -> FilePath {
     FilePath::parse("file").unwrap()
 }
 
+/// A download.
+fn admit(
+    sessions: &Arc<Sessions>,
+    now: Instant,
+    ticket: TicketId,
+    user: &str,
+    login: u64,
+    file: &FilePath,
+) -> Result<Place, Refusal> {
+    let direction = Direction::Download;
+    sessions.admit(now, Applicant { direction, transfer: ticket, ticket, user, login, file })
+}
+
+/// An upload to the part that is named by a number.
+fn admit_upload(
+    sessions: &Arc<Sessions>,
+    now: Instant,
+    part: u8,
+    ticket: TicketId,
+) -> Result<Place, Refusal> {
+    let (direction, transfer) = (Direction::Upload, self::ticket(part));
+    let file = file();
+    sessions
+        .admit(now, Applicant { direction, transfer, ticket, user: "ann", login: 1, file: &file })
+}
+
 #[test]
 fn a_user_gets_as_many_places_as_allowed() {
     let sessions = sessions();
     let other = FilePath::parse("other").unwrap();
-    let _first = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
-    let second = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
+    let _first = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let second = admit(&sessions, Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
     assert_eq!(
-        sessions.admit(Instant::now(), ticket(3), "ann", 2, &other).unwrap_err(),
+        admit(&sessions, Instant::now(), ticket(3), "ann", 2, &other).unwrap_err(),
         Refusal::Full
     );
     drop(second);
-    assert!(sessions.admit(Instant::now(), ticket(3), "ann", 2, &other).is_ok());
+    assert!(admit(&sessions, Instant::now(), ticket(3), "ann", 2, &other).is_ok());
 }
 
 #[test]
 fn what_a_ticket_allows_is_counted_over_all_its_starts() {
     let (sessions, now) = (sessions(), Instant::now());
-    let start = |at, number| sessions.admit(at, ticket(number), "ann", 1, &file()).unwrap();
+    let start = |at, number| admit(&sessions, at, ticket(number), "ann", 1, &file()).unwrap();
     let first = start(now, 1);
     assert_eq!(first.next_batch(now, 100), None);
     assert_eq!(first.next_batch(now, 20), None);
@@ -52,12 +78,37 @@ fn what_a_ticket_allows_is_counted_over_all_its_starts() {
 }
 
 #[test]
+fn uploads_and_downloads_take_no_places_from_each_other() {
+    let (sessions, now) = (sessions(), Instant::now());
+    let download = |number| admit(&sessions, now, ticket(number), "ann", 1, &file());
+    let _downloads = [download(1), download(2)].map(Result::unwrap);
+    let _uploads = [3, 4].map(|part| admit_upload(&sessions, now, part, ticket(part)).unwrap());
+    assert_eq!(download(5).unwrap_err(), Refusal::Full);
+    assert_eq!(admit_upload(&sessions, now, 5, ticket(5)).unwrap_err(), Refusal::Full);
+    let _bobs = admit(&sessions, now, ticket(6), "bob", 2, &file()).unwrap();
+    assert_eq!(admit(&sessions, now, ticket(7), "cyd", 3, &file()).unwrap_err(), Refusal::Full);
+}
+
+#[test]
+fn what_a_ticket_of_an_upload_allows_is_counted_over_all_its_starts_and_no_other_ones() {
+    let (sessions, now) = (sessions(), Instant::now());
+    let first = admit_upload(&sessions, now, 1, ticket(1)).unwrap();
+    first.took(150);
+    let again = admit_upload(&sessions, now, 1, ticket(1)).unwrap();
+    assert_eq!(again.bytes_left(200), 50);
+    assert_eq!(first.control().end(), Some(EndReason::Superseded));
+    let resumed = admit_upload(&sessions, now, 1, ticket(2)).unwrap();
+    assert_eq!(resumed.bytes_left(200), 200, "another ticket of the same upload");
+    assert_eq!(again.control().end(), Some(EndReason::Superseded));
+}
+
+#[test]
 fn sessions_of_one_user_share_their_rate() {
     let limits = SessionLimits { sessions_max: 3, sessions_per_user_max: 2 };
     let rates = RateLimits { total: None, per_user: Some(1000) };
     let sessions = Sessions::with_rates(limits, rates);
     let now = Instant::now() + Duration::from_secs(1);
-    let start = |number, user| sessions.admit(now, ticket(number), user, 1, &file()).unwrap();
+    let start = |number, user| admit(&sessions, now, ticket(number), user, 1, &file()).unwrap();
     let (first, second, other) = (start(1, "ann"), start(2, "ann"), start(3, "bob"));
     let at = first.next_batch(now, 500).unwrap();
     assert!(at > now && at <= now + Duration::from_millis(500));
@@ -70,15 +121,15 @@ fn sessions_of_one_user_share_their_rate() {
 fn who_comes_back_after_a_crash_takes_the_place_over() {
     let (sessions, now) = (sessions(), Instant::now());
     let later = now + CRASHED_AFTER;
-    let crashed = sessions.admit(now, ticket(1), "ann", 1, &file()).unwrap();
-    let living = sessions.admit(now, ticket(2), "ann", 1, &file()).unwrap();
-    let start = |at| sessions.admit(at, ticket(3), "ann", 2, &file());
+    let crashed = admit(&sessions, now, ticket(1), "ann", 1, &file()).unwrap();
+    let living = admit(&sessions, now, ticket(2), "ann", 1, &file()).unwrap();
+    let start = |at| admit(&sessions, at, ticket(3), "ann", 2, &file());
     assert_eq!(start(later).unwrap_err(), Refusal::Full, "who never tells is never silent");
     crashed.control().heard(now);
     living.control().heard(later);
     assert_eq!(start(later - Duration::from_millis(1)).unwrap_err(), Refusal::Full);
     let other = FilePath::parse("other").unwrap();
-    let unrelated = sessions.admit(later, ticket(3), "ann", 2, &other);
+    let unrelated = admit(&sessions, later, ticket(3), "ann", 2, &other);
     assert_eq!(unrelated.unwrap_err(), Refusal::Full);
     let again = start(later).unwrap();
     assert_eq!(crashed.control().end(), Some(EndReason::Superseded));
@@ -93,11 +144,11 @@ fn a_full_node_refuses_the_newcomer_and_keeps_the_others() {
         .iter()
         .zip(1..)
         .map(|(user, number)| {
-            sessions.admit(Instant::now(), ticket(number), user, 0, &file()).unwrap()
+            admit(&sessions, Instant::now(), ticket(number), user, 0, &file()).unwrap()
         })
         .collect::<Vec<_>>();
     assert_eq!(
-        sessions.admit(Instant::now(), ticket(9), "dora", 0, &file()).unwrap_err(),
+        admit(&sessions, Instant::now(), ticket(9), "dora", 0, &file()).unwrap_err(),
         Refusal::Full
     );
     assert!(places.iter().all(|place| place.control().end().is_none()));
@@ -106,9 +157,9 @@ fn a_full_node_refuses_the_newcomer_and_keeps_the_others() {
 #[test]
 fn the_same_ticket_again_ends_the_older_session_even_when_full() {
     let sessions = sessions();
-    let older = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
-    let _other = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
-    let newer = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let older = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let _other = admit(&sessions, Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
+    let newer = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
     assert_eq!(older.control().end(), Some(EndReason::Superseded));
     assert_eq!(newer.control().end(), None);
 }
@@ -116,14 +167,14 @@ fn the_same_ticket_again_ends_the_older_session_even_when_full() {
 #[test]
 fn an_ended_login_loses_its_sessions_and_starts_no_more() {
     let sessions = sessions();
-    let ended = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
-    let other = sessions.admit(Instant::now(), ticket(2), "ann", 2, &file()).unwrap();
+    let ended = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let other = admit(&sessions, Instant::now(), ticket(2), "ann", 2, &file()).unwrap();
     sessions.end_login(Instant::now(), 1);
     assert_eq!(ended.control().end(), Some(EndReason::LoginEnded));
     assert_eq!(other.control().end(), None);
     assert!(sessions.has_ended(1) && !sessions.has_ended(2));
     assert_eq!(
-        sessions.admit(Instant::now(), ticket(3), "ann", 1, &file()).unwrap_err(),
+        admit(&sessions, Instant::now(), ticket(3), "ann", 1, &file()).unwrap_err(),
         Refusal::Ended
     );
 }
@@ -139,7 +190,7 @@ fn ended_logins_are_forgotten_after_their_tickets_have_expired() {
 #[test]
 fn shutdown_waits_for_every_session_and_starts_none() {
     let sessions = sessions();
-    let place = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let place = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
     let key = place.key();
     let waiting = std::thread::spawn(move || {
         let unused = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -152,7 +203,7 @@ fn shutdown_waits_for_every_session_and_starts_none() {
     sessions.shut_down();
     assert_eq!(sessions.count(), 0);
     assert_eq!(
-        sessions.admit(Instant::now(), ticket(2), "bob", 2, &file()).unwrap_err(),
+        admit(&sessions, Instant::now(), ticket(2), "bob", 2, &file()).unwrap_err(),
         Refusal::Ended
     );
 }
@@ -160,17 +211,17 @@ fn shutdown_waits_for_every_session_and_starts_none() {
 #[test]
 fn a_session_that_says_goodbye_takes_no_place() {
     let sessions = sessions();
-    let _running = sessions.admit(Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
-    let ending = sessions.admit(Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
+    let _running = admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file()).unwrap();
+    let ending = admit(&sessions, Instant::now(), ticket(2), "ann", 1, &file()).unwrap();
     ending.vacate();
     assert_eq!(sessions.count(), 1);
-    assert!(sessions.admit(Instant::now(), ticket(3), "ann", 1, &file()).is_ok());
+    assert!(admit(&sessions, Instant::now(), ticket(3), "ann", 1, &file()).is_ok());
 }
 
 #[test]
 fn sessions_that_say_goodbye_are_bounded_too() {
     let sessions = sessions();
-    let start = || sessions.admit(Instant::now(), ticket(1), "ann", 1, &file());
+    let start = || admit(&sessions, Instant::now(), ticket(1), "ann", 1, &file());
     let mut places: Vec<Place> = (0..6).map(|_| start().unwrap()).collect();
     assert_eq!(start().unwrap_err(), Refusal::Full);
     let newest = places.last().unwrap();
@@ -184,16 +235,17 @@ fn a_farewell_counts_although_it_takes_no_place() {
     let sessions = sessions();
     let leaving: Vec<Place> = (0..6)
         .map(|number| {
-            let place = sessions.admit(Instant::now(), ticket(number), "ann", 1, &file()).unwrap();
+            let place =
+                admit(&sessions, Instant::now(), ticket(number), "ann", 1, &file()).unwrap();
             place.vacate();
             place
         })
         .collect();
     assert_eq!(sessions.count(), 0);
     assert_eq!(
-        sessions.admit(Instant::now(), ticket(9), "bob", 2, &file()).unwrap_err(),
+        admit(&sessions, Instant::now(), ticket(9), "bob", 2, &file()).unwrap_err(),
         Refusal::Full
     );
     drop(leaving);
-    assert!(sessions.admit(Instant::now(), ticket(9), "bob", 2, &file()).is_ok());
+    assert!(admit(&sessions, Instant::now(), ticket(9), "bob", 2, &file()).is_ok());
 }

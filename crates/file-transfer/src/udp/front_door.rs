@@ -27,7 +27,7 @@ use crate::proto::front_door::{
 use crate::proto::hello::WelcomeBody;
 use crate::proto::keys::CipherSuites;
 use crate::proto::packet::Header;
-use crate::sessions::Refusal;
+use crate::sessions::{Applicant, Refusal};
 use crate::ticket::{Direction, Grant, TicketId};
 
 /// Receives in a row before the thread looks whether it is to end.
@@ -65,8 +65,8 @@ pub(crate) fn spawn(
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) grant: Grant,
-    pub(crate) ticket: TicketId,
-    pub(crate) direction: Direction,
+    ticket: TicketId,
+    direction: Direction,
 }
 
 struct Door {
@@ -183,8 +183,10 @@ impl Door {
     fn let_in(&mut self, origin: Origin, session: NewSession<SocketAddr, Admitted>, first: &[u8]) {
         let Admitted { grant, ticket, direction } = &session.grant;
         let direction = *direction;
+        let (transfer, ticket) = (ticket.of_transfer(direction, grant), *ticket);
         let (user, login, file) = (&grant.user, grant.login, &grant.file);
-        let place = match self.service.sessions.admit(Instant::now(), *ticket, user, login, file) {
+        let applicant = Applicant { direction, transfer, ticket, user, login, file };
+        let place = match self.service.sessions.admit(Instant::now(), applicant) {
             Ok(place) => Some(place),
             Err(Refusal::Full) => None,
             Err(Refusal::Ended) => return,
@@ -253,10 +255,6 @@ fn open_ticket(service: &Service, now: Now, ticket: &[u8]) -> Option<OpenedTicke
         tracing::debug!("a HELLO shows a ticket for an upload, which this node does not take");
         return None;
     }
-    let id = match direction {
-        Direction::Download => id,
-        Direction::Upload => TicketId::of_upload(&grant),
-    };
     let version = grant.version;
     Some(OpenedTicket {
         secret: grant.secret,

@@ -84,6 +84,8 @@ pub(crate) struct ReceiveLoop<'a, S> {
     bounds: Bounds,
     /// Since when no missing byte has come, and how many had.
     progressed: (Instant, u64),
+    /// File bytes that the supervisor knows of.
+    told: u64,
     runs: RunBuffer,
     /// What came after the sink had failed.
     dropped: RangeSet,
@@ -116,6 +118,7 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
             progress,
             bounds,
             progressed: (started, 0),
+            told: 0,
             runs: RunBuffer::new(),
             dropped: RangeSet::new(),
             arrivals: Arrivals::new(),
@@ -130,6 +133,7 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
     /// Receives until the end, whichever it is.
     pub(crate) fn run(mut self, sink: &mut impl Sink) -> Received {
         let mut end = self.receive_all(sink);
+        self.tell_taken();
         // What has arrived is kept, unless it is the disk that fails.
         if !matches!(end, Err(ReceiveError::Disk(_)))
             && let Err(error) = self.runs.flush(sink)
@@ -284,12 +288,21 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         heard + self.bounds.silence_max
     }
 
+    /// Has what was taken accounted for; says how much it is in all.
+    fn tell_taken(&mut self) -> u64 {
+        let (new, repeated) = (self.receiver.file_bytes(), self.receiver.stats().redundant_bytes);
+        let taken = new.saturating_add(repeated);
+        self.link.supervisor.took(taken.saturating_sub(self.told));
+        self.told = taken;
+        taken
+    }
+
     /// Gives up on a peer that sends more than it may, or nothing that is missing.
     fn check_bounds(&mut self, now: Instant) -> Result<(), ReceiveError> {
-        let (new, repeated) = (self.receiver.file_bytes(), self.receiver.stats().redundant_bytes);
-        if new.saturating_add(repeated) > self.bounds.bytes_max {
+        if self.tell_taken() > self.bounds.bytes_max {
             return Err(ReceiveError::GivenUp(CloseCode::LimitReached));
         }
+        let new = self.receiver.file_bytes();
         if new != self.progressed.1 {
             self.progressed = (now, new);
         }

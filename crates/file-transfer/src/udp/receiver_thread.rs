@@ -85,7 +85,7 @@ fn run(start: SessionStart, place: &Place, store: &UploadStore) -> Option<Upload
     };
     let link = Link { io, peer: session.peer, supervisor: place };
     let (missing, progress) = (part.missing(), AtomicU64::new(0));
-    let bounds = Bounds::of_node(bytes_max);
+    let bounds = Bounds::of_node(place.bytes_left(bytes_max));
     let mut receiving = ReceiveLoop::new(link, established, &missing, &progress, bounds);
     receiving.take_early(&mut early, &mut part);
     let Received { end, stats, .. } = receiving.run(&mut part);

@@ -27,6 +27,9 @@ pub(crate) trait Supervisor {
     /// The session only says goodbye any more.
     fn over(&self);
 
+    /// A receiver has taken so many file bytes, those that were there already included.
+    fn took(&self, _taken: u64) {}
+
     /// A sender has sent so many file bytes; when the next batch may follow, `None` at once.
     fn next_batch(&self, _now: Instant, _sent: u64) -> Option<Instant> {
         None
@@ -91,6 +94,10 @@ impl Supervisor for &Place {
     /// Before the peer hears of the end: it may start the next transfer at once.
     fn over(&self) {
         self.vacate();
+    }
+
+    fn took(&self, taken: u64) {
+        Place::took(self, taken);
     }
 
     fn next_batch(&self, now: Instant, sent: u64) -> Option<Instant> {

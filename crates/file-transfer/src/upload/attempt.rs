@@ -22,8 +22,11 @@ use crate::piece_hashes::piece_count;
 const FRUITLESS_MAX: u32 = 4;
 /// The pause after the first fruitless round; it doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
-/// The longest pause between two questions whether a full disk has room again.
-const FULL_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// The longest pause between two questions whether a full disk has room again, or the node a place.
+const WAIT_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// How long a place at the node is waited for. The server has said that there is one: those before are
+/// ending, or their clients vanished.
+const PLACE_PATIENCE: Duration = Duration::from_secs(600);
 /// How often what the server has may turn out to be wrong.
 const REPAIRS_MAX: u32 = 3;
 /// How often the server may turn out to lack something after all, or to have been started anew.
@@ -71,8 +74,31 @@ struct Rounds {
     kept: u64,
     /// Since when, in rounds, the server got nothing more.
     fruitless: u32,
-    /// How often the server's disk was full since it took something last, and since when.
-    full: Option<(u32, Instant)>,
+    /// Room on the server's disk is waited for.
+    full: Option<Waiting>,
+    /// A place at the node is waited for.
+    busy: Option<Waiting>,
+}
+
+/// A wait since the server took something last.
+#[derive(Clone, Copy)]
+struct Waiting {
+    since: Instant,
+    pauses: u32,
+}
+
+impl Waiting {
+    /// How long to pause before the next try; `None` if that would take more than `patience`.
+    fn next_pause(waiting: &mut Option<Self>, patience: Duration) -> Option<Duration> {
+        let Self { since, pauses } =
+            waiting.unwrap_or_else(|| Self { since: Instant::now(), pauses: 0 });
+        let pause = PAUSE_FIRST.saturating_mul(1 << pauses.min(16)).min(WAIT_PAUSE_MAX);
+        if since.elapsed() + pause > patience {
+            return None;
+        }
+        *waiting = Some(Self { since, pauses: pauses + 1 });
+        Some(pause)
+    }
 }
 
 impl Rounds {
@@ -80,7 +106,7 @@ impl Rounds {
     fn heard(&mut self, kept: u64) {
         if kept > self.kept {
             self.fruitless = 0;
-            self.full = None;
+            (self.full, self.busy) = (None, None);
         }
         self.kept = kept;
     }
@@ -120,8 +146,8 @@ impl<'a> Attempt<'a> {
         // Beside the sending: the pages that one of the two reads the other finds in memory.
         let root = self.start_hashing();
         let (mut root, mut known_root) = (Some(root), None);
-        let mut rounds =
-            Rounds { ways: Ways::new(self.request.transport), kept: 0, fruitless: 0, full: None };
+        let ways = Ways::new(self.request.transport);
+        let mut rounds = Rounds { ways, kept: 0, fruitless: 0, full: None, busy: None };
         let mut resumed_from = None;
         let (mut repairs, mut shortfalls) = (0, 0);
         loop {
@@ -180,6 +206,11 @@ impl<'a> Attempt<'a> {
                 self.wait_for_room(rounds).await?;
                 Ok(false)
             }
+            Round::Again(UploadFailure::Busy) => {
+                let pause = Waiting::next_pause(&mut rounds.busy, PLACE_PATIENCE);
+                sleep(pause.ok_or(UploadFailure::Busy)?).await;
+                Ok(false)
+            }
             Round::Again(failure) => {
                 rounds.fruitless += 1;
                 let fruitless = rounds.fruitless;
@@ -196,12 +227,8 @@ impl<'a> Attempt<'a> {
     /// Waits a moment for room on the server's disk. Nothing is held on the server meanwhile but the
     /// part.
     async fn wait_for_room(&self, rounds: &mut Rounds) -> Result<(), Stop> {
-        let (times, since) = rounds.full.unwrap_or_else(|| (0, Instant::now()));
-        let pause = PAUSE_FIRST.saturating_mul(1 << times.min(16)).min(FULL_PAUSE_MAX);
-        if since.elapsed() + pause > self.request.disk_patience {
-            return Err(UploadFailure::ServerDiskFull.into());
-        }
-        rounds.full = Some((times + 1, since));
+        let pause = Waiting::next_pause(&mut rounds.full, self.request.disk_patience);
+        let pause = pause.ok_or(UploadFailure::ServerDiskFull)?;
         self.progress.send_modify(|progress| progress.server_disk_full = true);
         sleep(pause).await;
         Ok(())

@@ -1,6 +1,7 @@
 //! Which file ranges were asked for. One WANT is on its way at a time; it is repeated until the
 //! sender's sync block shows its version, and then the next one follows.
 
+#[cfg(test)]
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ impl WantList {
     }
 
     /// Puts a range on the list.
+    #[cfg(test)]
     pub(super) fn ask(&mut self, now: Instant, range: Range<u64>) {
         self.waiting.insert(range);
         self.last_progress = now;
