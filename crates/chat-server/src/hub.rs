@@ -253,6 +253,8 @@ impl Hub {
         let served = self.files.served(&running);
         let actions = self.state.downloads_served(now(), &served);
         self.carry_out(actions);
+        let actions = self.state.uploads_served(now(), &self.uploads.served());
+        self.carry_out(actions);
     }
 
     fn answer(&mut self, connection: ConnectionId, requests: Vec<Asked>) {

@@ -194,7 +194,8 @@ impl Server {
             hub: hub.clone(),
             files: FileFinder::new(Arc::clone(&catalogue)),
             node: own_node.clone(),
-            file_connections: Semaphore::new(FILE_STRANGERS_MAX + limits.downloads),
+            // Of each direction so many may transfer.
+            file_connections: Semaphore::new(FILE_STRANGERS_MAX + 2 * limits.downloads),
             connections: connections.clone(),
             last_connection: AtomicU64::new(0),
         });
@@ -205,7 +206,7 @@ impl Server {
         let watch = tokio::spawn(watch(Arc::clone(&catalogue), hub.clone()));
         let sweeping = uploads.clone().map(|store| tokio::spawn(sweep(store)));
         let (own, store) = (nodes.first().cloned(), uploads.clone());
-        let upload_desk = UploadDesk::new(uploads.zip(own), hub.clone());
+        let upload_desk = UploadDesk::new(uploads.zip(own), own_node.clone(), hub.clone());
         let history = HistoryDesk::new(history, hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
         let hub = Hub::new(state, files, upload_desk, log, history);

@@ -1,13 +1,14 @@
 //! Carries out what uploads need of the disk, on threads that may block, and tells the hub. The chat
 //! never waits for any of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use common::wire;
-use file_transfer::ticket::Grant;
+use file_transfer::node::TransferNode;
+use file_transfer::ticket::{Grant, TicketId};
 use file_transfer::uploads::{Begun, Settled, UploadError, UploadHandle, UploadStore, UploadWish};
 use tokio::sync::mpsc;
 
@@ -22,6 +23,8 @@ pub(crate) struct UploadDesk {
     place: Option<Place>,
     /// By the chat's number. As many as the state lets be under way.
     held: HashMap<u64, UploadHandle>,
+    /// What the bytes come to.
+    own_node: Option<Arc<TransferNode>>,
     hub: mpsc::Sender<Input>,
 }
 
@@ -40,15 +43,27 @@ pub(crate) struct DoneUpload {
 }
 
 impl UploadDesk {
-    /// `place`: the folder, and the node that writes to it.
-    pub(crate) fn new(place: Option<(Arc<UploadStore>, Node)>, hub: mpsc::Sender<Input>) -> Self {
+    /// `place`: the folder, and how clients find the node that writes to it, `own_node`.
+    pub(crate) fn new(
+        place: Option<(Arc<UploadStore>, Node)>,
+        own_node: Option<Arc<TransferNode>>,
+        hub: mpsc::Sender<Input>,
+    ) -> Self {
         let place = place.map(|(store, node)| Place { store, node });
-        Self { place, held: HashMap::new(), hub }
+        Self { place, held: HashMap::new(), own_node, hub }
+    }
+
+    /// The uploads whose bytes come in now.
+    pub(crate) fn served(&self) -> HashSet<u64> {
+        let Some(node) = &self.own_node else { return HashSet::new() };
+        let is_served =
+            |handle: &UploadHandle| node.serves(&TicketId::of_upload_to(handle.part_path()));
+        self.held.iter().filter(|(_, handle)| is_served(handle)).map(|(id, _)| *id).collect()
     }
 
     /// Begins some work. The hub is told when it is done, unless nobody waits for it.
     pub(crate) fn begin(&mut self, work: UploadWork) {
-        let UploadWork { connection, request_id, upload, task } = work;
+        let UploadWork { upload, task } = work;
         let Some(place) = self.place.clone() else { return };
         let handle = self.held.get(&upload).cloned();
         if matches!(task, UploadTask::Remove | UploadTask::Release) {
@@ -66,7 +81,7 @@ impl UploadDesk {
                     (UploadOutcome::Refused(UploadRefusal::DiskFailed), None)
                 }
             };
-            let result = UploadResult { connection, request_id, upload, outcome };
+            let result = UploadResult { upload, outcome };
             let _ = hub.send(Input::Upload(DoneUpload { result, handle })).await;
         });
     }

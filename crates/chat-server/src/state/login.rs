@@ -126,6 +126,7 @@ impl State {
             // The answer may get lost: the client then comes back with the token that it has.
             previous_token: log_in.resume_token,
             messages: RateLimit::full(),
+            uploads: RateLimit::full(),
             unsettled: 0,
             identity,
             reads_history: false,

@@ -21,6 +21,8 @@ pub(crate) struct Session {
     /// Counts too until the client is heard after its login: the answer may have been lost.
     pub(crate) previous_token: Option<ResumeToken>,
     pub(crate) messages: RateLimit,
+    /// Of uploads that are begun.
+    pub(crate) uploads: RateLimit,
     /// Messages that wait for the log.
     pub(crate) unsettled: usize,
     /// Who it is, as far as that can be told from others who had or will have the name.

@@ -94,7 +94,7 @@ impl State {
                 self.request_piece_hashes(now, caller, login, wanted, out)
             }
             MemberRequest::DownloadDone(done) => self.download_done(now, caller, login, &done, out),
-            MemberRequest::Upload(request) => self.upload(caller, login, request, out),
+            MemberRequest::Upload(request) => self.upload(now, caller, login, request, out),
         }
     }
 

@@ -161,10 +161,8 @@ impl Run {
                 let actions = self.state.file_hashed(download.parse().unwrap(), Ok([9; 32]));
                 self.record(actions);
             }
-            ["upload", connection, upload, outcome @ ..] => {
+            ["upload", upload, outcome @ ..] => {
                 let actions = self.state.upload_result(UploadResult {
-                    connection: ConnectionId(connection.parse().unwrap()),
-                    request_id: 1,
                     upload: upload.parse().unwrap(),
                     outcome: upload_outcome(outcome),
                 });
@@ -174,6 +172,11 @@ impl Run {
                 let pieces = vec![PieceHash([9; 32]); count.parse().unwrap()];
                 let (download, first) = (download.parse().unwrap(), first.parse().unwrap());
                 let actions = self.state.pieces_hashed(download, first, Ok(pieces));
+                self.record(actions);
+            }
+            ["transferring", uploads @ ..] => {
+                let served = uploads.iter().map(|number| number.parse().unwrap()).collect();
+                let actions = self.state.uploads_served(self.now(), &served);
                 self.record(actions);
             }
             ["served", downloads @ ..] => {
@@ -418,6 +421,7 @@ fn upload_outcome(words: &[&str]) -> UploadOutcome {
             UploadOutcome::Incomplete { missing, differs: missing == 0 }
         }
         ["full"] => UploadOutcome::Refused(UploadRefusal::DiskFull),
+        ["failed"] => UploadOutcome::Refused(UploadRefusal::DiskFailed),
         other => panic!("no such outcome: {other:?}"),
     }
 }

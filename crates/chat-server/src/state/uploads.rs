@@ -2,9 +2,12 @@
 //!
 //! Nothing is decided here by what is on disk: that is carried out elsewhere, as [`UploadWork`], and
 //! comes back as [`UploadResult`]. An upload belongs to the login, not to the connection; when the login
-//! ends, what the server has of the file stays for another one to go on with.
+//! ends, or nobody goes on with it for a while, what the server has of the file stays for another one to
+//! go on with. What its client asks is done one after the other; who asks again is answered in place of
+//! the one before ([`questions`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use bytes::Bytes;
 use common::user_name::NameKey;
@@ -17,12 +20,19 @@ use file_transfer::uploads::{StoredUpload, UploadWish};
 
 use crate::state::State;
 use crate::state::action::{Action, Actions};
+use crate::state::downloads::TICKET_LIFE;
+use crate::state::now::Now;
+use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
-use crate::state::request::{ConnectionId, LoginId};
+use crate::state::request::LoginId;
 use crate::state::router::Caller;
 
-/// Questions about one upload that may wait for the disk: one, and those of a lost connection.
-const WAITING_MAX: u32 = 4;
+mod questions;
+
+use questions::{Asked, Question, Questions};
+
+/// How often a client may ask to begin: each time the disk makes files and is waited for.
+const BEGINS: Rate = Rate { burst: 32, per_second: 4 };
 
 /// What a client asks about an upload.
 #[derive(Debug)]
@@ -62,10 +72,6 @@ pub enum UploadRequest {
 /// Something to be done with the disk.
 #[derive(Debug)]
 pub struct UploadWork {
-    /// Who waits for the answer.
-    pub connection: ConnectionId,
-    /// In which request; 0: nobody waits.
-    pub request_id: u64,
     /// Which one.
     pub upload: u64,
     /// What.
@@ -73,7 +79,7 @@ pub struct UploadWork {
 }
 
 /// What is to be done with the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum UploadTask {
     /// Make or find its part, and mint a ticket.
     Begin {
@@ -106,17 +112,13 @@ pub enum UploadTask {
 #[derive(Debug)]
 pub struct UploadResult {
     /// As in [`UploadWork`].
-    pub connection: ConnectionId,
-    /// As in [`UploadWork`].
-    pub request_id: u64,
-    /// As in [`UploadWork`].
     pub upload: u64,
     /// What.
     pub outcome: UploadOutcome,
 }
 
 /// What came of work with the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum UploadOutcome {
     /// Bytes may come.
     Ready(Box<wire::UploadTicket>),
@@ -151,8 +153,28 @@ struct Upload {
     attempt: [u8; 16],
     path: FilePath,
     version: FileVersion,
-    /// Questions that wait for the disk.
-    waiting: u32,
+    questions: Questions,
+    /// When a node was last known to transfer it, or the disk to work for it.
+    used_at: Instant,
+}
+
+/// What an upload is, for whoever has to know it when it may be over.
+struct Facts {
+    login: LoginId,
+    path: FilePath,
+    version: FileVersion,
+}
+
+impl Upload {
+    /// The disk is to answer this question next.
+    fn work_on(&mut self, question: Question) -> UploadTask {
+        if let UploadTask::Begin { wish, .. } = &question.task {
+            self.attempt = wish.attempt;
+            self.path = wish.path.clone();
+            self.version = wish.version;
+        }
+        self.questions.work_on(question)
+    }
 }
 
 impl Uploads {
@@ -176,6 +198,14 @@ impl Uploads {
         self.under_way.iter().find(|(_, upload)| is_it(upload)).map(|(id, _)| *id)
     }
 
+    /// The disk has answered a question: gives it, the one behind it, and whose they are.
+    fn done(&mut self, upload: u64) -> Option<(Facts, Question, Option<Question>)> {
+        let entry = self.under_way.get_mut(&upload)?;
+        let (asked, next) = entry.questions.done()?;
+        let Upload { login, version, .. } = *entry;
+        Some((Facts { login, path: entry.path.clone(), version }, asked, next))
+    }
+
     /// The login ended; gives the uploads that it had.
     pub(crate) fn forget_login(&mut self, login: LoginId) -> Vec<u64> {
         let gone = self.under_way.extract_if(|_, upload| upload.login == login);
@@ -189,6 +219,7 @@ impl State {
     /// Hands what a client asks about an upload to the disk.
     pub(crate) fn upload(
         &mut self,
+        now: Now,
         caller: Caller,
         login: LoginId,
         request: UploadRequest,
@@ -196,7 +227,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let (upload, task) = match request {
             UploadRequest::Begin { attempt, path, version } => {
-                self.begin_upload(login, attempt, path, version)?
+                self.begin_upload(now, login, attempt, path, version)?
             }
             UploadRequest::Sent { upload, root } => (upload, UploadTask::Settle { root }),
             UploadRequest::Pieces { upload, first, hashes } => {
@@ -206,16 +237,20 @@ impl State {
         };
         let entry = self.uploads.under_way.get_mut(&upload).filter(|entry| entry.login == login);
         let entry = entry.ok_or(UploadRefusal::Unknown)?;
-        if entry.waiting >= WAITING_MAX {
-            return Err(UploadRefusal::TooMany { allowed: WAITING_MAX as usize }.into());
+        match entry.questions.ask(Question { caller, task }) {
+            Asked::First(question) => push(out, upload, entry.work_on(question)),
+            Asked::Behind(None) => {}
+            // Mostly of a connection that is lost by now, and gets nothing.
+            Asked::Behind(Some(replaced)) => {
+                self.refuse(replaced, UploadRefusal::TooMany { allowed: 1 }.into(), out);
+            }
         }
-        entry.waiting += 1;
-        push(out, caller, upload, task);
         Ok(())
     }
 
     fn begin_upload(
         &mut self,
+        now: Now,
         login: LoginId,
         attempt: [u8; 16],
         path: Result<FilePath, String>,
@@ -225,34 +260,73 @@ impl State {
             return Err(UploadRefusal::Off.into());
         }
         let path = path.map_err(|path| UploadRefusal::Name { path })?;
+        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        session
+            .uploads
+            .take(now.instant, BEGINS)
+            .map_err(|wait| Refusal::SlowDown { retry_at_ms: now.unix_ms_after(wait) })?;
         let upload = match self.uploads.again(login, &attempt, &path, version) {
-            Some(upload) => {
-                if let Some(entry) = self.uploads.under_way.get_mut(&upload) {
-                    entry.attempt = attempt;
-                }
-                upload
-            }
-            None => {
-                for (count, allowed) in [
-                    (self.uploads.count_of(login), self.policy.downloads_per_user_max),
-                    (self.uploads.under_way.len(), self.policy.downloads_max),
-                ] {
-                    if count >= allowed {
-                        return Err(UploadRefusal::TooMany { allowed }.into());
-                    }
-                }
-                self.uploads.last_id += 1;
-                let path = path.clone();
-                let entry = Upload { login, attempt, path, version, waiting: 0 };
-                self.uploads.under_way.insert(self.uploads.last_id, entry);
-                self.uploads.last_id
-            }
+            Some(upload) => upload,
+            None => self.new_upload(now, login, attempt, &path, version)?,
         };
         let user = self.name_of(login);
         // Whoever looks the same is the same.
         let owner = NameKey::of(&user).as_str().to_owned();
         let wish = UploadWish { user: owner, attempt, path, version };
         Ok((upload, UploadTask::Begin { wish, user, login }))
+    }
+
+    /// Takes a place.
+    fn new_upload(
+        &mut self,
+        now: Now,
+        login: LoginId,
+        attempt: [u8; 16],
+        path: &FilePath,
+        version: FileVersion,
+    ) -> Result<u64, Refusal> {
+        for (count, allowed) in [
+            (self.uploads.count_of(login), self.policy.downloads_per_user_max),
+            (self.uploads.under_way.len(), self.policy.downloads_max),
+        ] {
+            if count >= allowed {
+                return Err(UploadRefusal::TooMany { allowed }.into());
+            }
+        }
+        self.uploads.last_id += 1;
+        let (path, used_at) = (path.clone(), now.instant);
+        let questions = Questions::default();
+        let entry = Upload { login, attempt, path, version, questions, used_at };
+        self.uploads.under_way.insert(self.uploads.last_id, entry);
+        Ok(self.uploads.last_id)
+    }
+
+    /// Takes the places of those back that no node transfers and nobody asks about any more: their
+    /// clients forgot them. `served` are those whose bytes flow now.
+    #[must_use]
+    pub fn uploads_served(&mut self, now: Now, served: &HashSet<u64>) -> Vec<Action> {
+        let mut idle = Vec::new();
+        for (id, upload) in &mut self.uploads.under_way {
+            if served.contains(id) || upload.questions.is_any() {
+                upload.used_at = now.instant;
+            }
+            if now.instant.saturating_duration_since(upload.used_at) >= TICKET_LIFE {
+                idle.push(*id);
+            }
+        }
+        idle.sort_unstable();
+        let mut out = Actions::default();
+        for id in idle {
+            tracing::debug!(upload = id, "an upload that nobody goes on with is let go of");
+            self.release(id, &mut out);
+        }
+        out.into_vec()
+    }
+
+    /// What there is of it stays, and its place is free.
+    fn release(&mut self, upload: u64, out: &mut Actions) {
+        self.uploads.under_way.remove(&upload);
+        push(out, upload, UploadTask::Release);
     }
 
     /// One that is unknown is answered alike: it may have ended with an earlier login.
@@ -266,7 +340,7 @@ impl State {
         let is_own = self.uploads.under_way.get(&upload).is_some_and(|entry| entry.login == login);
         if is_own {
             self.uploads.under_way.remove(&upload);
-            push(out, Caller { request_id: 0, ..caller }, upload, UploadTask::Remove);
+            push(out, upload, UploadTask::Remove);
         }
         caller.reply(out, Body::UploadAbandoned(wire::UploadAbandoned { upload_id: upload }))
     }
@@ -274,56 +348,72 @@ impl State {
     /// The disk has had its say.
     #[must_use]
     pub fn upload_result(&mut self, result: UploadResult) -> Vec<Action> {
-        let UploadResult { connection, request_id, upload, outcome } = result;
+        let UploadResult { upload, outcome } = result;
         let mut out = Actions::default();
-        let caller = Caller { connection, request_id };
-        let Some(entry) = self.uploads.under_way.get_mut(&upload) else {
+        let Some((entry, asked, next)) = self.uploads.done(upload) else {
             // Its login ended meanwhile, or it was given up.
-            push(&mut out, Caller { request_id: 0, ..caller }, upload, UploadTask::Release);
+            push(&mut out, upload, UploadTask::Release);
             return out.into_vec();
         };
-        entry.waiting = entry.waiting.saturating_sub(1);
-        let (login, size) = (entry.login, entry.version.size);
-        let is_over = match &outcome {
-            UploadOutcome::Stored(_) | UploadOutcome::Refused(_) => true,
+        let (is_stored, is_over) = match &outcome {
+            UploadOutcome::Stored(_) => (true, true),
+            UploadOutcome::Refused(_) => (false, true),
             UploadOutcome::Ready(_)
             | UploadOutcome::Incomplete { .. }
-            | UploadOutcome::Compared { .. } => false,
+            | UploadOutcome::Compared { .. } => (false, false),
         };
+        let is_same = |next: &Question| is_stored && next.begins(&entry.path, entry.version);
+        match next {
+            // Its client was killed while the file got its name, and asks for the same once more.
+            Some(next) if is_same(&next) => {
+                self.release(upload, &mut out);
+                self.answer_upload(next.caller, upload, outcome.clone(), &mut out);
+            }
+            Some(next) if !is_over || next.begins_any() => {
+                if let Some(entry) = self.uploads.under_way.get_mut(&upload) {
+                    push(&mut out, upload, entry.work_on(next));
+                }
+            }
+            Some(next) => {
+                self.release(upload, &mut out);
+                self.refuse(next.caller, UploadRefusal::Unknown.into(), &mut out);
+            }
+            None if is_over => self.release(upload, &mut out),
+            None => {}
+        }
         if let UploadOutcome::Stored(stored) = &outcome {
-            let (user, asked) = (self.name_of(login), self.path_of_upload(upload));
-            let file = stored.path.as_str();
-            tracing::info!(?user, ?asked, ?file, upload, bytes = size, "upload stored");
+            let (user, asked, bytes) = (self.name_of(entry.login), entry.path, entry.version.size);
+            let (asked, file) = (asked.as_str(), stored.path.as_str());
+            tracing::info!(?user, ?asked, ?file, upload, bytes, "upload stored");
         }
-        if is_over {
-            self.uploads.under_way.remove(&upload);
-            push(&mut out, Caller { request_id: 0, ..caller }, upload, UploadTask::Release);
-        }
-        // A connection that is closed by now gets nothing: its client asks again.
-        match reply(upload, outcome) {
-            Ok(body) => out.reply(connection, request_id, body),
-            Err(refusal) => self.refuse(caller, refusal, &mut out),
-        }
+        self.answer_upload(asked.caller, upload, outcome, &mut out);
         out.into_vec()
     }
 
-    fn path_of_upload(&self, upload: u64) -> String {
-        let entry = self.uploads.under_way.get(&upload);
-        entry.map(|entry| entry.path.as_str().to_owned()).unwrap_or_default()
+    /// A connection that is closed by now gets nothing: its client asks again.
+    fn answer_upload(
+        &mut self,
+        caller: Caller,
+        upload: u64,
+        outcome: UploadOutcome,
+        out: &mut Actions,
+    ) {
+        match reply(upload, outcome) {
+            Ok(body) => out.reply(caller.connection, caller.request_id, body),
+            Err(refusal) => self.refuse(caller, refusal, out),
+        }
     }
 
     /// The uploads of a login that ended are let go of.
     pub(crate) fn end_uploads(&mut self, login: LoginId, out: &mut Actions) {
         for upload in self.uploads.forget_login(login) {
-            let nobody = Caller { connection: ConnectionId(0), request_id: 0 };
-            push(out, nobody, upload, UploadTask::Release);
+            push(out, upload, UploadTask::Release);
         }
     }
 }
 
-fn push(out: &mut Actions, caller: Caller, upload: u64, task: UploadTask) {
-    let Caller { connection, request_id } = caller;
-    out.push(Action::Upload(Box::new(UploadWork { connection, request_id, upload, task })));
+fn push(out: &mut Actions, upload: u64, task: UploadTask) {
+    out.push(Action::Upload(Box::new(UploadWork { upload, task })));
 }
 
 fn reply(upload_id: u64, outcome: UploadOutcome) -> Result<Body, Refusal> {

@@ -11,19 +11,19 @@ fn an_upload_goes_from_leave_to_file() {
              1< logged in ann t1
          1> put 1 music/song.ogg 5
              * upload 1: begin music/song.ogg of 5 bytes by ann
-         upload 1 1 ready
+         upload 1 ready
              1< upload ticket
          1> sent 1
              * upload 1: settle
-         upload 1 1 misses 3
+         upload 1 misses 3
              1< upload 1 misses 3
          1> put 1 music/song.ogg 5
              * upload 1: begin music/song.ogg of 5 bytes by ann
-         upload 1 1 ready
+         upload 1 ready
              1< upload ticket
          1> sent 1
              * upload 1: settle
-         upload 1 1 stored music/song.ogg
+         upload 1 stored music/song.ogg
              * upload 1: release
              1< upload 1 stored as music/song.ogg
          1> sent 1
@@ -77,7 +77,7 @@ fn as_many_at_once_as_downloads() {
              * upload 2: begin b of 5 bytes by ann
          1> put 3 c 5
              1< refused too_many_uploads 2
-         upload 1 2 full
+         upload 2 full
              * upload 2: release
              1< refused server_disk_full
          1> put 3 c 5
@@ -93,10 +93,12 @@ fn a_client_that_was_killed_goes_on_in_the_same_place() {
              1< logged in ann t1
          1> put 1 a 5
              * upload 1: begin a of 5 bytes by ann
-         upload 1 1 ready
+         upload 1 ready
              1< upload ticket
          1> put 2 a 5
              * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
          1> put 2 a 6
              * upload 1: begin a of 6 bytes by ann",
     );
@@ -114,7 +116,7 @@ fn nobody_touches_the_upload_of_another() {
              1< joined bob
          1> put 1 a 5
              * upload 1: begin a of 5 bytes by ann
-         upload 1 1 ready
+         upload 1 ready
              1< upload ticket
          2> sent 1
              2< refused unknown_upload
@@ -140,26 +142,162 @@ fn what_comes_for_a_login_that_ended_is_let_go_of() {
              * forget 1
              * end login 1
              * upload 1: release
-         upload 1 1 ready
+         upload 1 ready
              * upload 1: release",
     );
 }
 
 #[test]
-fn questions_that_wait_for_the_disk_are_bounded() {
+fn who_asks_again_is_answered_in_place_of_the_one_before() {
     check(
         "1> open
          1> login ann
              1< logged in ann t1
          1> put 1 a 5
              * upload 1: begin a of 5 bytes by ann
-         1> put 1 a 5
-             * upload 1: begin a of 5 bytes by ann
-         1> put 1 a 5
-             * upload 1: begin a of 5 bytes by ann
-         1> put 1 a 5
-             * upload 1: begin a of 5 bytes by ann
-         1> put 1 a 5
-             1< refused too_many_uploads 4",
+         upload 1 ready
+             1< upload ticket
+         1> sent 1
+             * upload 1: settle
+         1> close
+         2> open
+         2> login ann t1
+             2< logged in ann t2 again
+             * move 1 to 2
+         2> sent 1
+             1< refused too_many_uploads 1
+         2> close
+         3> open
+         3> login ann t2
+             3< logged in ann t3 again
+             * move 2 to 3
+         3> sent 1
+             2< refused too_many_uploads 1
+         upload 1 stored a
+             * upload 1: release
+             3< upload 1 stored as a",
     );
+}
+
+#[test]
+fn one_question_waits_behind_the_one_that_the_disk_works_on() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 a 5
+         1> sent 1
+             1< refused too_many_uploads 1
+         1> put 3 a 5
+             1< refused too_many_uploads 1
+         upload 1 ready
+             * upload 1: begin a of 5 bytes by ann
+             1< upload ticket
+         upload 1 ready
+             1< upload ticket",
+    );
+}
+
+#[test]
+fn a_client_that_was_killed_while_its_file_got_its_name_does_not_store_it_twice() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         1> sent 1
+             * upload 1: settle
+         1> put 2 a 5
+         upload 1 stored a
+             * upload 1: release
+             1< upload 1 stored as a
+             1< upload 1 stored as a",
+    );
+}
+
+#[test]
+fn what_waits_behind_a_failure_begins_anew_or_hears_that_there_is_none() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         1> sent 1
+             * upload 1: settle
+         1> put 2 a 5
+         upload 1 failed
+             * upload 1: begin a of 5 bytes by ann
+             1< refused server_disk_failed
+         1> sent 1
+         upload 1 full
+             * upload 1: release
+             1< refused unknown_upload
+             1< refused server_disk_full",
+    );
+}
+
+#[test]
+fn a_place_that_nobody_uses_is_free_after_the_life_of_a_ticket() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             * upload 2: begin b of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         wait 29s
+         1> pong
+         wait 29s
+         1> pong
+         transferring 1
+         wait 29s
+         1> pong
+         wait 29s
+         1> pong
+         transferring
+         wait 1s
+         transferring
+         wait 1s
+         transferring
+             * upload 1: release
+         1> put 3 c 5
+             * upload 3: begin c of 5 bytes by ann
+         upload 2 ready
+             1< upload ticket
+         1> sent 1
+             1< refused unknown_upload",
+    );
+}
+
+#[test]
+fn beginning_again_and_again_is_slowed_down() {
+    let begin = "
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 full
+             * upload 1: release
+             1< refused server_disk_full";
+    let numbered = |number: usize| begin.replace("upload 1", &format!("upload {number}"));
+    let burst: String = (1..=32).map(numbered).collect();
+    check(&format!(
+        "1> open
+         1> login ann
+             1< logged in ann t1{burst}
+         1> put 1 a 5
+             1< refused slow_down at 250ms
+         wait 250ms
+         1> put 1 a 5
+             * upload 33: begin a of 5 bytes by ann"
+    ));
 }
