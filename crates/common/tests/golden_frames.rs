@@ -223,6 +223,7 @@ fn uploads() -> Vec<(&'static str, Bytes)> {
     };
     let over =
         Refused { code: RefusalCode::QuotaExceeded.into(), allowed: 4096, ..Refused::default() };
+    let abandon = AbandonUpload { upload_id: 2, keep: false };
     vec![
         ("request_upload", client(14, Ask::RequestUpload(request))),
         ("upload_ticket_frame", server(14, Tell::UploadTicket(ticket))),
@@ -232,8 +233,9 @@ fn uploads() -> Vec<(&'static str, Bytes)> {
         ("upload_compared", server(16, Tell::UploadCompared(compared))),
         ("upload_sent_again", client(17, Ask::UploadSent(sent))),
         ("upload_stored", server(17, Tell::UploadStored(stored))),
-        ("abandon_upload", client(18, Ask::AbandonUpload(AbandonUpload { upload_id: 2 }))),
+        ("abandon_upload", client(18, Ask::AbandonUpload(abandon))),
         ("upload_abandoned", server(18, Tell::UploadAbandoned(UploadAbandoned { upload_id: 2 }))),
+        ("release_upload", client(18, Ask::AbandonUpload(AbandonUpload { keep: true, ..abandon }))),
         ("refused_quota_exceeded", server(19, Tell::Refused(over))),
     ]
 }

@@ -97,6 +97,8 @@ pub enum Leave {
     /// Not now: the server's disk has no room. Before any ticket that declines the upload, as whoever
     /// carried the question knows; later it is waited for.
     DiskFull,
+    /// Not now: too much was asked for. It is asked again later.
+    Busy,
 }
 
 /// Leave to send.

@@ -422,8 +422,8 @@ impl Machine {
             match output {
                 UploadOutput::Request { id, body } => self.request(Request::Upload(id), body),
                 UploadOutput::Abandon(abandoned) => {
-                    let body = client_frame::Body::AbandonUpload(abandoned);
-                    self.request(Request::UploadAbandoned, body);
+                    let request = Request::UploadAbandoned(abandoned.upload_id);
+                    self.request(request, client_frame::Body::AbandonUpload(abandoned));
                 }
                 UploadOutput::Tell { id, change } => self.tell(Event::Upload { id, change }),
                 UploadOutput::Start { .. }

@@ -20,7 +20,8 @@ pub(crate) enum Request {
     /// By the server's number.
     DownloadDone(u64),
     Upload(UploadId),
-    UploadAbandoned,
+    /// By the server's number.
+    UploadAbandoned(u64),
 }
 
 /// Numbers are unique on one connection and never 0.

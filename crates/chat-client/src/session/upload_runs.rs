@@ -207,6 +207,9 @@ async fn pass_on(reply: Reply, answer: Answer, server: Option<IpAddr>) {
         (Reply::Begin(reply), Answer::DiskFull) => {
             let _ = reply.send(Leave::DiskFull);
         }
+        (Reply::Begin(reply), Answer::Later) => {
+            let _ = reply.send(Leave::Busy);
+        }
         (Reply::Sent(reply), Answer::Stored { path, .. }) => {
             let _ = reply.send(Verdict::Stored { path });
         }

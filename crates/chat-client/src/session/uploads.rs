@@ -50,6 +50,8 @@ pub(crate) enum Answer {
     },
     /// The server's disk has no room.
     DiskFull,
+    /// It was asked too often.
+    Later,
     /// No: the upload ends.
     Declined,
 }
@@ -99,6 +101,8 @@ struct Upload {
 pub(crate) struct Uploads {
     by_id: BTreeMap<UploadId, Upload>,
     is_logged_in: bool,
+    /// What the server has not said yet that it knows: told again after each loss.
+    abandoned: Vec<wire::AbandonUpload>,
     outputs: VecDeque<UploadOutput>,
 }
 
@@ -141,7 +145,7 @@ impl Uploads {
     /// The person gives an upload up: nothing of it is to stay on the server.
     pub(crate) fn cancel(&mut self, id: UploadId) {
         if self.by_id.contains_key(&id) {
-            self.abandon(id);
+            self.abandon(id, false);
             self.outputs.push_back(UploadOutput::Stop { id });
         }
     }
@@ -167,7 +171,9 @@ impl Uploads {
         self.is_logged_in = true;
         if !resumed {
             self.by_id.values_mut().for_each(|upload| upload.server_id = None);
+            self.abandoned.clear();
         }
+        self.outputs.extend(self.abandoned.iter().copied().map(UploadOutput::Abandon));
         let waiting: Vec<UploadId> = self
             .by_id
             .iter()
@@ -187,7 +193,7 @@ impl Uploads {
         let Some(upload) = self.by_id.get_mut(&id) else { return };
         match report {
             UploadReport::Progress(progress) => self.handle_progress(id, progress),
-            UploadReport::Asks(Ask::GiveUp) => self.abandon(id),
+            UploadReport::Asks(Ask::GiveUp) => self.abandon(id, false),
             UploadReport::Asks(ask) => {
                 upload.asks = Some(ask);
                 self.ask(id);
@@ -209,6 +215,8 @@ impl Uploads {
             }
             UploadReport::Failed(failure) => {
                 let refusal = upload.refusal.take();
+                // Another attempt goes on with what there is; the place is for others until then.
+                self.abandon(id, true);
                 self.by_id.remove(&id);
                 let failure = match (&*failure, refusal) {
                     (Failure::Declined, Some(refusal)) => UploadFailure::Refused(refusal),
@@ -247,8 +255,10 @@ impl Uploads {
         // Given up meanwhile: whoever has a ticket for nobody gives it back.
         let Some(upload) = self.by_id.get_mut(&id) else {
             if let Answer::Ticket(ticket) = answer {
-                let upload_id = ticket.upload_id;
-                self.outputs.push_back(UploadOutput::Abandon(wire::AbandonUpload { upload_id }));
+                self.say_abandoned(wire::AbandonUpload {
+                    upload_id: ticket.upload_id,
+                    keep: false,
+                });
             }
             return Ok(());
         };
@@ -273,6 +283,7 @@ impl Uploads {
     pub(crate) fn handle_refusal(&mut self, id: UploadId, refusal: Refusal) {
         let Some(upload) = self.by_id.get_mut(&id) else { return };
         let is_forgotten = refusal.0.code() == RefusalCode::UnknownUpload;
+        let is_too_often = refusal.0.code() == RefusalCode::SlowDown;
         let is_full = refusal.0.code() == RefusalCode::ServerDiskFull;
         let answer = match upload.asks.take() {
             Some(Ask::Sent { .. }) if is_forgotten => Answer::Verdict(Verdict::Incomplete),
@@ -282,6 +293,7 @@ impl Uploads {
                 upload.refusal = Some(refusal);
                 Answer::DiskFull
             }
+            Some(Ask::Begin { .. }) if is_too_often => Answer::Later,
             Some(Ask::Pieces { .. }) if is_forgotten => Answer::Compared { differing: 0 },
             _ => {
                 upload.refusal = Some(refusal);
@@ -320,12 +332,24 @@ impl Uploads {
         self.outputs.push_back(UploadOutput::Request { id, body });
     }
 
-    /// The server need not keep what it has of this one.
-    fn abandon(&mut self, id: UploadId) {
+    /// The client does not go on with this one; whether the server is to keep what it has.
+    fn abandon(&mut self, id: UploadId, keep: bool) {
         let server_id = self.by_id.get_mut(&id).and_then(|upload| upload.server_id.take());
-        if let Some(upload_id) = server_id.filter(|_| self.is_logged_in) {
-            self.outputs.push_back(UploadOutput::Abandon(wire::AbandonUpload { upload_id }));
+        if let Some(upload_id) = server_id {
+            self.say_abandoned(wire::AbandonUpload { upload_id, keep });
         }
+    }
+
+    fn say_abandoned(&mut self, abandoned: wire::AbandonUpload) {
+        if self.is_logged_in {
+            self.outputs.push_back(UploadOutput::Abandon(abandoned));
+        }
+        self.abandoned.push(abandoned);
+    }
+
+    /// The server knows that an upload of its is not gone on with.
+    pub(crate) fn handle_abandoned(&mut self, server_id: u64) {
+        self.abandoned.retain(|abandoned| abandoned.upload_id != server_id);
     }
 
     fn tell(&mut self, id: UploadId, change: UploadChange) {

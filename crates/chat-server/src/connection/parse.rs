@@ -86,8 +86,8 @@ fn request(
         Body::RequestUpload(it) => upload(request_upload(it)),
         Body::UploadSent(it) => upload(upload_sent(&it)),
         Body::UploadPieces(it) => upload(upload_pieces(&it)),
-        Body::AbandonUpload(wire::AbandonUpload { upload_id: upload }) => {
-            member(Ok(MemberRequest::Upload(UploadRequest::Abandon { upload })))
+        Body::AbandonUpload(wire::AbandonUpload { upload_id: upload, keep }) => {
+            member(Ok(MemberRequest::Upload(UploadRequest::Abandon { upload, keep })))
         }
         Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
     }

@@ -316,9 +316,9 @@ impl Run {
                 let upload = upload.parse().unwrap();
                 member(MemberRequest::Upload(UploadRequest::Sent { upload, root: [9; 32] }))
             }
-            ["abandon", upload] => {
-                let upload = upload.parse().unwrap();
-                member(MemberRequest::Upload(UploadRequest::Abandon { upload }))
+            [word @ ("abandon" | "release"), upload] => {
+                let (upload, keep) = (upload.parse().unwrap(), *word == "release");
+                member(MemberRequest::Upload(UploadRequest::Abandon { upload, keep }))
             }
             ["done", download] => member(MemberRequest::DownloadDone(DownloadDone {
                 download: download.parse().unwrap(),

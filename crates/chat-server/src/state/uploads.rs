@@ -62,10 +62,12 @@ pub enum UploadRequest {
         /// What they should be.
         hashes: Vec<PieceHash>,
     },
-    /// The client does not want it any more.
+    /// The client does not go on with it.
     Abandon {
         /// Which one.
         upload: u64,
+        /// What there is of it stays.
+        keep: bool,
     },
 }
 
@@ -233,7 +235,9 @@ impl State {
             UploadRequest::Pieces { upload, first, hashes } => {
                 (upload, UploadTask::Compare { first, hashes })
             }
-            UploadRequest::Abandon { upload } => return self.abandon(caller, login, upload, out),
+            UploadRequest::Abandon { upload, keep } => {
+                return self.abandon(caller, login, upload, keep, out);
+            }
         };
         let entry = self.uploads.under_way.get_mut(&upload).filter(|entry| entry.login == login);
         let entry = entry.ok_or(UploadRefusal::Unknown)?;
@@ -335,10 +339,13 @@ impl State {
         caller: Caller,
         login: LoginId,
         upload: u64,
+        keep: bool,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         let is_own = self.uploads.under_way.get(&upload).is_some_and(|entry| entry.login == login);
-        if is_own {
+        if is_own && keep {
+            self.release(upload, out);
+        } else if is_own {
             self.uploads.under_way.remove(&upload);
             push(out, upload, UploadTask::Remove);
         }

@@ -154,6 +154,10 @@ impl<'a> Attempt<'a> {
             let ticket = match self.ask_for_leave().await? {
                 Leave::Ticket(ticket) => ticket,
                 Leave::Stored { path, root } => return Ok(stored(path, root, size)),
+                Leave::Busy => {
+                    wait_for_place(&mut rounds).await?;
+                    continue;
+                }
                 Leave::DiskFull if resumed_from.is_none() => {
                     return Err(UploadFailure::Declined.into());
                 }
@@ -207,8 +211,7 @@ impl<'a> Attempt<'a> {
                 Ok(false)
             }
             Round::Again(UploadFailure::Busy) => {
-                let pause = Waiting::next_pause(&mut rounds.busy, PLACE_PATIENCE);
-                sleep(pause.ok_or(UploadFailure::Busy)?).await;
+                wait_for_place(rounds).await?;
                 Ok(false)
             }
             Round::Again(failure) => {
@@ -285,4 +288,11 @@ impl<'a> Attempt<'a> {
         }
         Ok(())
     }
+}
+
+/// Waits a moment for a place at the node, or until the server can be asked again.
+async fn wait_for_place(rounds: &mut Rounds) -> Result<(), Stop> {
+    let pause = Waiting::next_pause(&mut rounds.busy, PLACE_PATIENCE);
+    sleep(pause.ok_or(UploadFailure::Busy)?).await;
+    Ok(())
 }

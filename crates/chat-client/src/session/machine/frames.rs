@@ -82,7 +82,10 @@ impl Machine {
             (Body::UploadCompared(it), Some(Request::Upload(id))) => {
                 self.uploads.handle_reply(id, Answer::Compared { differing: it.differing })
             }
-            (Body::UploadAbandoned(_), Some(Request::UploadAbandoned)) => Ok(()),
+            (Body::UploadAbandoned(_), Some(Request::UploadAbandoned(server_id))) => {
+                self.uploads.handle_abandoned(server_id);
+                Ok(())
+            }
             (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
             // About something that was never asked or is answered already.
             (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
@@ -203,7 +206,7 @@ impl Machine {
             Request::DownloadDone(server_id) => self.downloads.handle_recorded(server_id),
             Request::Upload(id) => self.uploads.handle_refusal(id, refusal),
             // There was nothing to give up.
-            Request::UploadAbandoned => {}
+            Request::UploadAbandoned(server_id) => self.uploads.handle_abandoned(server_id),
         }
         Ok(())
     }

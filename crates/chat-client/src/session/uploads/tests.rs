@@ -138,6 +138,62 @@ fn a_cancelled_upload_leaves_nothing_on_the_server_and_a_log_out_does() {
     assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
 }
 
+#[track_caller]
+fn abandoned(uploads: &mut Uploads) -> (u64, bool) {
+    match uploads.poll_output() {
+        Some(UploadOutput::Abandon(it)) => (it.upload_id, it.keep),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_cancelled_while_the_connection_is_lost_is_said_until_the_server_knows() {
+    let mut uploads = with_ticket();
+    uploads.connection_lost();
+    uploads.cancel(ID);
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+    for _ in 0..2 {
+        uploads.logged_in(true);
+        assert_eq!(abandoned(&mut uploads), (9, false));
+        uploads.connection_lost();
+    }
+    uploads.logged_in(true);
+    assert_eq!(abandoned(&mut uploads), (9, false));
+    uploads.handle_abandoned(9);
+    uploads.connection_lost();
+    uploads.logged_in(true);
+    assert!(uploads.poll_output().is_none());
+}
+
+#[test]
+fn another_login_knows_nothing_of_what_was_given_up() {
+    let mut uploads = with_ticket();
+    uploads.connection_lost();
+    uploads.cancel(ID);
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+    uploads.logged_in(false);
+    assert!(uploads.poll_output().is_none());
+}
+
+#[test]
+fn an_upload_that_fails_gives_its_place_back_and_keeps_what_there_is() {
+    let mut uploads = with_ticket();
+    uploads.handle_report(ID, UploadReport::Failed(Arc::new(Failure::Busy)));
+    assert_eq!(abandoned(&mut uploads), (9, true));
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Tell { .. })));
+}
+
+#[test]
+fn who_asked_too_often_asks_later() {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_refusal(ID, refused(RefusalCode::SlowDown));
+    assert!(matches!(answered(&mut uploads), Some(Answer::Later)));
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+}
+
 #[test]
 fn a_ticket_for_nobody_is_given_back() {
     let mut uploads = Uploads::default();

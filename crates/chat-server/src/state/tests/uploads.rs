@@ -105,6 +105,24 @@ fn a_client_that_was_killed_goes_on_in_the_same_place() {
 }
 
 #[test]
+fn a_place_is_given_back_and_what_there_is_stays() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         1> release 1
+             * upload 1: release
+             1< upload 1 abandoned
+         1> release 1
+             1< upload 1 abandoned",
+    );
+}
+
+#[test]
 fn nobody_touches_the_upload_of_another() {
     check(
         "1> open
