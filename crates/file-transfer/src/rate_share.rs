@@ -38,8 +38,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// How long a user who sends nothing is remembered. What was paid for in advance is over by then.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// File bytes a second. `None`: as fast as it goes. No slower than [`TOTAL_MIN`](Self::TOTAL_MIN) and
-/// [`PER_USER_MIN`](Self::PER_USER_MIN).
+/// File bytes a second. `None`: as fast as it goes. No slower than [`PER_PLACE_MIN`](Self::PER_PLACE_MIN)
+/// times the transfers that there may be at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RateLimits {
     /// Of all transfers of a node together.
@@ -49,12 +49,15 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// Slowest rate of one user: below it a frame of 256 KiB over TCP takes so long that its client takes
-    /// the silence for a broken connection (30 s).
-    pub const PER_USER_MIN: u64 = 64 << 10;
+    /// Slowest rate of a transfer: a frame of 256 KiB over TCP takes it 16 s, and after 30 s its client
+    /// takes the silence for a broken connection.
+    pub const PER_PLACE_MIN: u64 = 16 << 10;
 
-    /// Slowest rate of all: with 64 downloads at once such a frame takes each of them 16 s.
-    pub const TOTAL_MIN: u64 = 1 << 20;
+    /// Slowest rate of one user, who has four transfers at once if not told otherwise.
+    pub const PER_USER_MIN: u64 = 4 * Self::PER_PLACE_MIN;
+
+    /// Slowest rate of all: of 64 transfers.
+    pub const TOTAL_MIN: u64 = 64 * Self::PER_PLACE_MIN;
 
     /// Whether there is no limit at all.
     #[must_use]

@@ -69,7 +69,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         Some(path) => ConfigFile::read(path)?,
         None => ConfigFile::default(),
     };
-    if let Some(problem) = file.limits.problem().or_else(|| file.transfer.problem()) {
+    if let Some(problem) = file.limits.problem().or_else(|| file.transfer.problem(&file.limits)) {
         return Err(ConfigError::Value(problem));
     }
     let listen = listen([options.listen, file.listen]);

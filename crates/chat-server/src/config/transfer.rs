@@ -3,6 +3,8 @@
 use file_transfer::udp::{CongestionChoice, RateLimits, SendOptions};
 use serde::Deserialize;
 
+use crate::config::limits::Limits;
+
 /// The table `[transfer]`. What is missing is as the transfer engine has it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,16 +22,26 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// What is wrong with it, as a sentence.
-    pub(crate) fn problem(&self) -> Option<String> {
+    /// What is wrong with it beside these limits, as a sentence.
+    pub(crate) fn problem(&self, limits: &Limits) -> Option<String> {
+        let min_of = |places: usize| RateLimits::PER_PLACE_MIN.saturating_mul(places as u64);
+        let total_min = min_of(limits.downloads).max(RateLimits::TOTAL_MIN);
+        let per_user_min = min_of(limits.downloads_per_user).max(RateLimits::PER_USER_MIN);
         let rates = [
-            ("bytes_per_second", self.bytes_per_second, RateLimits::TOTAL_MIN),
-            ("bytes_per_second_per_user", self.bytes_per_second_per_user, RateLimits::PER_USER_MIN),
+            ("bytes_per_second", self.bytes_per_second, total_min, "downloads"),
+            (
+                "bytes_per_second_per_user",
+                self.bytes_per_second_per_user,
+                per_user_min,
+                "downloads_per_user",
+            ),
         ];
-        let too_slow = rates.into_iter().find(|(_, rate, min)| rate.is_some_and(|it| it < *min));
-        let (key, found, min) = too_slow?;
+        let too_slow = rates.into_iter().find(|(_, rate, min, _)| rate.is_some_and(|it| it < *min));
+        let (key, found, min, places) = too_slow?;
         let found = found.unwrap_or_default();
-        Some(format!("transfer.{key} is {found}, at least {min}; leave it out for no limit"))
+        Some(format!(
+            "transfer.{key} is {found}, at least {min} with this limits.{places}; leave it out for no limit"
+        ))
     }
 }
 
@@ -87,11 +99,24 @@ mod tests {
 
     #[test]
     fn a_rate_at_which_nothing_arrives_is_refused() {
-        let problem = |toml: &str| toml::from_str::<Transfer>(toml).unwrap().problem();
-        assert_eq!(problem("bytes_per_second = 1048576"), None);
+        let problem =
+            |toml: &str, limits: &Limits| toml::from_str::<Transfer>(toml).unwrap().problem(limits);
+        let usual = Limits::default();
+        assert_eq!(problem("bytes_per_second = 1048576", &usual), None);
         for key in ["bytes_per_second", "bytes_per_second_per_user"] {
-            let found = problem(&format!("{key} = 1000")).unwrap();
+            let found = problem(&format!("{key} = 1000"), &usual).unwrap();
             assert!(found.contains(&format!("transfer.{key} is 1000")), "{found}");
+        }
+        let many = Limits { downloads: 128, downloads_per_user: 8, ..usual };
+        for (key, least) in
+            [("bytes_per_second", 2 << 20), ("bytes_per_second_per_user", 128 << 10)]
+        {
+            assert_eq!(problem(&format!("{key} = {least}"), &many), None);
+            let found = problem(&format!("{key} = {}", least - 1), &many).unwrap();
+            assert!(
+                found.contains(&format!("at least {least} with this limits.downloads")),
+                "{found}"
+            );
         }
     }
 
