@@ -13,4 +13,5 @@ mod talk;
 
 mod history;
 mod trust;
+mod upload_kills;
 mod uploads;
