@@ -1,11 +1,14 @@
 //! The session as the window uses it: through its two channels, without a runtime.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use chat_client::command::{Command, DownloadId, MessageId, ServerAddress, TransportChoice};
+use chat_client::command::{
+    Command, DownloadId, MessageId, ServerAddress, TransportChoice, UploadId,
+};
 use chat_client::error::{DownloadFailure, EndReason};
-use chat_client::event::{DownloadChange, Event, FilesChange, OnlineChange};
+use chat_client::event::{DownloadChange, Event, FilesChange, OnlineChange, UploadChange};
 use chat_client::session::{self, Patience, SessionConfig, SessionHandle};
 use common::conversation::Conversation;
 use file_transfer::download::DownloadError;
@@ -43,7 +46,7 @@ impl Window {
 
     /// The first event that fits; those before it are gone.
     #[track_caller]
-    fn wait_for(&self, fits: impl Fn(&Event) -> bool) -> Event {
+    fn wait_for(&self, mut fits: impl FnMut(&Event) -> bool) -> Event {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         loop {
@@ -136,6 +139,60 @@ fn more_downloads_than_the_server_allows_all_finish() {
     for number in 1..=9 {
         let file = std::fs::read(window.folder.path().join(format!("{number}.bin"))).unwrap();
         assert_eq!(file, vec![7; 300_000]);
+    }
+}
+
+/// Each direction has places of its own: neither waits for the other.
+#[test]
+fn a_full_set_of_downloads_leaves_an_upload_its_place_and_a_further_download_waits() {
+    // So slow that 8 GiB take a quarter of an hour; uploads are not counted in this rate.
+    let config = "[uploads]\nenabled = true\n[transfer]\nbytes_per_second_per_user = 8388608\n";
+    let server = Server::start_with(config);
+    File::create(server.files().join("large.bin")).unwrap().set_len(8 << 30).unwrap();
+    let window = Window::open(&server, "ann");
+    window.wait_for(|event| {
+        matches!(event, Event::Files(FilesChange::Reset(files)) if files.len() == 1)
+            || matches!(event, Event::Files(FilesChange::Changed(_)))
+    });
+    (1..=4).for_each(|number| window.download(number, "large.bin"));
+    let mut waiting = BTreeSet::from([1, 2, 3, 4]);
+    while !waiting.is_empty() {
+        window.wait_for(|event| {
+            assert!(!is_failed(event), "{event:?}");
+            running(event).is_some_and(|number| waiting.remove(&number))
+        });
+    }
+    window.download(5, "large.bin");
+    window.wait_for(|event| {
+        assert!(!is_failed(event), "{event:?}");
+        matches!(
+            event,
+            Event::Download { id: DownloadId(5), change: DownloadChange::Queued { position: 1 } }
+        )
+    });
+
+    let file = window.folder.path().join("mine.bin");
+    std::fs::write(&file, vec![7; 3_000_000]).unwrap();
+    let (id, path) = (UploadId(1), "mine.bin".into());
+    window.ask(Command::Upload { id, file, path, transport: TransportChoice::Auto });
+    window.wait_for(|event| {
+        assert!(!is_failed(event) && running(event) != Some(5), "{event:?}");
+        matches!(event, Event::Upload { change: UploadChange::Finished { .. }, .. })
+    });
+    assert_eq!(std::fs::read(server.files().join("mine.bin")).unwrap(), vec![7; 3_000_000]);
+
+    // The place of one that is given up goes to the one in line.
+    window.ask(Command::CancelDownload { id: DownloadId(2) });
+    window.wait_for(|event| running(event) == Some(5));
+}
+
+/// The number of the download of which bytes have come.
+fn running(event: &Event) -> Option<u64> {
+    match event {
+        Event::Download { id, change: DownloadChange::Progress { bytes, .. } } if *bytes > 0 => {
+            Some(id.0)
+        }
+        _ => None,
     }
 }
 
