@@ -2,12 +2,16 @@
 //!
 //! Of each conversation the last number is known up to which nothing is missing. A message that is not
 //! the next one waits until those before it were read; one that was there already is left out. One
-//! question is under way at a time.
+//! question is under way at a time; what a person asks goes before what was missed.
+//!
+//! Numbers mean something to one person at one server: another log-in name or another server's key
+//! begins anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use common::conversation::Conversation;
+use common::spki_pin::SpkiPin;
 use common::user_name::NameKey;
 use common::wire::{self, RefusalCode};
 
@@ -17,14 +21,17 @@ use crate::event::StoredMessage;
 /// Conversations that are watched; in further ones messages are told as they come.
 const CONVERSATIONS_MAX: usize = 10_000;
 
-/// Messages of one conversation that wait for those before them. Further ones are read again later.
+/// Messages of one conversation that wait for those before them. Further ones are read when these are
+/// told.
 const HELD_MAX: usize = 256;
 
-/// Questions that wait. Further ones of a person are refused.
-const QUESTIONS_MAX: usize = 64;
+/// Questions of a person that wait. Further ones are refused.
+const WISHES_MAX: usize = 64;
 
-/// The wait after "slow down".
+/// The wait after "slow down", and after the first time that the server cannot read what it stores …
 const PAUSE: Duration = Duration::from_secs(1);
+/// … which doubles with each further time up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(32);
 
 /// Which stored messages a person wants.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,11 +55,30 @@ pub(crate) enum Heard {
 
 #[derive(Clone, Debug)]
 enum Question {
+    CatchUp(CatchUp),
+    Wish(HistoryWish),
+}
+
+#[derive(Clone, Debug)]
+enum CatchUp {
     /// Where a conversation is now.
     Position(Conversation),
     /// What was missed.
     Missed(Conversation),
-    Wish(HistoryWish),
+}
+
+/// Whose numbers these are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Reader {
+    pub(crate) server: Option<SpkiPin>,
+    pub(crate) name: NameKey,
+}
+
+/// Nothing is asked until then, or nothing but what a person wants.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Instant,
+    holds_wishes: bool,
 }
 
 /// One conversation.
@@ -60,6 +86,8 @@ enum Question {
 struct Watched {
     /// Nothing up to here is missing.
     last: u64,
+    /// The highest number heard of, whether or not its message was kept.
+    newest: u64,
     /// Numbers beyond it of messages of our own.
     own: BTreeSet<u64>,
     /// Messages beyond it.
@@ -73,17 +101,25 @@ struct Watched {
 pub(crate) struct History {
     /// By what the conversation is, however it is spelt.
     watched: HashMap<Conversation, Watched>,
-    waiting: VecDeque<Question>,
+    reader: Option<Reader>,
+    wishes: VecDeque<HistoryWish>,
+    catch_ups: VecDeque<CatchUp>,
     under_way: Option<Question>,
-    paused_until: Option<Instant>,
+    pause: Option<Pause>,
+    /// How often in a row the server could not read what it stores.
+    failures: u32,
 }
 
 impl History {
     /// Asks what was missed, and on the first occasion where the lobby is.
-    pub(crate) fn logged_in(&mut self) {
+    pub(crate) fn logged_in(&mut self, reader: Reader) {
+        if self.reader.as_ref().is_some_and(|before| *before != reader) {
+            self.watched.clear();
+        }
+        self.reader = Some(reader);
         let lobby = Conversation::lobby();
         if !self.watched.contains_key(&lobby) {
-            self.waiting.push_back(Question::Position(lobby));
+            self.catch_ups.push_back(CatchUp::Position(lobby));
         }
         let conversations: Vec<Conversation> = self.watched.keys().cloned().collect();
         conversations.into_iter().for_each(|conversation| self.ask_missed(conversation));
@@ -91,31 +127,36 @@ impl History {
 
     /// No answer comes any more; what a person wanted is asked again.
     pub(crate) fn connection_lost(&mut self) {
-        self.paused_until = None;
-        let questions = self.under_way.take().into_iter().chain(std::mem::take(&mut self.waiting));
-        self.waiting = questions.filter(|it| matches!(it, Question::Wish(_))).collect();
+        self.pause = None;
+        self.failures = 0;
+        self.catch_ups.clear();
+        if let Some(Question::Wish(wish)) = self.under_way.take() {
+            self.wishes.push_front(wish);
+        }
         self.watched.values_mut().for_each(|watched| watched.is_asked = false);
     }
 
     /// False: too many questions wait.
     pub(crate) fn ask(&mut self, wish: HistoryWish) -> bool {
-        let has_room = self.waiting.len() < QUESTIONS_MAX;
+        let has_room = self.wishes.len() < WISHES_MAX;
         if has_room {
-            self.waiting.push_back(Question::Wish(wish));
+            self.wishes.push_back(wish);
         }
         has_room
     }
 
     /// The next question to send now.
     pub(crate) fn next_request(&mut self, now: Instant) -> Option<wire::ReadHistory> {
-        if self.under_way.is_some() || self.paused_until.is_some_and(|until| now < until) {
+        self.pause = self.pause.filter(|pause| now < pause.until);
+        if self.under_way.is_some() || self.pause.is_some_and(|pause| pause.holds_wishes) {
             return None;
         }
-        self.paused_until = None;
-        let question = self.waiting.pop_front()?;
+        let question = self.next_question()?;
         let request = match &question {
-            Question::Position(conversation) => request(conversation, 0, u64::MAX, 1),
-            Question::Missed(conversation) => {
+            Question::CatchUp(CatchUp::Position(conversation)) => {
+                request(conversation, 0, u64::MAX, 1)
+            }
+            Question::CatchUp(CatchUp::Missed(conversation)) => {
                 let last = self.watched.get(&key_of(conversation)).map_or(0, |it| it.last);
                 request(conversation, last, 0, 0)
             }
@@ -125,9 +166,19 @@ impl History {
         Some(request)
     }
 
+    fn next_question(&mut self) -> Option<Question> {
+        if let Some(wish) = self.wishes.pop_front() {
+            return Some(Question::Wish(wish));
+        }
+        if self.pause.is_some() {
+            return None;
+        }
+        self.catch_ups.pop_front().map(Question::CatchUp)
+    }
+
     /// When [`next_request`](Self::next_request) has to be asked again.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.paused_until
+        self.pause.map(|pause| pause.until)
     }
 
     /// A message arrived. What can be told now: it, others with it, or nothing yet.
@@ -145,6 +196,7 @@ impl History {
         if is_new {
             watched.last = message.seq.saturating_sub(1);
         }
+        watched.newest = watched.newest.max(message.seq);
         if message.seq > watched.last && watched.held.len() < HELD_MAX {
             watched.held.insert(message.seq, message);
         }
@@ -164,6 +216,7 @@ impl History {
         if is_new {
             watched.last = seq.saturating_sub(1);
         }
+        watched.newest = watched.newest.max(seq);
         if seq > watched.last && watched.own.len() < HELD_MAX {
             watched.own.insert(seq);
         }
@@ -184,14 +237,15 @@ impl History {
     ) -> Result<Vec<Heard>, String> {
         let question = self.under_way.take().ok_or("a page of history that nobody asked for")?;
         let more = page.more;
+        self.failures = 0;
         match question {
-            Question::Position(conversation) => {
+            Question::CatchUp(CatchUp::Position(conversation)) => {
                 let last = page.messages.last().map_or(0, |message| message.seq);
                 let key = key_of(&conversation);
                 self.watched.entry(key).or_insert_with(|| Watched { last, ..Watched::default() });
                 Ok(Vec::new())
             }
-            Question::Missed(conversation) => {
+            Question::CatchUp(CatchUp::Missed(conversation)) => {
                 let messages = page.messages.into_iter();
                 let messages = messages.map(|it| (is_unanswered(&it.message_id), stored(it)));
                 Ok(self.missed(conversation, messages.collect(), more))
@@ -208,18 +262,34 @@ impl History {
     /// The question was not answered.
     pub(crate) fn refused(&mut self, now: Instant, refusal: Refusal) -> Vec<Heard> {
         let Some(question) = self.under_way.take() else { return Vec::new() };
-        if refusal.0.code() == RefusalCode::SlowDown {
-            self.waiting.push_front(question);
-            self.paused_until = Some(now + PAUSE);
-            return Vec::new();
-        }
-        match question {
-            Question::Position(_) => Vec::new(),
-            // It cannot be had: what came after it is not kept back for it.
-            Question::Missed(conversation) => self.missed(conversation, Vec::new(), false),
-            Question::Wish(wish) => {
+        match (question, refusal.0.code()) {
+            (question, RefusalCode::SlowDown) => {
+                self.put_back(question);
+                self.pause = Some(Pause { until: now + PAUSE, holds_wishes: true });
+                Vec::new()
+            }
+            (Question::Wish(wish), _) => {
                 vec![Heard::Refused { conversation: wish.conversation, refusal }]
             }
+            (question, RefusalCode::StorageFailed) => {
+                self.put_back(question);
+                let pause = PAUSE_MAX.min(PAUSE * 2_u32.saturating_pow(self.failures));
+                self.failures += 1;
+                self.pause = Some(Pause { until: now + pause, holds_wishes: false });
+                Vec::new()
+            }
+            (Question::CatchUp(CatchUp::Position(_)), _) => Vec::new(),
+            // It cannot be had: what came after it is not kept back for it.
+            (Question::CatchUp(CatchUp::Missed(conversation)), _) => {
+                self.missed(conversation, Vec::new(), false)
+            }
+        }
+    }
+
+    fn put_back(&mut self, question: Question) {
+        match question {
+            Question::CatchUp(catch_up) => self.catch_ups.push_front(catch_up),
+            Question::Wish(wish) => self.wishes.push_front(wish),
         }
     }
 
@@ -259,7 +329,7 @@ impl History {
 
     fn ask_if_missing(&mut self, conversation: Conversation) {
         let watched = self.watched.get(&key_of(&conversation));
-        if watched.is_some_and(|it| !it.held.is_empty() || !it.own.is_empty()) {
+        if watched.is_some_and(|it| it.last < it.newest) {
             self.ask_missed(conversation);
         }
     }
@@ -267,7 +337,7 @@ impl History {
     fn ask_missed(&mut self, conversation: Conversation) {
         let Some(watched) = self.watched.get_mut(&key_of(&conversation)) else { return };
         if !std::mem::replace(&mut watched.is_asked, true) {
-            self.waiting.push_back(Question::Missed(conversation));
+            self.catch_ups.push_back(CatchUp::Missed(conversation));
         }
     }
 }
@@ -292,9 +362,7 @@ impl Watched {
     /// What is missing in front of what is there will not come.
     fn give_up(&mut self) {
         let first = self.held.keys().chain(&self.own).min();
-        if let Some(first) = first {
-            self.last = first - 1;
-        }
+        self.last = first.map_or(self.newest, |first| first - 1);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use common::conversation::Conversation;
+use common::user_name::NameKey;
 use common::wire::server_frame::Body;
 use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode, client_frame};
 use file_transfer::upload::Verdict;
@@ -12,7 +13,7 @@ use crate::error::{EndReason, Refusal, SessionError};
 use crate::event::{Event, FilesChange, OnlineChange, ServerFile, StoredMessage};
 use crate::resume_token::ResumeToken;
 use crate::session::backoff;
-use crate::session::history::{self, Heard};
+use crate::session::history::{self, Heard, Reader};
 use crate::session::machine::{Machine, Output, Phase};
 use crate::session::paged_list::PageStep;
 use crate::session::requests::Request;
@@ -162,12 +163,13 @@ impl Machine {
         self.attempt = 0;
         self.phase = Phase::LoggedIn;
         self.tell(Event::LoggedIn { name: name.clone(), resumed });
+        let reader = Reader { server: self.pin, name: NameKey::of(&name) };
+        self.history.logged_in(reader);
         self.online.insert(name, ());
         let first = wire::ListOnline::default();
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
         let first = wire::ListFiles::default();
         self.request(Request::FilePage, client_frame::Body::ListFiles(first));
-        self.history.logged_in();
         self.downloads.logged_in(now, resumed);
         self.uploads.logged_in(resumed);
         Ok(())
