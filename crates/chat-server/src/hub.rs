@@ -39,6 +39,14 @@ pub(crate) const INPUTS_MAX: usize = 1024;
 /// Inputs handled before their receivers are woken.
 const BATCH_INPUTS_MAX: usize = 128;
 
+/// Of stored events so many bytes are told at a time …
+const SLICE_BYTES: usize = 64 * 1024;
+/// … and the next when every outbox has room for them, but at the latest after this: who does not read
+/// holds nobody up. Outboxes hold four slices at least.
+const SLICE_PATIENCE: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is room.
+const ROOM_POLL: Duration = Duration::from_millis(1);
+
 /// How often time passes for the state: holds and pings are as exact as this.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -76,6 +84,12 @@ pub(crate) struct Hub {
     history: HistoryDesk,
     /// Events of this batch that are to be stored.
     to_record: Vec<Event>,
+    /// Events that are stored and that nobody was told of yet.
+    to_settle: usize,
+    /// When the next slice of them is told even if some outbox has no room.
+    settling_waits_until: Instant,
+    /// Bytes encoded for anybody since the last slice began.
+    encoded_bytes: usize,
     /// Links that got a first frame in this batch.
     to_wake: Vec<Arc<Link>>,
     /// Connections whose outbox overflowed in this batch.
@@ -98,6 +112,9 @@ impl Hub {
             log,
             history,
             to_record: Vec::new(),
+            to_settle: 0,
+            settling_waits_until: Instant::now(),
+            encoded_bytes: 0,
             to_wake: Vec::new(),
             overflowed: Vec::new(),
         }
@@ -118,7 +135,8 @@ impl Hub {
                 biased;
                 () = stop.cancelled() => break,
                 // Answers before new questions.
-                Some(outcome) = outcomes.recv() => self.log_said(outcome),
+                () = self.room_for_a_slice(), if self.to_settle > 0 => self.settle_a_slice(),
+                Some(outcome) = outcomes.recv(), if self.to_settle == 0 => self.log_said(outcome),
                 _ = ticks.tick() => {
                     self.look_after_places();
                     let actions = self.state.tick(now());
@@ -150,7 +168,10 @@ impl Hub {
         loop {
             tokio::select! {
                 outcome = outcomes.recv() => match outcome {
-                    Some(outcome) => self.log_said(outcome),
+                    Some(outcome) => {
+                        self.log_said(outcome);
+                        self.settle_the_rest().await;
+                    }
                     None => return,
                 },
                 () = &mut patience => {
@@ -162,18 +183,58 @@ impl Hub {
     }
 
     fn log_said(&mut self, outcome: Outcome) {
-        let actions = match outcome {
-            Outcome::Committed(events) => self.state.recorded(now(), events),
+        match outcome {
+            Outcome::Committed(events) => {
+                self.to_settle += events;
+                // The wait for the disk was wait enough.
+                self.settling_waits_until = Instant::now();
+            }
             Outcome::Failed(problem) => self.not_recorded(problem),
-        };
-        self.carry_out(actions);
+        }
     }
 
-    fn not_recorded(&mut self, problem: StorageProblem) -> Vec<Action> {
+    fn not_recorded(&mut self, problem: StorageProblem) {
+        // What was stored before it is no part of it.
+        while self.to_settle > 0 {
+            self.settle_a_slice();
+        }
         // They are numbered behind those that failed.
         self.to_record.clear();
         self.log.next_round();
-        self.state.not_recorded(now(), problem)
+        let actions = self.state.not_recorded(now(), problem);
+        self.carry_out(actions);
+    }
+
+    /// Tells of stored events until a slice of an outbox is full: a commit that gathered during a long
+    /// wait for the disk is more than an outbox holds, and whoever reads is not to be taken for slow.
+    fn settle_a_slice(&mut self) {
+        self.encoded_bytes = 0;
+        while self.to_settle > 0 && self.encoded_bytes < SLICE_BYTES {
+            self.to_settle -= 1;
+            let actions = self.state.recorded(now(), 1);
+            self.carry_out(actions);
+        }
+        self.settling_waits_until = Instant::now() + SLICE_PATIENCE;
+    }
+
+    /// Waits until each outbox has room for a slice, or for so long as somebody who reads would need.
+    async fn room_for_a_slice(&self) {
+        while Instant::now() < self.settling_waits_until && !self.has_room_for_a_slice() {
+            tokio::time::sleep(ROOM_POLL).await;
+        }
+    }
+
+    fn has_room_for_a_slice(&self) -> bool {
+        self.links.values().all(|link| link.has_room_for(2 * SLICE_BYTES))
+    }
+
+    async fn settle_the_rest(&mut self) {
+        while self.to_settle > 0 {
+            self.room_for_a_slice().await;
+            self.settle_a_slice();
+            self.end_overflowed();
+            self.wake_writers();
+        }
     }
 
     /// Hands what is to be stored to the log's writer, which tells what became of it.
@@ -182,8 +243,7 @@ impl Hub {
             return;
         }
         if !self.log.submit(std::mem::take(&mut self.to_record)) {
-            let actions = self.not_recorded(StorageProblem::Failed);
-            self.carry_out(actions);
+            self.not_recorded(StorageProblem::Failed);
         }
     }
 
@@ -323,6 +383,7 @@ impl Hub {
 
     fn deliver(&mut self, delivery: &Delivery) {
         let Some(frame) = encode(&delivery.frame) else { return };
+        self.encoded_bytes += frame.len();
         match delivery.to {
             Recipients::One(connection) => self.push(connection, frame),
             Recipients::Everybody => self.push_to_all(None, &frame),

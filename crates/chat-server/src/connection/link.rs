@@ -91,6 +91,13 @@ impl Link {
         if inner.frames.len() == 1 { Pushed::First } else { Pushed::Further }
     }
 
+    /// Whether so many bytes would fit now. Where frames only gather for later, nothing has to.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        let inner = self.lock();
+        let only_gathers = inner.ended || inner.abandoned || inner.overflowed;
+        only_gathers || inner.queued_bytes + inner.writing_bytes + bytes <= self.bytes_max
+    }
+
     pub(crate) fn wake_writer(&self) {
         self.frames_waiting.notify_one();
     }

@@ -1,6 +1,10 @@
 //! What was acknowledged outlives the server, however it ends.
 
+use std::sync::Barrier;
+use std::thread;
+
 use common::conversation::Conversation;
+use common::limits::TEXT_BYTES_MAX;
 use common::wire;
 use common::wire::client_frame::Body as Ask;
 use common::wire::server_frame::Body;
@@ -58,6 +62,39 @@ fn what_was_written_right_before_the_end_is_stored_and_answered() {
     let server = ServerProcess::in_folder(folder, "", &[]);
     let next = accepted(&mut server.log_in("bob"), "#lobby", 9);
     assert_eq!(next, accepted_too + 2, "stored is what was answered, and nothing else");
+}
+
+/// What gathers while the disk is waited for is more than an outbox holds.
+#[test]
+fn who_reads_is_not_too_slow_for_a_large_commit() {
+    const WRITERS: u8 = 30;
+    const EACH: u8 = 8;
+    let server = ServerProcess::start();
+    let mut bob = server.log_in("bob");
+    let writers: Vec<Client> = (0..WRITERS).map(|n| server.log_in(&format!("ann{n}"))).collect();
+    let start = Barrier::new(writers.len());
+    let text = "x".repeat(TEXT_BYTES_MAX);
+    let mut received = 0;
+    thread::scope(|scope| {
+        for mut writer in writers {
+            let (start, text) = (&start, &text);
+            scope.spawn(move || {
+                start.wait();
+                let sent = (0..EACH).map(|id| writer.send(message("bob", text, [id; 16])));
+                let sent: Vec<u64> = sent.collect();
+                for request in sent {
+                    assert!(matches!(writer.answer_to(request), Body::MessageAccepted(_)));
+                }
+            });
+        }
+        while received < usize::from(WRITERS) * usize::from(EACH) {
+            match bob.event() {
+                Body::Message(_) => received += 1,
+                Body::Goodbye(goodbye) => panic!("after {received} messages: {goodbye:?}"),
+                _ => {}
+            }
+        }
+    });
 }
 
 #[test]
