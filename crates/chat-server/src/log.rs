@@ -87,6 +87,16 @@ pub enum LogError {
         /// The latest that this version knows.
         known: i32,
     },
+    /// Written by an earlier version, and not to be brought forward.
+    #[error(
+        "it was written by an earlier version of the server (format {found}; this one reads {known}): use that version"
+    )]
+    Older {
+        /// The format that it has.
+        found: i32,
+        /// The one that this version knows.
+        known: i32,
+    },
     /// Some other file.
     #[error("it is no file of this server: move it away")]
     Foreign,

@@ -28,7 +28,7 @@ pub(crate) struct Format {
 /// Opens a file, which is made if it is not there, for its owner alone.
 ///
 /// # Errors
-/// Where it is some other file, of a later format, or cannot be opened.
+/// Where it is some other file, of another format, or cannot be opened.
 pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, LogError> {
     OpenOptions::new()
         .read(true)
@@ -85,9 +85,48 @@ fn claim(connection: &mut Connection, format: &Format) -> Result<(), LogError> {
     if version > format.version {
         return Err(LogError::Newer { found: version, known: format.version });
     }
+    // There is nothing yet that an earlier format could be brought forward from.
+    if version < format.version {
+        return Err(LogError::Older { found: version, known: format.version });
+    }
     Ok(())
 }
 
 fn is_no_database(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: Format =
+        Format { application_id: 7, version: 2, schema: "CREATE TABLE t (x)", synchronous: "FULL" };
+
+    #[test]
+    fn a_file_of_another_format_is_told_from_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.db");
+        open(&path, &FORMAT).unwrap();
+        open(&path, &FORMAT).unwrap();
+        let found = |version| open(&path, &Format { version, ..FORMAT }).unwrap_err();
+        assert!(matches!(found(1), LogError::Newer { found: 2, known: 1 }));
+        assert!(matches!(found(3), LogError::Older { found: 2, known: 3 }));
+        let other = Format { application_id: 8, ..FORMAT };
+        assert!(matches!(open(&path, &other), Err(LogError::Foreign)));
+    }
+
+    /// What is acknowledged outlives a power cut only so.
+    #[test]
+    fn commits_wait_for_the_disk_where_the_format_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        for (synchronous, level) in [("FULL", 2), ("NORMAL", 1)] {
+            let format = Format { synchronous, ..FORMAT };
+            let file = open(&folder.path().join(synchronous), &format).unwrap();
+            let set = |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            assert_eq!(set("synchronous").unwrap(), level);
+            let mode = file.pragma_query_value(None, "journal_mode", |row| row.get(0));
+            assert_eq!(mode, Ok("wal".to_owned()));
+        }
+    }
 }

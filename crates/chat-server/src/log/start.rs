@@ -1,10 +1,11 @@
 //! Opens log and projection at the server's start, and tells what the state has to know of them.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::ErrorCode;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -15,6 +16,9 @@ use crate::log::{Log, LogError, LogReader, Numbered};
 
 /// File name of the lock in the data folder.
 const LOCK_FILE: &str = "server.lock";
+
+/// Where a history is made that takes the place of one that cannot be used.
+const NEW_HISTORY_FOLDER: &str = "history.new";
 
 /// How far back messages are recognised that are sent again after the server was restarted. Reading
 /// them takes some 150 ms.
@@ -99,14 +103,19 @@ pub struct Past {
 pub(crate) fn open(folder: &Path) -> Result<OpenLog, LogStartError> {
     let log = SqliteLog::open(folder).map_err(LogStartError::log)?;
     let mut reader = log.reader().map_err(LogStartError::log)?;
-    let projection = caught_up(folder, reader.as_mut())?;
-    let last_numbers = projection.last_numbers().map_err(LogStartError::history)?;
+    let (projection, last_numbers) = caught_up(folder, reader.as_mut())?;
     let recent = recent(reader.as_mut()).map_err(LogStartError::log)?;
     Ok(OpenLog { log: Box::new(log), projection, past: Past { last_numbers, recent } })
 }
 
-/// The projection, with everything in it. One that cannot be used is made anew.
-fn caught_up(folder: &Path, log: &mut dyn LogReader) -> Result<Projection, LogStartError> {
+type LastNumbers = Vec<(ConversationKey, u64)>;
+
+/// The projection, with everything in it, and what it says. One that cannot be used is made anew; one
+/// that only cannot be used now, because the disk is full or somebody holds it, is left as it is.
+fn caught_up(
+    folder: &Path,
+    log: &mut dyn LogReader,
+) -> Result<(Projection, LastNumbers), LogStartError> {
     let last = log.last().map_err(LogStartError::log)?;
     let usable = Projection::open(folder).and_then(|mut projection| {
         // A log that was put back is shorter than what was projected.
@@ -114,31 +123,82 @@ fn caught_up(folder: &Path, log: &mut dyn LogReader) -> Result<Projection, LogSt
             return Err(LogError::Damaged { number: projection.applied() });
         }
         projection.catch_up(log)?;
-        Ok(projection)
+        let last_numbers = projection.last_numbers()?;
+        Ok((projection, last_numbers))
     });
     match usable {
-        Ok(projection) => Ok(projection),
-        Err(error @ LogError::Foreign) => Err(LogStartError::history(error)),
+        Ok(usable) => Ok(usable),
         Err(error @ LogError::Event { .. }) => Err(LogStartError::log(error)),
+        Err(error) if is_of_the_machine(&error) => Err(LogStartError::history(error)),
         Err(error) => {
             tracing::warn!(%error, "the history is made anew from the log");
-            make_anew(folder, log)
+            make_anew(folder, log, &error)
         }
     }
 }
 
-fn make_anew(folder: &Path, log: &mut dyn LogReader) -> Result<Projection, LogStartError> {
-    for name in ["", "-wal", "-shm"].map(|end| format!("{}{end}", projection::FILE_NAME)) {
-        remove(&folder.join(name)).map_err(|error| LogStartError::history(error.into()))?;
-    }
-    let mut projection = Projection::open(folder).map_err(LogStartError::history)?;
-    // What does not follow now is the log's fault.
-    projection.catch_up(log).map_err(LogStartError::log)?;
-    Ok(projection)
+/// Whether the file may be as good as ever, and only what is around it is not.
+fn is_of_the_machine(error: &LogError) -> bool {
+    let LogError::Sqlite(error) = error else { return matches!(error, LogError::Io(_)) };
+    error.sqlite_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+        )
+    })
 }
 
-fn remove(path: &PathBuf) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
+/// Made beside the one that is there, which goes only when the new one is complete. A file of others is
+/// moved aside.
+fn make_anew(
+    folder: &Path,
+    log: &mut dyn LogReader,
+    why: &LogError,
+) -> Result<(Projection, LastNumbers), LogStartError> {
+    let history = |error: std::io::Error| LogStartError::history(error.into());
+    let new = folder.join(NEW_HISTORY_FOLDER);
+    // An earlier start may have been interrupted here.
+    remove_folder(&new).map_err(history)?;
+    DirBuilder::new().mode(0o700).create(&new).map_err(history)?;
+    let mut projection = Projection::open(&new).map_err(LogStartError::history)?;
+    projection.catch_up(log).map_err(|error| match error {
+        // What does not follow now is the log's fault.
+        LogError::Damaged { .. } | LogError::Event { .. } => LogStartError::log(error),
+        error => LogStartError::history(error),
+    })?;
+    // Closed, it is one file.
+    drop(projection);
+    let path = folder.join(projection::FILE_NAME);
+    if matches!(why, LogError::Foreign) {
+        std::fs::rename(&path, path.with_extension("db.foreign")).map_err(history)?;
+    }
+    for end in ["-wal", "-shm"] {
+        remove(&folder.join(format!("{}{end}", projection::FILE_NAME))).map_err(history)?;
+    }
+    std::fs::rename(new.join(projection::FILE_NAME), &path).map_err(history)?;
+    remove_folder(&new).map_err(history)?;
+    let projection = Projection::open(folder).map_err(LogStartError::history)?;
+    let last_numbers = projection.last_numbers().map_err(LogStartError::history)?;
+    Ok((projection, last_numbers))
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    unless_missing(std::fs::remove_file(path))
+}
+
+fn remove_folder(path: &Path) -> std::io::Result<()> {
+    unless_missing(std::fs::remove_dir_all(path))
+}
+
+fn unless_missing(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -56,6 +56,73 @@ fn a_history_that_is_lost_damaged_or_ahead_is_made_anew() {
     check_past(folder.path(), 3);
 }
 
+/// A folder with five messages whose history was changed so since.
+fn with_history(change: impl FnOnce(&Path)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), 1..=5);
+    check_past(folder.path(), 5);
+    change(&folder.path().join(projection::FILE_NAME));
+    folder
+}
+
+/// Overwrites everything in it from `offset` on.
+fn spoil(history: &Path, offset: usize) {
+    let mut contents = std::fs::read(history).unwrap();
+    contents[offset..].fill(0xa5);
+    std::fs::write(history, contents).unwrap();
+}
+
+#[test]
+fn a_history_that_is_damaged_or_of_another_format_is_made_anew() {
+    let sql = |sql: &'static str| {
+        move |path: &Path| rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap()
+    };
+    for folder in [
+        with_history(|path| spoil(path, 0)),
+        with_history(|path| spoil(path, 4096)),
+        with_history(sql("PRAGMA user_version = 99")),
+        with_history(sql("DROP TABLE messages")),
+    ] {
+        check_past(folder.path(), 5);
+        check_past(folder.path(), 5);
+        assert!(!folder.path().join(NEW_HISTORY_FOLDER).exists());
+    }
+}
+
+#[test]
+fn a_history_whose_making_was_interrupted_is_made_anew() {
+    let folder = with_history(|path| spoil(path, 0));
+    let half = folder.path().join(NEW_HISTORY_FOLDER);
+    std::fs::create_dir(&half).unwrap();
+    std::fs::write(half.join(projection::FILE_NAME), "half of it").unwrap();
+    check_past(folder.path(), 5);
+    assert!(!half.exists());
+}
+
+#[test]
+fn a_history_that_somebody_else_put_there_is_moved_aside() {
+    let folder = with_history(|path| std::fs::write(path, "notes ".repeat(1000)).unwrap());
+    check_past(folder.path(), 5);
+    let aside = std::fs::read(folder.path().join("history.db.foreign")).unwrap();
+    assert!(aside.starts_with(b"notes notes"));
+}
+
+/// The good history of a server that does not start for want of room is there when there is room again.
+#[test]
+fn a_history_that_cannot_be_written_now_is_left_as_it_is() {
+    let folder = with_history(|_| {});
+    store(folder.path(), 6..=6);
+    let path = folder.path().join(projection::FILE_NAME);
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    // Somebody holds it.
+    reader.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = open(folder.path()).err().expect("it starts").to_string();
+    assert!(error.starts_with("history.db: "), "{error}");
+    reader.execute_batch("ROLLBACK").unwrap();
+    assert!(path.exists());
+    check_past(folder.path(), 6);
+}
+
 #[test]
 fn files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
