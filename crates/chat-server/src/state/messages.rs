@@ -21,6 +21,10 @@ use crate::state::unsettled::UnsettledMessage;
 /// How long a client is asked to wait while the log has all it can take: it is behind by less.
 const LOG_BUSY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// Callers that wait for the answer to one message, who sent it again. More are told to slow down: while the
+/// disk stalls they would be without bound.
+const AGAIN_MAX: usize = 8;
+
 /// Where a message goes, once it is known that it goes anywhere.
 struct Route {
     to: Destination,
@@ -48,6 +52,10 @@ impl State {
             }
             Some(Known::Unsettled) => {
                 if let Some(first) = self.unsettled.find(&sender.key, message.id) {
+                    if first.again.len() >= AGAIN_MAX {
+                        let retry_at_ms = now.unix_ms_after(LOG_BUSY_PAUSE);
+                        return Err(Refusal::SlowDown { retry_at_ms });
+                    }
                     first.again.push(caller);
                     return Ok(());
                 }

@@ -148,6 +148,26 @@ fn a_message_sent_again_before_it_is_stored_is_numbered_once_and_answered_twice(
 }
 
 #[test]
+fn a_message_sent_again_without_end_while_the_disk_stalls_is_slowed_down() {
+    let again = "1> say #lobby m1 hello\n".repeat(8);
+    let answers = "1< accepted #lobby 1\n".repeat(9);
+    check(&format!(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         log waits
+         1> say #lobby m1 hello
+         {again}
+         1> say #lobby m1 hello
+             1< refused slow_down at 1000ms
+         log stores 1
+         {answers}
+         1> say #lobby m1 hello
+             1< accepted #lobby 1"
+    ));
+}
+
+#[test]
 fn what_cannot_be_stored_is_refused_and_leaves_no_gap() {
     check_with(
         Policy { messages: Rate { burst: 9, per_second: 1 }, ..policy() },
