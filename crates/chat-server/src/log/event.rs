@@ -87,6 +87,9 @@ pub enum EventError {
     /// Its kind is none that this version knows.
     #[error("its kind is unknown: it was written by a later version of the server, use that one")]
     UnknownKind,
+    /// It belongs to a room, which this version has none of but the lobby.
+    #[error("its room is unknown: it was written by a later version of the server, use that one")]
+    UnknownRoom,
     /// These are not the bytes of an event.
     #[error("it is damaged: restore a backup")]
     Damaged,
@@ -122,8 +125,7 @@ impl Event {
         match event.kind {
             None => Err(EventError::UnknownKind),
             Some(wire::event::Kind::MessageSent(it)) => {
-                let message = MessageSent::from_wire(it).ok_or(EventError::Damaged)?;
-                Ok(Self::MessageSent(Arc::new(message)))
+                Ok(Self::MessageSent(Arc::new(MessageSent::from_wire(it)?)))
             }
         }
     }
@@ -146,18 +148,18 @@ impl MessageSent {
         }
     }
 
-    fn from_wire(wire: wire::MessageSent) -> Option<Self> {
+    fn from_wire(wire: wire::MessageSent) -> Result<Self, EventError> {
         use wire::message_sent::Conversation;
-        let to = match wire.conversation? {
+        let to = match wire.conversation.ok_or(EventError::Damaged)? {
             Conversation::Room(room) if room == LOBBY => Destination::Lobby,
-            Conversation::Room(_) => return None,
+            Conversation::Room(_) => return Err(EventError::UnknownRoom),
             Conversation::Receiver(receiver) => Destination::Person(Person::from_wire(receiver)),
         };
-        Some(Self {
+        Ok(Self {
             to,
             seq: wire.seq,
-            id: wire.message_id.try_into().ok()?,
-            from: Person::from_wire(wire.sender?),
+            id: wire.message_id.try_into().map_err(|_| EventError::Damaged)?,
+            from: Person::from_wire(wire.sender.ok_or(EventError::Damaged)?),
             text: wire.text,
             at_ms: wire.at_ms,
         })
@@ -227,6 +229,12 @@ mod tests {
         // Field 1000: a kind that this version does not know.
         assert_eq!(Event::decode(&[0xc2, 0x3e, 2, 8, 1]), Err(EventError::UnknownKind));
         assert_eq!(Event::decode(&[0x0a, 0x7f, 1]), Err(EventError::Damaged));
+        let room = wire::message_sent::Conversation::Room("attic".to_owned());
+        let message =
+            wire::MessageSent { conversation: Some(room), ..wire::MessageSent::default() };
+        let kind = Some(wire::event::Kind::MessageSent(message));
+        let bytes = wire::Event { kind }.encode_to_vec();
+        assert_eq!(Event::decode(&bytes), Err(EventError::UnknownRoom));
         // A message without sender, and one whose id has 15 bytes.
         assert_eq!(Event::decode(&[0x0a, 2, 0x18, 1]), Err(EventError::Damaged));
     }
