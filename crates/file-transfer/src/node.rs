@@ -118,8 +118,7 @@ impl TransferNode {
             Err(code) => return Err(serve::close(&mut stream, code).await),
         };
         proven.grant.bytes_max = place.bytes_left(proven.grant.bytes_max);
-        let pace = |sent| place.next_batch(Instant::now(), sent);
-        serve::send_file(&mut stream, proven, admitted, pace, ended(&place)).await
+        serve::send_file(&mut stream, proven, admitted, &place, ended(&place)).await
     }
 
     async fn take_upload<S: AsyncRead + AsyncWrite + Unpin>(

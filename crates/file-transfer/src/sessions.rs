@@ -184,7 +184,7 @@ struct Spent {
 struct Running {
     direction: Direction,
     transfer: TicketId,
-    user: String,
+    user: Arc<str>,
     login: u64,
     file: FilePath,
     control: Arc<SessionControl>,
@@ -200,7 +200,7 @@ pub(crate) struct Place {
     sessions: Arc<Sessions>,
     key: u64,
     control: Arc<SessionControl>,
-    user: String,
+    user: Arc<str>,
     spent: Arc<AtomicU64>,
 }
 
@@ -245,6 +245,7 @@ impl Sessions {
         applicant: Applicant<'_>,
     ) -> Result<Place, Refusal> {
         let Applicant { direction, transfer, ticket, user, login, file } = applicant;
+        let user: Arc<str> = user.into();
         let control = SessionControl::new(now).map_err(|_| Refusal::Full)?;
         let mut state = self.lock();
         if state.closed || state.ended_logins.contains_key(&login) {
@@ -272,7 +273,7 @@ impl Sessions {
         let running = Running {
             direction,
             transfer,
-            user: user.to_owned(),
+            user: Arc::clone(&user),
             login,
             file: file.clone(),
             control: control.clone(),
@@ -280,7 +281,7 @@ impl Sessions {
             is_over: false,
         };
         state.running.insert(key, running);
-        Ok(Place { sessions: self.clone(), key, control, user: user.to_owned(), spent })
+        Ok(Place { sessions: self.clone(), key, control, user, spent })
     }
 
     /// Remembers the thread of a place, to wait for it at shutdown.
@@ -397,7 +398,12 @@ impl Place {
         self.spent.fetch_add(sent, Ordering::Relaxed);
         let rates = self.sessions.rates.as_ref()?;
         let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
-        rates.next_batch(now, &self.user, sent)
+        rates.next_batch(now, &self.user, self.key, sent)
+    }
+
+    /// Whether there is a limit of the rate.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.sessions.rates.is_some()
     }
 
     /// The line on which the session is told to end.

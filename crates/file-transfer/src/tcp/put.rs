@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::fetch::{FetchConfig, FetchError, connect, greet};
 use super::frame::{self, CloseCode, HEADER_BYTES, Kind};
 use super::incoming::{SILENCE_MAX, read_header, read_patiently};
-use super::serve::{Admitted, DONE_TIMEOUT, TcpServeError, send_pieces};
+use super::serve::{Admitted, DONE_TIMEOUT, TcpServeError, Unpaced, send_pieces};
 use crate::range_set::RangeSet;
 
 /// Longest body of what a node says after WANT: the code of CLOSE.
@@ -70,11 +70,7 @@ async fn put_wanted(
     greet(&mut stream, config, &config.wanted).await?;
     let wanted = read_want(&mut stream, config.size).await?;
     let (mut reading, mut writing) = tokio::io::split(stream);
-    let pace = |bytes| {
-        sent(bytes);
-        None
-    };
-    let never = OnceLock::new();
+    let (unpaced, never) = (Unpaced(sent), OnceLock::new());
     let mut last_word = std::pin::pin!(read_last_word(&mut reading));
     let sending = tokio::select! {
         word = &mut last_word => {
@@ -82,7 +78,7 @@ async fn put_wanted(
             let problem = "the node is done before it has everything".to_owned();
             return Err(FetchError::Protocol(problem).into());
         }
-        sending = send_pieces(&mut writing, wanted, file, pace, &never) => sending,
+        sending = send_pieces(&mut writing, wanted, file, &unpaced, &never) => sending,
     };
     // A node that gives up closes: what it said before tells more than the broken connection.
     let is_broken = matches!(sending, Err(TcpServeError::Connection(_)));

@@ -23,6 +23,8 @@ use super::frame::{
 use super::proof::{self, Exporter};
 use crate::file_version::FileVersion;
 use crate::range_set::RangeSet;
+use crate::rate_share::RateLimits;
+use crate::sessions::Place;
 use crate::ticket::{Direction, Grant};
 
 /// How long a new client may take for its HELLO.
@@ -52,6 +54,38 @@ pub enum TcpServeError {
     /// The client was silent, or took no bytes, for too long.
     #[error("the client was silent for too long")]
     TimedOut,
+}
+
+/// How fast the file bytes may follow each other.
+pub(crate) trait Pacer {
+    /// Takes note of `sent` file bytes, and says when more may follow, `None` at once; until then it is
+    /// asked again.
+    fn next_batch(&self, sent: u64) -> Option<Instant>;
+
+    /// File bytes of a frame, at most [`DATA_BYTES_MAX`].
+    fn frame_bytes(&self) -> usize {
+        DATA_BYTES_MAX
+    }
+}
+
+impl Pacer for Place {
+    fn next_batch(&self, sent: u64) -> Option<Instant> {
+        Place::next_batch(self, Instant::now(), sent)
+    }
+
+    fn frame_bytes(&self) -> usize {
+        if self.is_limited() { RateLimits::FRAME_BYTES_MAX } else { DATA_BYTES_MAX }
+    }
+}
+
+/// As fast as the connection takes them; is told how many.
+pub(super) struct Unpaced<F>(pub(super) F);
+
+impl<F: Fn(u64)> Pacer for Unpaced<F> {
+    fn next_batch(&self, sent: u64) -> Option<Instant> {
+        (self.0)(sent);
+        None
+    }
 }
 
 /// What a node has ready for a client that it lets in.
@@ -113,18 +147,17 @@ pub(crate) async fn read_hello<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Sends what the client wants and waits for its DONE; ends early when `ended` does. Says how many
-/// file bytes were sent. `pace` is told after each frame how many file bytes it held, and says when the
-/// next may follow, `None` at once; until then it is asked again.
+/// file bytes were sent.
 pub(crate) async fn send_file<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proven: ProvenHello,
     admitted: Admitted,
-    pace: impl Fn(u64) -> Option<Instant>,
+    pacer: &impl Pacer,
     ended: impl Future<Output = CloseCode>,
 ) -> Result<u64, TcpServeError> {
     let stop = OnceLock::new();
     let sent = tokio::select! {
-        sent = send_wanted(stream, &proven, &admitted, pace, &stop) => sent,
+        sent = send_wanted(stream, &proven, &admitted, pacer, &stop) => sent,
         // A frame under way is finished first: CLOSE in the middle of it would be file bytes.
         code = async {
             let code = ended.await;
@@ -160,7 +193,7 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proven: &ProvenHello,
     admitted: &Admitted,
-    pace: impl Fn(u64) -> Option<Instant>,
+    pacer: &impl Pacer,
     stop: &OnceLock<CloseCode>,
 ) -> Result<u64, TcpServeError> {
     let ProvenHello { hello, grant, .. } = proven;
@@ -168,7 +201,7 @@ async fn send_wanted<S: AsyncRead + AsyncWrite + Unpin>(
     check_wanted(&hello.wanted, size, grant.bytes_max).map_err(TcpServeError::Closed)?;
     write_patiently(stream, &proven.welcome(size).encode()).await?;
 
-    send_pieces(stream, hello.wanted.clone(), admitted, pace, stop).await?;
+    send_pieces(stream, hello.wanted.clone(), admitted, pacer, stop).await?;
     match timeout(DONE_TIMEOUT, read_frame(stream, Kind::Done)).await {
         Ok(Ok(_)) => Ok(hello.wanted.total()),
         Ok(Err(ReadError::Io(error))) => Err(error.into()),
@@ -182,13 +215,15 @@ pub(super) async fn send_pieces<W: AsyncWrite + Unpin>(
     stream: &mut W,
     wanted: RangeSet,
     admitted: &Admitted,
-    pace: impl Fn(u64) -> Option<Instant>,
+    pacer: &impl Pacer,
     stop: &OnceLock<CloseCode>,
 ) -> Result<(), TcpServeError> {
-    let mut pieces = pieces(wanted);
+    let mut pieces = pieces(wanted, pacer.frame_bytes());
     let mut next = read_next(&mut pieces, admitted, Vec::new()).await?;
     let mut spare = Vec::new();
+    let mut unpaid = 0;
     while let Some(frame) = next {
+        wait_for_turn(unpaid, pacer, stop).await?;
         if let Some(code) = stop.get() {
             return Err(TcpServeError::Closed(*code));
         }
@@ -197,9 +232,11 @@ pub(super) async fn send_pieces<W: AsyncWrite + Unpin>(
             tokio::join!(write_patiently(stream, &frame), read_next(&mut pieces, admitted, spare));
         written?;
         next = read?;
-        wait_for_turn(frame.len() - HEADER_BYTES - OFFSET_BYTES, &pace, stop).await?;
+        unpaid = (frame.len() - HEADER_BYTES - OFFSET_BYTES) as u64;
         spare = frame;
     }
+    // What is sent later waits for this, not what there is already.
+    pacer.next_batch(unpaid);
     check_version(admitted).map_err(TcpServeError::Closed)?;
     write_patiently(stream, &frame::encode(Kind::End, &[])).await?;
     timeout(STALL_TIMEOUT, stream.flush()).await.map_err(|_| TcpServeError::TimedOut)??;
@@ -208,12 +245,11 @@ pub(super) async fn send_pieces<W: AsyncWrite + Unpin>(
 
 /// Waits as long as the limit of the rate wants it; not for an end that is known.
 async fn wait_for_turn(
-    sent: usize,
-    pace: &impl Fn(u64) -> Option<Instant>,
+    mut unpaid: u64,
+    pacer: &impl Pacer,
     stop: &OnceLock<CloseCode>,
 ) -> Result<(), TcpServeError> {
-    let mut unpaid = sent as u64;
-    while let Some(at) = pace(std::mem::take(&mut unpaid)) {
+    while let Some(at) = pacer.next_batch(std::mem::take(&mut unpaid)) {
         if let Some(code) = stop.get() {
             return Err(TcpServeError::Closed(*code));
         }
@@ -230,8 +266,8 @@ fn check_wanted(wanted: &RangeSet, size: u64, bytes_max: u64) -> Result<(), Clos
 }
 
 /// The wanted bytes in the portions of DATA frames.
-fn pieces(mut wanted: RangeSet) -> impl Iterator<Item = Range<u64>> {
-    std::iter::from_fn(move || wanted.take_first(DATA_BYTES_MAX as u64))
+fn pieces(mut wanted: RangeSet, frame_bytes: usize) -> impl Iterator<Item = Range<u64>> {
+    std::iter::from_fn(move || wanted.take_first(frame_bytes as u64))
 }
 
 /// The next DATA frame, in the memory of an old one.

@@ -188,7 +188,8 @@ impl Session {
             patience,
             started: now,
             problem: None,
-            not_before: None,
+            // A user who starts one transfer after the other waits like with one.
+            not_before: Some(now),
             mailbox: None,
         }
     }

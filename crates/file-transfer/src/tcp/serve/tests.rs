@@ -142,7 +142,7 @@ async fn sent(
     client.shutdown().await.unwrap();
     let proven = proven(wanted);
     let serving = async {
-        let result = send_file(&mut node, proven, admitted, |_| None, ended).await;
+        let result = send_file(&mut node, proven, admitted, &Unpaced(|_| ()), ended).await;
         drop(node);
         result
     };
@@ -221,7 +221,7 @@ async fn a_client_that_goes_away_ends_it() {
     let (client, mut node): (DuplexStream, _) = duplex(1024);
     drop(client);
     let proven = proven(RangeSet::of(0..SIZE));
-    let result = send_file(&mut node, proven, admitted().0, |_| None, pending()).await;
+    let result = send_file(&mut node, proven, admitted().0, &Unpaced(|_| ()), pending()).await;
     assert!(matches!(result, Err(TcpServeError::Connection(_))), "{result:?}");
 }
 
@@ -232,19 +232,34 @@ async fn a_client_that_takes_no_byte_is_given_up() {
     assert!(matches!(result, Err(TcpServeError::TimedOut)), "{result:?}");
 }
 
+/// Notes what it is told, and lets each frame wait once.
+#[derive(Default)]
+struct Slow {
+    told: std::cell::RefCell<Vec<u64>>,
+    frame_bytes: usize,
+}
+
+impl Pacer for Slow {
+    fn next_batch(&self, sent: u64) -> Option<Instant> {
+        self.told.borrow_mut().push(sent);
+        let has_waited = self.told.borrow().len().is_multiple_of(2);
+        (!has_waited).then(|| Instant::now() + Duration::from_millis(1))
+    }
+
+    fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn every_byte_is_accounted_for_and_waits_its_turn() {
-    let (accounted, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-    let pace = |sent| {
-        accounted.set(accounted.get() + sent);
-        asked.set(asked.get() + 1);
-        // Each frame has to wait once.
-        (sent > 0).then(|| Instant::now() + Duration::from_millis(1))
-    };
-    wait_for_turn(300, &pace, &OnceLock::new()).await.unwrap();
-    wait_for_turn(700, &pace, &OnceLock::new()).await.unwrap();
-    assert_eq!((accounted.get(), asked.get()), (1000, 4));
-    let stop = OnceLock::from(CloseCode::LoginEnded);
-    let stopped = wait_for_turn(1, &|_| Some(Instant::now()), &stop).await;
+async fn every_frame_waits_for_its_turn_and_every_byte_is_accounted_for() {
+    let pacer = Slow { frame_bytes: 400, ..Slow::default() };
+    let (_client, mut node) = duplex(10_000);
+    let (wanted, stop) = (RangeSet::of(0..1000), OnceLock::new());
+    send_pieces(&mut node, wanted.clone(), &admitted().0, &pacer, &stop).await.unwrap();
+    // The last portion is paid for and keeps nothing waiting: END follows at once.
+    assert_eq!(pacer.told.take(), [0, 0, 400, 0, 400, 0, 200]);
+    stop.set(CloseCode::LoginEnded).unwrap();
+    let stopped = wait_for_turn(1, &pacer, &stop).await;
     assert!(matches!(stopped, Err(TcpServeError::Closed(CloseCode::LoginEnded))), "{stopped:?}");
 }
