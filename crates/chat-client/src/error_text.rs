@@ -83,6 +83,9 @@ pub fn refusal(refusal: &Refusal) -> String {
              administrator to make room.",
             size_text::bytes(refused.allowed)
         ),
+        RefusalCode::TooManyUploads if refused.allowed == 0 => {
+            "The server has no places for uploads. Ask its administrator.".into()
+        }
         RefusalCode::TooManyUploads => format!(
             "Too many uploads: {} are allowed. Wait until one has finished, or ask the server's \
              administrator.",

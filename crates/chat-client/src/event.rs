@@ -240,7 +240,13 @@ pub enum DownloadChange {
 /// What is new with an upload.
 #[derive(Clone, Debug)]
 pub enum UploadChange {
-    /// Bytes went; several times a second, but not while they are checked.
+    /// All places at the server are taken: it waits in line.
+    Queued {
+        /// 1: the next to start as far as is known now.
+        position: u32,
+    },
+    /// Bytes went; several times a second, but not while it stands in line or they are checked: what was
+    /// told of that holds until another change.
     Progress {
         /// That the server has so far.
         bytes: u64,

@@ -40,6 +40,10 @@ mod recent_messages;
 
 pub(crate) mod server_files;
 
+mod places;
+
+mod waiting_line;
+
 pub mod downloads;
 
 pub mod uploads;

@@ -212,6 +212,7 @@ fn uploads() -> Vec<(&'static str, Bytes)> {
         nodes: vec![node],
         kept: 1_048_576,
     };
+    let queued = UploadQueued { upload_id: 1, position: 2, attempt: message_id(0x30) };
     let sent = UploadSent { upload_id: 1, root: vec![0x33; 32].into() };
     let incomplete = UploadIncomplete { upload_id: 1, missing: 0, differs: true };
     let pieces = UploadPieces { upload_id: 1, first_piece: 1, hashes: vec![vec![0x44; 32].into()] };
@@ -226,6 +227,7 @@ fn uploads() -> Vec<(&'static str, Bytes)> {
     let abandon = AbandonUpload { upload_id: 2, keep: false };
     vec![
         ("request_upload", client(14, Ask::RequestUpload(request))),
+        ("upload_queued", event(Tell::UploadQueued(queued))),
         ("upload_ticket_frame", server(14, Tell::UploadTicket(ticket))),
         ("upload_sent", client(15, Ask::UploadSent(sent.clone()))),
         ("upload_incomplete", server(15, Tell::UploadIncomplete(incomplete))),

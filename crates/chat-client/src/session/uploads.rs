@@ -94,6 +94,8 @@ struct Upload {
     refusal: Option<Refusal>,
     restarts: u32,
     is_verifying: bool,
+    /// It stands in the server's line, and the person was told where.
+    is_queued: bool,
 }
 
 /// See the module.
@@ -137,6 +139,7 @@ impl Uploads {
             refusal: None,
             restarts: 0,
             is_verifying: false,
+            is_queued: false,
         };
         self.by_id.insert(id, upload);
         self.outputs.push_back(UploadOutput::Start { id, file, transport });
@@ -234,11 +237,12 @@ impl Uploads {
         let changed = std::mem::replace(&mut upload.restarts, restarts) < restarts;
         let is_verifying = verifying && !server_disk_full;
         let was_verifying = std::mem::replace(&mut upload.is_verifying, is_verifying);
+        let is_told = upload.is_queued || is_verifying && was_verifying;
         if changed {
             self.tell(id, UploadChange::FileChanged);
         }
-        if is_verifying && was_verifying {
-            // What the person was told is that it is checked.
+        if is_told {
+            // What the person was told holds: it waits, or is checked.
             return;
         }
         self.tell(id, UploadChange::Progress { bytes, size, transport, server_disk_full });
@@ -274,9 +278,29 @@ impl Uploads {
         if let Answer::Ticket(ticket) = &answer {
             upload.server_id = Some(ticket.upload_id);
         }
-        upload.asks = None;
+        (upload.asks, upload.is_queued) = (None, false);
         self.outputs.push_back(UploadOutput::Answer { id, answer });
         Ok(())
+    }
+
+    /// The server has no place for an upload yet: it will answer what was asked when it is its turn.
+    pub(crate) fn handle_queued(&mut self, queued: &wire::UploadQueued) {
+        let wire::UploadQueued { upload_id, position, attempt } = queued;
+        let waits = |upload: &Upload| match &upload.asks {
+            Some(Ask::Begin { attempt: asked, .. }) => asked[..] == attempt[..],
+            _ => false,
+        };
+        let found = self.by_id.iter_mut().find(|(_, upload)| waits(upload));
+        let Some((id, upload)) = found.map(|(id, upload)| (*id, upload)) else {
+            // Given up before the server's number for it was known.
+            let is_said = self.abandoned.iter().any(|it| it.upload_id == *upload_id);
+            if !is_said {
+                self.say_abandoned(wire::AbandonUpload { upload_id: *upload_id, keep: true });
+            }
+            return;
+        };
+        (upload.server_id, upload.is_queued) = (Some(*upload_id), true);
+        self.tell(id, UploadChange::Queued { position: *position });
     }
 
     /// The server refused. One that it does not know any more begins again.
@@ -285,6 +309,7 @@ impl Uploads {
         let is_forgotten = refusal.0.code() == RefusalCode::UnknownUpload;
         let is_too_often = refusal.0.code() == RefusalCode::SlowDown;
         let is_full = refusal.0.code() == RefusalCode::ServerDiskFull;
+        upload.is_queued = false;
         let answer = match upload.asks.take() {
             Some(Ask::Sent { .. }) if is_forgotten => Answer::Verdict(Verdict::Incomplete),
             Some(Ask::Sent { .. }) if is_full => Answer::Verdict(Verdict::DiskFull),

@@ -284,6 +284,29 @@ fn an_interrupted_upload_can_be_gone_on_with() {
 }
 
 #[test]
+fn one_too_many_waits_for_its_turn_and_says_where() {
+    let server = Server::start_with(&format!("{ON}\n[limits]\ndownloads = 1\n"));
+    let [ann, bob, carl] = ["ann", "bob", "carl"].map(Person::new);
+    let (_, hash) = large(&ann);
+    fs::write(bob.home().join("b.txt"), "his").unwrap();
+    fs::write(carl.home().join("c.txt"), "his").unwrap();
+    let mut first = ann.start(&server.link, &["--json", "put", "large.bin"]);
+    wait_for_some(&first);
+    first.sleep();
+    let mut second = bob.start(&server.link, &["--json", "put", "b.txt"]);
+    assert_eq!(second.skip_to("queued")["position"], 1);
+    let mut third = carl.start_for_remarks(&server.link, &["put", "c.txt"]);
+    assert_eq!(third.line(), "The server is busy: waiting, 2nd in line.");
+    assert_eq!(second.lines_so_far(), [""; 0], "what was told holds");
+    first.go_on();
+    assert_eq!(first.skip_to("finished")["blake3"], hash);
+    assert_eq!(second.skip_to("finished")["path"], "b.txt");
+    let codes = [&mut first, &mut second, &mut third].map(Listener::exit_code);
+    assert_eq!(codes, [Some(0); 3]);
+    assert_eq!(names(&server), ["b.txt", "c.txt", "large.bin"]);
+}
+
+#[test]
 fn a_file_that_changes_meanwhile_is_told_and_begins_anew() {
     let server = Server::start_with(ON);
     let bob = Person::new("bob");

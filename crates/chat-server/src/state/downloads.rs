@@ -20,16 +20,14 @@ use file_transfer::piece_hashes::PieceHash;
 use crate::state::State;
 use crate::state::action::{Action, Actions, MintTicket, Recipients};
 use crate::state::now::Now;
+use crate::state::places::Places;
 use crate::state::request::LoginId;
 use crate::state::router::Caller;
-
-use waiting_line::WaitingLine;
+use crate::state::waiting_line::WaitingLine;
 
 mod requests;
 
 mod hashing;
-
-mod waiting_line;
 
 /// How long a ticket may be used to start a transfer, and so how long a place is kept for one that nobody
 /// is known to use. Of a node elsewhere it is never known: its client asks for another ticket in time.
@@ -98,8 +96,9 @@ impl Downloads {
         self.by_id.iter().filter(|(_, download)| matches!(download.stage, Stage::Running { .. }))
     }
 
-    fn running_of(&self, login: LoginId) -> usize {
-        self.running().filter(|(_, download)| download.login == login).count()
+    /// Whose the places are that are taken.
+    fn holders(&self) -> Vec<LoginId> {
+        self.running().map(|(_, download)| download.login).collect()
     }
 
     fn own_mut(&mut self, login: LoginId, id: u64) -> Option<&mut Download> {
@@ -165,12 +164,7 @@ impl State {
 
     /// Gives the places that are free to those who wait.
     fn fill_places(&mut self, now: Now, out: &mut Actions) {
-        while self.downloads.running().count() < self.policy.downloads_max {
-            let downloads = &self.downloads;
-            let allowed = self.policy.downloads_per_user_max;
-            let running: Vec<LoginId> = downloads.running().map(|(_, it)| it.login).collect();
-            let may_start = |login| running.iter().filter(|it| **it == login).count() < allowed;
-            let Some(id) = self.downloads.line.next(may_start) else { return };
+        while let Some(id) = self.download_places().next(&mut self.downloads.line) {
             self.downloads.line_has_moved = true;
             let changed = self.downloads.by_id.get(&id).and_then(|it| self.files.version(&it.path));
             if let (Some(download), Some(version)) = (self.downloads.by_id.get_mut(&id), changed) {
@@ -230,13 +224,13 @@ impl State {
         }
     }
 
+    fn download_places(&self) -> Places {
+        self.policy.places(self.downloads.holders())
+    }
+
     /// Where everybody stands.
     fn positions(&self) -> Vec<(u64, u32)> {
-        let is_full = self.downloads.running().count() >= self.policy.downloads_max;
-        match is_full {
-            true => self.downloads.line.positions().collect(),
-            false => self.downloads.line.own_positions().collect(),
-        }
+        self.download_places().positions(&self.downloads.line)
     }
 
     /// What the client of `login` may have missed: hashes, and where it stands.

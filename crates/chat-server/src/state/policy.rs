@@ -29,15 +29,16 @@ pub struct Policy {
     pub attempts: AttemptLimits,
     /// Messages of one user; beyond it `SLOW_DOWN`.
     pub messages: Rate,
-    /// Downloads of one user at once; further ones wait.
+    /// Downloads of one user at once, and uploads as well; further ones wait.
     pub downloads_per_user_max: usize,
-    /// Downloads at once; further ones wait.
+    /// Downloads at once, and uploads as well; further ones wait.
     pub downloads_max: usize,
-    /// Whether anybody may upload; otherwise `UPLOADS_OFF`. As many at once as downloads.
+    /// Whether anybody may upload; otherwise `UPLOADS_OFF`.
     pub takes_uploads: bool,
-    /// Downloads of one user that wait; beyond it `TOO_MANY_DOWNLOADS`.
+    /// Downloads of one user that wait, and uploads as well; beyond it `TOO_MANY_DOWNLOADS` or
+    /// `TOO_MANY_UPLOADS`.
     pub downloads_waiting_per_user_max: usize,
-    /// Downloads that wait; beyond it `TOO_MANY_DOWNLOADS`.
+    /// Downloads that wait, and uploads as well; beyond it the same.
     pub downloads_waiting_max: usize,
     /// Silence after which the server pings.
     pub ping_interval: Duration,

@@ -104,6 +104,7 @@ impl State {
             }
         }
         self.tell_positions(&mut out);
+        self.tell_upload_positions(&mut out);
         out.into_vec()
     }
 

@@ -4,7 +4,8 @@
 //! comes back as [`UploadResult`]. An upload belongs to the login, not to the connection; when the login
 //! ends, or nobody goes on with it for a while, what the server has of the file stays for another one to
 //! go on with. What its client asks is done one after the other; who asks again is answered in place of
-//! the one before ([`questions`]).
+//! the one before ([`questions`]). Where no place is left, what it asks first waits in line for one
+//! ([`line`]).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -26,6 +27,9 @@ use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::LoginId;
 use crate::state::router::Caller;
+use crate::state::waiting_line::WaitingLine;
+
+mod line;
 
 mod questions;
 
@@ -145,7 +149,11 @@ pub enum UploadOutcome {
 /// All uploads under way, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
+    /// Those that have a place, and those that wait for one.
     under_way: HashMap<u64, Upload>,
+    line: WaitingLine,
+    /// Positions may be others than those that were told.
+    line_has_moved: bool,
     last_id: u64,
 }
 
@@ -156,6 +164,8 @@ struct Upload {
     path: FilePath,
     version: FileVersion,
     questions: Questions,
+    /// It waits for a place, and was told this position.
+    waits_at: Option<u32>,
     /// When a node was last known to transfer it, or the disk to work for it.
     used_at: Instant,
 }
@@ -170,20 +180,21 @@ struct Facts {
 impl Upload {
     /// The disk is to answer this question next.
     fn work_on(&mut self, question: Question) -> UploadTask {
-        if let UploadTask::Begin { wish, .. } = &question.task {
+        self.remember(&question.task);
+        self.questions.work_on(question)
+    }
+
+    /// It is about this file from now on.
+    fn remember(&mut self, task: &UploadTask) {
+        if let UploadTask::Begin { wish, .. } = task {
             self.attempt = wish.attempt;
             self.path = wish.path.clone();
             self.version = wish.version;
         }
-        self.questions.work_on(question)
     }
 }
 
 impl Uploads {
-    fn count_of(&self, login: LoginId) -> usize {
-        self.under_way.values().filter(|upload| upload.login == login).count()
-    }
-
     /// The one that a client asks about again: in the same attempt, or in a new one for the same file,
     /// after it was killed.
     fn again(
@@ -208,10 +219,10 @@ impl Uploads {
         Some((Facts { login, path: entry.path.clone(), version }, asked, next))
     }
 
-    /// The login ended; gives the uploads that it had.
-    pub(crate) fn forget_login(&mut self, login: LoginId) -> Vec<u64> {
-        let gone = self.under_way.extract_if(|_, upload| upload.login == login);
-        let mut ids: Vec<u64> = gone.map(|(id, _)| id).collect();
+    /// The uploads of a login, oldest first.
+    fn ids_of(&self, login: LoginId) -> Vec<u64> {
+        let own = self.under_way.iter().filter(|(_, upload)| upload.login == login);
+        let mut ids: Vec<u64> = own.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
     }
@@ -241,7 +252,11 @@ impl State {
         };
         let entry = self.uploads.under_way.get_mut(&upload).filter(|entry| entry.login == login);
         let entry = entry.ok_or(UploadRefusal::Unknown)?;
-        match entry.questions.ask(Question { caller, task }) {
+        let question = Question { caller, task };
+        if entry.waits_at.is_some() {
+            return self.keep_in_line(upload, question, out);
+        }
+        match entry.questions.ask(question) {
             Asked::First(question) => push(out, upload, entry.work_on(question)),
             Asked::Behind(None) => {}
             // Mostly of a connection that is lost by now, and gets nothing.
@@ -280,7 +295,7 @@ impl State {
         Ok((upload, UploadTask::Begin { wish, user, login }))
     }
 
-    /// Takes a place.
+    /// Takes a place, or stands in line for one.
     fn new_upload(
         &mut self,
         now: Now,
@@ -289,19 +304,18 @@ impl State {
         path: &FilePath,
         version: FileVersion,
     ) -> Result<u64, Refusal> {
-        for (count, allowed) in [
-            (self.uploads.count_of(login), self.policy.downloads_per_user_max),
-            (self.uploads.under_way.len(), self.policy.downloads_max),
-        ] {
-            if count >= allowed {
-                return Err(UploadRefusal::TooMany { allowed }.into());
-            }
-        }
+        let places = self.upload_places();
+        let checked = places.check_line(&self.uploads.line, login);
+        checked.map_err(|allowed| UploadRefusal::TooMany { allowed })?;
+        let waits_at = (!places.has_one_for(login)).then_some(0);
         self.uploads.last_id += 1;
         let (path, used_at) = (path.clone(), now.instant);
         let questions = Questions::default();
-        let entry = Upload { login, attempt, path, version, questions, used_at };
+        let entry = Upload { login, attempt, path, version, questions, waits_at, used_at };
         self.uploads.under_way.insert(self.uploads.last_id, entry);
+        if waits_at.is_some() {
+            self.uploads.line.push(login, self.uploads.last_id);
+        }
         Ok(self.uploads.last_id)
     }
 
@@ -324,13 +338,23 @@ impl State {
             tracing::debug!(upload = id, "an upload that nobody goes on with is let go of");
             self.release(id, &mut out);
         }
+        self.fill_upload_places(&mut out);
         out.into_vec()
     }
 
     /// What there is of it stays, and its place is free.
     fn release(&mut self, upload: u64, out: &mut Actions) {
-        self.uploads.under_way.remove(&upload);
-        push(out, upload, UploadTask::Release);
+        self.forget_upload(upload, UploadTask::Release, out);
+    }
+
+    /// Nothing is known of it any more, and the disk does a last thing for it. One that waits for a place
+    /// has nothing there yet.
+    fn forget_upload(&mut self, upload: u64, last: UploadTask, out: &mut Actions) {
+        let Some(entry) = self.uploads.under_way.remove(&upload) else { return };
+        match entry.waits_at {
+            Some(_) => self.leave_line(upload, entry, out),
+            None => push(out, upload, last),
+        }
     }
 
     /// One that is unknown is answered alike: it may have ended with an earlier login.
@@ -343,13 +367,13 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         let is_own = self.uploads.under_way.get(&upload).is_some_and(|entry| entry.login == login);
-        if is_own && keep {
-            self.release(upload, out);
-        } else if is_own {
-            self.uploads.under_way.remove(&upload);
-            push(out, upload, UploadTask::Remove);
+        if is_own {
+            let last = if keep { UploadTask::Release } else { UploadTask::Remove };
+            self.forget_upload(upload, last, out);
         }
-        caller.reply(out, Body::UploadAbandoned(wire::UploadAbandoned { upload_id: upload }))
+        caller.reply(out, Body::UploadAbandoned(wire::UploadAbandoned { upload_id: upload }))?;
+        self.fill_upload_places(out);
+        Ok(())
     }
 
     /// The disk has had its say.
@@ -394,6 +418,7 @@ impl State {
             tracing::info!(?user, ?asked, ?file, upload, bytes, "upload stored");
         }
         self.answer_upload(asked.caller, upload, outcome, &mut out);
+        self.fill_upload_places(&mut out);
         out.into_vec()
     }
 
@@ -413,9 +438,8 @@ impl State {
 
     /// The uploads of a login that ended are let go of.
     pub(crate) fn end_uploads(&mut self, login: LoginId, out: &mut Actions) {
-        for upload in self.uploads.forget_login(login) {
-            push(out, upload, UploadTask::Release);
-        }
+        self.uploads.ids_of(login).into_iter().for_each(|upload| self.release(upload, out));
+        self.fill_upload_places(out);
     }
 }
 

@@ -25,4 +25,6 @@ mod strangers;
 
 mod files;
 
+mod uploads;
+
 mod operation;

@@ -42,11 +42,7 @@ pub(crate) async fn get(
         // The transfer goes on while the chat reconnects, and says itself when it cannot.
         let Event::Download { change, .. } = visit.next_for_ever().await? else { continue };
         match change {
-            DownloadChange::Queued { position } => {
-                let place = error_text::place_in_line(position);
-                output.remark(&format!("The server is busy: waiting, {place}."));
-                output.json_only(|| json!({ "event": "queued", "position": position }))?;
-            }
+            DownloadChange::Queued { position } => say_queued(output, position)?,
             DownloadChange::Started { size } => progress.size = size,
             DownloadChange::Progress { bytes, transport, waiting } => {
                 progress.say_waiting(output, waiting);
@@ -175,6 +171,13 @@ impl ProgressLine {
             })
         })
     }
+}
+
+/// It waits for a place at the server.
+pub(crate) fn say_queued(output: &mut Output, position: u32) -> Result<(), Failure> {
+    let place = error_text::place_in_line(position);
+    output.remark(&format!("The server is busy: waiting, {place}."));
+    output.json_only(|| json!({ "event": "queued", "position": position }))
 }
 
 /// `45 %  115.2 MB of 256.0 MB  92.4 MB/s  0:01 left  UDP`

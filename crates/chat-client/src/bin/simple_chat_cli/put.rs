@@ -10,7 +10,7 @@ use chat_client::size_text;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::get::{hex, progress_text, way};
+use crate::get::{hex, progress_text, say_queued, way};
 use crate::options;
 use crate::output::Output;
 use crate::terminal_text::line;
@@ -35,6 +35,7 @@ pub(crate) async fn put(
         // The transfer goes on while the chat reconnects, and says itself when it cannot.
         let Event::Upload { change, .. } = visit.next_for_ever().await? else { continue };
         match change {
+            UploadChange::Queued { position } => say_queued(output, position)?,
             UploadChange::Progress { bytes, size, transport, server_disk_full } => {
                 if server_disk_full && !was_full {
                     output.remark(error_text::upload_waiting());

@@ -73,6 +73,10 @@ impl Machine {
             (Body::UploadTicket(ticket), Some(Request::Upload(id))) => {
                 self.uploads.handle_reply(id, Answer::Ticket(Box::new(ticket)))
             }
+            (Body::UploadQueued(queued), _) => {
+                self.uploads.handle_queued(&queued);
+                Ok(())
+            }
             (Body::UploadStored(stored), Some(Request::Upload(id))) => {
                 self.upload_stored(id, stored)
             }

@@ -194,6 +194,80 @@ fn who_asked_too_often_asks_later() {
     assert!(requested(&mut uploads).is_some());
 }
 
+fn queued(position: u32) -> wire::UploadQueued {
+    wire::UploadQueued { upload_id: 9, position, attempt: vec![3; 16].into() }
+}
+
+#[track_caller]
+fn position(uploads: &mut Uploads) -> u32 {
+    match uploads.poll_output() {
+        Some(UploadOutput::Tell { id: ID, change: UploadChange::Queued { position } }) => position,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One that was told its place in the server's line.
+fn in_line() -> Uploads {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_queued(&queued(2));
+    assert_eq!(position(&mut uploads), 2);
+    uploads
+}
+
+#[test]
+fn one_that_waits_for_a_place_is_told_where_until_its_answer_comes() {
+    let mut uploads = in_line();
+    uploads.handle_report(ID, UploadReport::Progress(UploadProgress::default()));
+    assert!(uploads.poll_output().is_none(), "it waits, whatever else there is to tell");
+    uploads.handle_queued(&queued(1));
+    assert_eq!(position(&mut uploads), 1);
+    uploads.handle_reply(ID, ticket()).unwrap();
+    assert!(matches!(answered(&mut uploads), Some(Answer::Ticket(_))));
+    uploads.handle_report(ID, UploadReport::Progress(UploadProgress::default()));
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Tell { .. })));
+}
+
+#[test]
+fn one_that_waits_asks_again_after_a_lost_connection() {
+    for resumed in [true, false] {
+        let mut uploads = in_line();
+        uploads.connection_lost();
+        uploads.logged_in(resumed);
+        let again = requested(&mut uploads);
+        assert!(matches!(again, Some(client_frame::Body::RequestUpload(_))), "{again:?}");
+        uploads.handle_queued(&queued(1));
+        assert_eq!(position(&mut uploads), 1);
+    }
+}
+
+#[test]
+fn one_that_is_cancelled_in_line_gives_the_waiting_up() {
+    let mut uploads = in_line();
+    uploads.cancel(ID);
+    assert_eq!(abandoned(&mut uploads), (9, false));
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+    // The server's word for the question that nobody waits for.
+    uploads.handle_refusal(ID, refused(RefusalCode::UnknownUpload));
+    uploads.handle_report(ID, UploadReport::Failed(Arc::new(Failure::Cancelled)));
+    while let Some(output) = uploads.poll_output() {
+        let is_end = matches!(output, UploadOutput::Answer { .. } | UploadOutput::Tell { .. });
+        assert!(is_end, "{output:?}");
+    }
+    assert!(!uploads.any_running());
+}
+
+#[test]
+fn a_place_in_line_for_nobody_is_given_back_once() {
+    let mut uploads = running();
+    for _ in 0..2 {
+        uploads.handle_queued(&queued(1));
+    }
+    assert_eq!(abandoned(&mut uploads), (9, true));
+    assert!(uploads.poll_output().is_none());
+}
+
 #[test]
 fn a_ticket_for_nobody_is_given_back() {
     let mut uploads = Uploads::default();

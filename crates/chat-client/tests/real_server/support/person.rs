@@ -75,6 +75,15 @@ impl Person {
         Listener { child, lines }
     }
 
+    /// The same for one whose remarks are waited for: what it writes on standard error.
+    pub(crate) fn start_for_remarks(&self, server: &str, words: &[&str]) -> Listener {
+        let mut command = self.command(server, words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = lines_of(child.stderr.take().unwrap());
+        Listener { child, lines }
+    }
+
     /// The same for one that reads what is written meanwhile.
     pub(crate) fn start_with_input(&self, server: &str, words: &[&str]) -> (Listener, Input) {
         let mut child = self.command(server, words).stdin(Stdio::piped()).spawn().unwrap();
@@ -162,6 +171,15 @@ impl Listener {
     pub(crate) fn interrupt(mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         wait(&mut self.child).code()
+    }
+
+    /// Does nothing any more until [`go_on`](Self::go_on): its machine sleeps.
+    pub(crate) fn sleep(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
     }
 
     /// Ends without a chance to say goodbye.

@@ -41,7 +41,7 @@ impl State {
             Some(Stage::Waiting { .. }) => self.say_queued(caller, goes_on, out),
             Some(Stage::Resting) => {
                 self.check_line(login)?;
-                if self.has_place_for(login) {
+                if self.download_places().has_one_for(login) {
                     self.start_download(now, goes_on, Some(caller), out);
                     return Ok(());
                 }
@@ -60,7 +60,7 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         self.check_line(login)?;
-        let has_place = self.has_place_for(login);
+        let has_place = self.download_places().has_one_for(login);
         self.downloads.last_id += 1;
         let id = self.downloads.last_id;
         let CatalogueEntry { path, version } = file;
@@ -77,29 +77,10 @@ impl State {
         self.say_queued(caller, id, out)
     }
 
-    /// Nobody who waits could have the place: those who wait have no place left to themselves.
-    fn has_place_for(&self, login: LoginId) -> bool {
-        self.downloads.running().count() < self.policy.downloads_max
-            && self.downloads.running_of(login) < self.policy.downloads_per_user_max
-    }
-
     /// Whether this login may run or wait for one more.
     fn check_line(&self, login: LoginId) -> Result<(), Refusal> {
-        if self.policy.downloads_max == 0 || self.policy.downloads_per_user_max == 0 {
-            return Err(Refusal::TooManyDownloads { allowed: 0 });
-        }
-        if self.has_place_for(login) {
-            return Ok(());
-        }
-        for (count, allowed) in [
-            (self.downloads.line.len_of(login), self.policy.downloads_waiting_per_user_max),
-            (self.downloads.line.len(), self.policy.downloads_waiting_max),
-        ] {
-            if count >= allowed {
-                return Err(Refusal::TooManyDownloads { allowed });
-            }
-        }
-        Ok(())
+        let checked = self.download_places().check_line(&self.downloads.line, login);
+        checked.map_err(|allowed| Refusal::TooManyDownloads { allowed })
     }
 
     /// Answers that a download stands in line, and where.

@@ -85,6 +85,9 @@ pub(super) fn describe(body: Body) -> String {
             format!("file {} {}", file.path, file.size)
         }
         Body::FileRemoved(it) => format!("file {} removed", it.path),
+        Body::UploadQueued(it) => {
+            format!("upload {} (attempt {}) queued as {}", it.upload_id, it.attempt[0], it.position)
+        }
         Body::UploadTicket(_) => "upload ticket".to_owned(),
         Body::UploadStored(it) => format!("upload {} stored as {}", it.upload_id, it.path),
         Body::UploadIncomplete(it) => format!("upload {} misses {}", it.upload_id, it.missing),

@@ -66,7 +66,7 @@ fn a_name_that_is_none_is_refused_with_it() {
 }
 
 #[test]
-fn as_many_at_once_as_downloads() {
+fn one_too_many_waits_for_its_turn() {
     check(
         "1> open
          1> login ann
@@ -76,12 +76,227 @@ fn as_many_at_once_as_downloads() {
          1> put 2 b 5
              * upload 2: begin b of 5 bytes by ann
          1> put 3 c 5
-             1< refused too_many_uploads 2
+             1< upload 3 (attempt 3) queued as 1
+         1> put 4 d 5
+             1< upload 4 (attempt 4) queued as 2
          upload 2 full
              * upload 2: release
              1< refused server_disk_full
+             * upload 3: begin c of 5 bytes by ann
+         wait 250ms
+             1< upload 4 (attempt 4) queued as 1
+         upload 3 ready
+             1< upload ticket
+         upload 1 ready
+             1< upload ticket
+         1> sent 1
+             * upload 1: settle
+         upload 1 stored a
+             * upload 1: release
+             1< upload 1 stored as a
+             * upload 4: begin d of 5 bytes by ann",
+    );
+}
+
+#[test]
+fn a_line_that_is_full_takes_no_more() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             * upload 2: begin b of 5 bytes by ann
          1> put 3 c 5
-             * upload 3: begin c of 5 bytes by ann",
+             1< upload 3 (attempt 3) queued as 1
+         1> put 4 d 5
+             1< upload 4 (attempt 4) queued as 2
+         1> put 5 e 5
+             1< upload 5 (attempt 5) queued as 3
+         1> put 6 f 5
+             1< refused too_many_uploads 3",
+    );
+}
+
+#[test]
+fn a_server_without_places_has_no_line() {
+    check_with(
+        Policy { downloads_max: 0, ..policy() },
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             1< refused too_many_uploads",
+    );
+}
+
+#[test]
+fn logins_that_wait_take_turns() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         2> open
+         2> login bob
+             2< logged in bob t2
+             1< joined bob
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             * upload 2: begin b of 5 bytes by ann
+         2> put 3 c 5
+             * upload 3: begin c of 5 bytes by bob
+         1> put 4 d 5
+             1< upload 4 (attempt 4) queued as 1
+         1> put 5 e 5
+             1< upload 5 (attempt 5) queued as 2
+         2> put 6 f 5
+             2< upload 6 (attempt 6) queued as 2
+         wait 250ms
+             1< upload 5 (attempt 5) queued as 3
+         1> release 1
+             * upload 1: release
+             1< upload 1 abandoned
+             * upload 4: begin d of 5 bytes by ann
+         1> release 2
+             * upload 2: release
+             1< upload 2 abandoned
+             * upload 6: begin f of 5 bytes by bob",
+    );
+}
+
+#[test]
+fn who_gives_the_waiting_up_is_told_and_lets_the_next_pass() {
+    for word in ["abandon", "release"] {
+        check(&format!(
+            "1> open
+             1> login ann
+                 1< logged in ann t1
+             1> put 1 a 5
+                 * upload 1: begin a of 5 bytes by ann
+             1> put 2 b 5
+                 * upload 2: begin b of 5 bytes by ann
+             1> put 3 c 5
+                 1< upload 3 (attempt 3) queued as 1
+             1> put 4 d 5
+                 1< upload 4 (attempt 4) queued as 2
+             1> {word} 3
+                 1< refused unknown_upload
+                 1< upload 3 abandoned
+             wait 250ms
+                 1< upload 4 (attempt 4) queued as 1"
+        ));
+    }
+}
+
+#[test]
+fn who_asks_again_keeps_the_place_in_line() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             * upload 2: begin b of 5 bytes by ann
+         1> put 3 c 5
+             1< upload 3 (attempt 3) queued as 1
+         1> put 4 d 5
+             1< upload 4 (attempt 4) queued as 2
+         1> close
+         2> open
+         2> login ann t1
+             2< logged in ann t2 again
+             * move 1 to 2
+         2> put 3 c 5
+             1< refused too_many_uploads 1
+             2< upload 3 (attempt 3) queued as 1
+         2> put 9 d 5
+             1< refused too_many_uploads 1
+             2< upload 4 (attempt 9) queued as 2
+         2> release 1
+             * upload 1: release
+             2< upload 1 abandoned
+             * upload 3: begin c of 5 bytes by ann
+         upload 3 ready
+             2< upload ticket",
+    );
+}
+
+#[test]
+fn what_still_waits_can_be_asked_nothing_else() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             * upload 2: begin b of 5 bytes by ann
+         1> put 3 c 5
+             1< upload 3 (attempt 3) queued as 1
+         1> sent 3
+             1< refused unknown_upload",
+    );
+}
+
+#[test]
+fn a_login_that_ends_frees_its_places_and_leaves_the_line() {
+    check_with(
+        Policy { downloads_max: 1, ..policy() },
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         2> open
+         2> login bob
+             2< logged in bob t2
+             1< joined bob
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         1> put 2 b 5
+             1< upload 2 (attempt 2) queued as 1
+         2> put 3 c 5
+             2< upload 3 (attempt 3) queued as 2
+         1> logout
+             1< logged out
+             * close 1
+             * forget 1
+             * end login 1
+             * upload 1: release
+             1< refused unknown_upload
+             * upload 3: begin c of 5 bytes by bob
+             2< left ann logged_out",
+    );
+}
+
+#[test]
+fn the_line_moves_when_a_place_is_taken_back() {
+    check_with(
+        Policy { downloads_max: 1, ..policy() },
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         1> put 2 b 5
+             1< upload 2 (attempt 2) queued as 1
+         wait 29s
+         1> pong
+         wait 29s
+         1> pong
+         transferring
+         wait 2s
+         transferring
+             * upload 1: release
+             * upload 2: begin b of 5 bytes by ann
+         upload 2 ready
+             1< upload ticket
+         transferring
+         1> sent 2
+             * upload 2: settle",
     );
 }
 

@@ -45,13 +45,24 @@ pub(super) enum Asked {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     working: Option<Question>,
+    /// Behind it; without it, this one waits for a place.
     next: Option<Question>,
 }
 
 impl Questions {
     /// Whether any is not answered.
     pub(super) fn is_any(&self) -> bool {
-        self.working.is_some()
+        self.working.is_some() || self.next.is_some()
+    }
+
+    /// Keeps one for when there is a place. Whoever waited with another one does so in vain from now on.
+    pub(super) fn keep(&mut self, asked: Question) -> Option<Caller> {
+        self.next.replace(asked).map(|replaced| replaced.caller)
+    }
+
+    /// There is a place, or there will be none: gives the one that was kept.
+    pub(super) fn take_kept(&mut self) -> Option<Question> {
+        self.next.take()
     }
 
     /// Takes another one. The same as the one that the disk works on is answered in its place.

@@ -1,5 +1,6 @@
-//! The order in which downloads that wait get the places that become free: logins in turn, each with
-//! its oldest download, so that somebody who wants a hundred files does not keep out who wants one.
+//! The order in which transfers that wait get the places that become free: logins in turn, each with
+//! its oldest one, so that somebody who wants a hundred files does not keep out who wants one. Downloads
+//! have a line and uploads have one; how many places there are stands in [`super::places`].
 
 use std::collections::VecDeque;
 
@@ -7,31 +8,31 @@ use crate::state::request::LoginId;
 
 /// See the module. Bounded by those who put something in.
 #[derive(Debug, Default)]
-pub(super) struct WaitingLine {
-    /// The login whose turn is next stands first. None is without downloads.
+pub(crate) struct WaitingLine {
+    /// The login whose turn is next stands first. None is without transfers.
     turns: VecDeque<Turn>,
 }
 
 #[derive(Debug)]
 struct Turn {
     login: LoginId,
-    downloads: VecDeque<u64>,
+    transfers: VecDeque<u64>,
 }
 
 impl WaitingLine {
-    /// A new download: behind those of its login.
-    pub(super) fn push(&mut self, login: LoginId, download: u64) {
+    /// A new transfer: behind those of its login.
+    pub(crate) fn push(&mut self, login: LoginId, transfer: u64) {
         match self.turn_of(login) {
-            Some(turn) => turn.downloads.push_back(download),
-            None => self.push_turn(login, download),
+            Some(turn) => turn.transfers.push_back(transfer),
+            None => self.push_turn(login, transfer),
         }
     }
 
     /// One that had a place before: it goes before those of its login that had none.
-    pub(super) fn push_first(&mut self, login: LoginId, download: u64) {
+    pub(crate) fn push_first(&mut self, login: LoginId, transfer: u64) {
         match self.turn_of(login) {
-            Some(turn) => turn.downloads.push_front(download),
-            None => self.push_turn(login, download),
+            Some(turn) => turn.transfers.push_front(transfer),
+            None => self.push_turn(login, transfer),
         }
     }
 
@@ -39,54 +40,54 @@ impl WaitingLine {
         self.turns.iter_mut().find(|turn| turn.login == login)
     }
 
-    fn push_turn(&mut self, login: LoginId, download: u64) {
-        self.turns.push_back(Turn { login, downloads: VecDeque::from([download]) });
+    fn push_turn(&mut self, login: LoginId, transfer: u64) {
+        self.turns.push_back(Turn { login, transfers: VecDeque::from([transfer]) });
     }
 
     /// It does not wait any more.
-    pub(super) fn remove(&mut self, download: u64) {
+    pub(crate) fn remove(&mut self, transfer: u64) {
         for turn in &mut self.turns {
-            turn.downloads.retain(|waiting| *waiting != download);
+            turn.transfers.retain(|waiting| *waiting != transfer);
         }
-        self.turns.retain(|turn| !turn.downloads.is_empty());
+        self.turns.retain(|turn| !turn.transfers.is_empty());
     }
 
-    /// Takes out the download that gets a place now: of the first login in turn that may have one
+    /// Takes out the transfer that gets a place now: of the first login in turn that may have one
     /// more. That login has its next turn after all others.
-    pub(super) fn next(&mut self, may_start: impl Fn(LoginId) -> bool) -> Option<u64> {
+    pub(crate) fn next(&mut self, may_start: impl Fn(LoginId) -> bool) -> Option<u64> {
         let index = self.turns.iter().position(|turn| may_start(turn.login))?;
         let mut turn = self.turns.remove(index)?;
-        let download = turn.downloads.pop_front();
-        if !turn.downloads.is_empty() {
+        let transfer = turn.transfers.pop_front();
+        if !turn.transfers.is_empty() {
             self.turns.push_back(turn);
         }
-        download
+        transfer
     }
 
-    /// Each download that waits with its position, counted from 1, the next one first: how the places
+    /// Each transfer that waits with its position, counted from 1, the next one first: how the places
     /// go round if they become free one by one.
-    pub(super) fn positions(&self) -> impl Iterator<Item = (u64, u32)> {
-        let longest = self.turns.iter().map(|turn| turn.downloads.len()).max().unwrap_or(0);
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (u64, u32)> {
+        let longest = self.turns.iter().map(|turn| turn.transfers.len()).max().unwrap_or(0);
         let in_order = (0..longest)
-            .flat_map(|round| self.turns.iter().filter_map(move |turn| turn.downloads.get(round)));
+            .flat_map(|round| self.turns.iter().filter_map(move |turn| turn.transfers.get(round)));
         in_order.copied().zip(1..)
     }
 
     /// As [`positions`](Self::positions), each counted among those of its own login: what holds while
     /// only the limit of that login is in the way.
-    pub(super) fn own_positions(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.turns.iter().flat_map(|turn| turn.downloads.iter().copied().zip(1..))
+    pub(crate) fn own_positions(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.turns.iter().flat_map(|turn| turn.transfers.iter().copied().zip(1..))
     }
 
     /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.turns.iter().map(|turn| turn.downloads.len()).sum()
+    pub(crate) fn len(&self) -> usize {
+        self.turns.iter().map(|turn| turn.transfers.len()).sum()
     }
 
     /// How many of this login wait.
-    pub(super) fn len_of(&self, login: LoginId) -> usize {
+    pub(crate) fn len_of(&self, login: LoginId) -> usize {
         let turn = self.turns.iter().find(|turn| turn.login == login);
-        turn.map_or(0, |turn| turn.downloads.len())
+        turn.map_or(0, |turn| turn.transfers.len())
     }
 }
 
@@ -97,8 +98,8 @@ mod tests {
     /// ann (1) wants four files, then bob (2) two, then eve (3) one.
     fn line() -> WaitingLine {
         let mut line = WaitingLine::default();
-        for (login, download) in [(1, 11), (1, 12), (1, 13), (1, 14), (2, 21), (2, 22), (3, 31)] {
-            line.push(LoginId(login), download);
+        for (login, transfer) in [(1, 11), (1, 12), (1, 13), (1, 14), (2, 21), (2, 22), (3, 31)] {
+            line.push(LoginId(login), transfer);
         }
         line
     }
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn positions_are_the_order_of_the_turns() {
         let line = line();
-        let order: Vec<u64> = line.positions().map(|(download, _)| download).collect();
+        let order: Vec<u64> = line.positions().map(|(transfer, _)| transfer).collect();
         assert_eq!(order, [11, 21, 31, 12, 22, 13, 14]);
         let numbers: Vec<u32> = line.positions().map(|(_, position)| position).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn what_is_removed_does_not_come() {
         let mut line = line();
-        [11, 31, 99].into_iter().for_each(|download| line.remove(download));
+        [11, 31, 99].into_iter().for_each(|transfer| line.remove(transfer));
         assert_eq!((line.len(), line.len_of(LoginId(1)), line.len_of(LoginId(3))), (5, 3, 0));
         assert_eq!(all(&mut line, |_| true), [12, 21, 13, 22, 14]);
         assert_eq!(line.len(), 0);
