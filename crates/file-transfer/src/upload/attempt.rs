@@ -296,3 +296,6 @@ async fn wait_for_place(rounds: &mut Rounds) -> Result<(), Stop> {
     sleep(pause.ok_or(UploadFailure::Busy)?).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Waiting for a place: when the server is asked again, and when no more. In virtual time.
+
+use tokio::sync::mpsc;
+use tokio::time::{advance, timeout};
+
+use super::*;
+use crate::download::TransportChoice;
+use crate::upload::{self, Uploaded};
+
+/// Uploads an empty file to a server that is busy so often, and then has it. Gives when it was asked, in
+/// milliseconds, and what came of it.
+async fn ask_while_busy(times: usize) -> (Vec<u128>, Result<Uploaded, UploadFailure>) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (questions, mut asked) = mpsc::channel(1);
+    let request = UploadRequest {
+        file: file.path().to_owned(),
+        transport: TransportChoice::Auto,
+        disk_patience: Duration::ZERO,
+        server: questions,
+    };
+    let start = Instant::now();
+    let server = async {
+        let mut asked_at = Vec::new();
+        while let Some(question) = asked.recv().await {
+            let Question::Begin { reply, .. } = question else { panic!("{question:?}") };
+            asked_at.push(start.elapsed().as_millis());
+            let stored = Leave::Stored { path: "a".into(), root: [7; 32] };
+            let _ = reply.send(if asked_at.len() <= times { Leave::Busy } else { stored });
+        }
+        asked_at
+    };
+    let progress = watch::channel(UploadProgress::default()).0;
+    let uploading = async {
+        // Dropped at the end, which ends the questions too.
+        let request = request;
+        upload::upload(request, progress, CancellationToken::new()).await
+    };
+    tokio::join!(server, uploading)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_place_asks_again_ever_more_rarely_until_there_is_one() {
+    let (asked_at, uploaded) = ask_while_busy(7).await;
+    assert_eq!(uploaded.unwrap().path, "a");
+    let pauses: Vec<u128> = asked_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // The clock of the runtime counts whole milliseconds, and may be one behind.
+    let rounded: Vec<u128> = pauses.iter().map(|pause| pause / 100 * 100).collect();
+    assert_eq!(rounded, [500, 1000, 2000, 4000, 8000, 8000, 8000], "{pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stays_busy_is_given_up_after_ten_minutes() {
+    let (asked_at, uploaded) = ask_while_busy(usize::MAX).await;
+    assert!(matches!(uploaded, Err(UploadFailure::Busy)), "{uploaded:?}");
+    let last = Duration::from_millis(u64::try_from(*asked_at.last().unwrap()).unwrap());
+    assert!(last <= PLACE_PATIENCE && last + WAIT_PAUSE_MAX > PLACE_PATIENCE, "{last:?}");
+}
+
+fn rounds() -> Rounds {
+    let ways = Ways::new(TransportChoice::Auto);
+    Rounds { ways, kept: 5, fruitless: 0, full: None, busy: None }
+}
+
+/// How long the next wait for a place takes.
+async fn wait(rounds: &mut Rounds) -> Duration {
+    let start = Instant::now();
+    timeout(PLACE_PATIENCE, wait_for_place(rounds)).await.unwrap().ok().unwrap();
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_took_something_meanwhile_is_asked_soon_again() {
+    let mut rounds = rounds();
+    for pause in [PAUSE_FIRST, PAUSE_FIRST * 2] {
+        assert!(wait(&mut rounds).await >= pause);
+    }
+    rounds.heard(5);
+    assert!(wait(&mut rounds).await >= PAUSE_FIRST * 4, "nothing new");
+    rounds.heard(6);
+    let pause = wait(&mut rounds).await;
+    assert!((PAUSE_FIRST..PAUSE_FIRST * 2).contains(&pause), "{pause:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_ends_after_the_patience_is_not_begun() {
+    let mut waiting = None;
+    let patience = PAUSE_FIRST * 3;
+    assert_eq!(Waiting::next_pause(&mut waiting, patience), Some(PAUSE_FIRST));
+    advance(PAUSE_FIRST).await;
+    assert_eq!(Waiting::next_pause(&mut waiting, patience), Some(PAUSE_FIRST * 2));
+    advance(PAUSE_FIRST * 2).await;
+    assert_eq!(Waiting::next_pause(&mut waiting, patience), None);
+    assert_eq!(Waiting::next_pause(&mut None, PAUSE_FIRST / 2), None);
+}
