@@ -63,6 +63,9 @@ pub struct SessionConfig {
     pub state_dir: PathBuf,
     /// Program and version, for the server's log. At most 64 bytes.
     pub agent: String,
+    /// Whether what was said while nobody was there to hear it is told, too. Without it nothing is asked of
+    /// the server for that.
+    pub catches_up: bool,
     /// How long downloads wait for what may heal by itself.
     pub patience: Patience,
 }
@@ -76,6 +79,7 @@ impl SessionConfig {
             config_dir: base_folder("XDG_CONFIG_HOME", ".config").join("simple-chat"),
             state_dir: base_folder("XDG_STATE_HOME", ".local/state").join("simple-chat"),
             agent: agent.to_owned(),
+            catches_up: true,
             patience: Patience::default(),
         }
     }

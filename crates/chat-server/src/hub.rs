@@ -275,7 +275,7 @@ impl Hub {
             }
             Input::Hashed { job, outcome } => self.hashed(&job, &outcome),
             Input::History((asker, result)) => {
-                let actions = self.state.history_read(now(), &asker, result);
+                let actions = self.state.history_read(now(), asker, result);
                 self.carry_out(actions);
             }
             Input::Upload(done) => {
@@ -376,7 +376,7 @@ impl Hub {
     fn read_history(&mut self, question: Box<HistoryQuestion>) {
         if let Err(asker) = self.history.read(question) {
             let busy = Err(HistoryProblem::Busy);
-            let actions = self.state.history_read(now(), &asker, busy);
+            let actions = self.state.history_read(now(), asker, busy);
             self.carry_out(actions);
         }
     }

@@ -56,6 +56,10 @@ pub const HISTORY_PAGE_BYTES_MAX: usize = 120 * 1024;
 const _: () = assert!(HISTORY_PAGE_BYTES_MAX + 20 * HISTORY_PAGE_MESSAGES_MAX < 128 * 1024);
 const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 64 < HISTORY_PAGE_BYTES_MAX);
 
+/// Conversations in one `ConversationPage`.
+pub const CONVERSATION_PAGE_ENTRIES_MAX: usize = 500;
+const _: () = assert!(CONVERSATION_PAGE_ENTRIES_MAX * (NAME_BYTES_MAX + 40) < 128 * 1024);
+
 /// How long a name is kept after its connection broke.
 pub const NAME_HOLD: Duration = Duration::from_secs(15);
 

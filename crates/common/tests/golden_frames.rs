@@ -151,10 +151,16 @@ fn history() -> Vec<(&'static str, Bytes)> {
         message_id: message_id(32),
     };
     let page = HistoryPage { conversation: with("bob"), messages: vec![message], more: true };
+    let list = ListConversations { after: 500 };
+    let entry = |conversation, last_seq| ConversationEntry { conversation, last_seq, at_ms: AT_MS };
+    let conversations = vec![entry(lobby(), 7), entry(with("bob"), 2)];
+    let conversations = ConversationPage { conversations, next: 1017 };
     vec![
         ("read_history", client(25, Ask::ReadHistory(wanted))),
         ("history_page", server(25, Tell::HistoryPage(page))),
         ("read_history_before", client(26, Ask::ReadHistory(last))),
+        ("list_conversations", client(27, Ask::ListConversations(list))),
+        ("conversation_page", server(27, Tell::ConversationPage(conversations))),
     ]
 }
 

@@ -66,7 +66,7 @@ impl Driver {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
         let (upload_report_sender, upload_reports) = mpsc::channel(REPORTS_MAX);
         Self {
-            machine: Machine::new(config.agent.clone(), rand::random()),
+            machine: Machine::new(config.agent.clone(), config.catches_up, rand::random()),
             commands,
             has_user: true,
             events,

@@ -4,26 +4,35 @@
 //! the next one waits until those before it were read; one that was there already is left out. One
 //! question is under way at a time; what a person asks goes before what was missed.
 //!
+//! After each login the list of conversations is read, and then of those that have more than we have
+//! what is missing: one that began while we were away from its beginning. A program that was just started
+//! has nothing: the lobby begins for it where it is, and of the private conversations it reads the end of
+//! those that were used last.
+//!
 //! Numbers mean something to one person at one server: another log-in name or another server's key
 //! begins anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
 use common::user_name::NameKey;
+use common::wire::client_frame::Body;
 use common::wire::{self, RefusalCode};
 
 use crate::error::Refusal;
 use crate::event::StoredMessage;
+use crate::session::history::watched::Watched;
+
+mod listing;
+mod watched;
 
 /// Conversations that are watched; in further ones messages are told as they come.
 const CONVERSATIONS_MAX: usize = 10_000;
 
-/// Messages of one conversation that wait for those before them. Further ones are read when these are
-/// told.
-const HELD_MAX: usize = 256;
+/// Messages of one private conversation that a program that was just started reads unasked.
+const FIRST_MESSAGES: u32 = 50;
 
 /// Questions of a person that wait. Further ones are refused.
 const WISHES_MAX: usize = 64;
@@ -61,10 +70,12 @@ enum Question {
 
 #[derive(Clone, Debug)]
 enum CatchUp {
-    /// Where a conversation is now.
-    Position(Conversation),
+    /// Which conversations there are, those behind `after`.
+    List { after: u64 },
     /// What was missed.
     Missed(Conversation),
+    /// The end of what a program that was just started does not have.
+    Latest(Conversation),
 }
 
 /// Whose numbers these are.
@@ -74,6 +85,18 @@ pub(crate) struct Reader {
     pub(crate) name: NameKey,
 }
 
+/// How far the list of conversations was read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Listing {
+    /// Not since the login.
+    #[default]
+    Under,
+    /// To its end: what is not in it has begun since.
+    Done,
+    /// The server has none: a conversation that is not known begins with the first message that comes.
+    Refused,
+}
+
 /// Nothing is asked until then, or nothing but what a person wants.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
@@ -81,48 +104,50 @@ struct Pause {
     holds_wishes: bool,
 }
 
-/// One conversation.
-#[derive(Debug, Default)]
-struct Watched {
-    /// Nothing up to here is missing.
-    last: u64,
-    /// The highest number heard of, whether or not its message was kept.
-    newest: u64,
-    /// Numbers beyond it of messages of our own.
-    own: BTreeSet<u64>,
-    /// Messages beyond it.
-    held: BTreeMap<u64, StoredMessage>,
-    /// It is asked, or will be, what is missing.
-    is_asked: bool,
+/// A conversation as it was spelt last, and what is known of it.
+#[derive(Debug)]
+struct Known {
+    conversation: Conversation,
+    watched: Watched,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// By what the conversation is, however it is spelt.
-    watched: HashMap<Conversation, Watched>,
+    known: HashMap<Conversation, Known>,
     reader: Option<Reader>,
+    listing: Listing,
+    /// The list was read to its end before, for this reader.
+    was_listed: bool,
     wishes: VecDeque<HistoryWish>,
     catch_ups: VecDeque<CatchUp>,
     under_way: Option<Question>,
     pause: Option<Pause>,
     /// How often in a row the server could not read what it stores.
     failures: u32,
+    /// Nobody wants to hear what was missed: messages are told as they come.
+    is_passing: bool,
 }
 
 impl History {
-    /// Asks what was missed, and on the first occasion where the lobby is.
+    /// `catches_up`: what was missed is told, too.
+    pub(crate) fn new(catches_up: bool) -> Self {
+        Self { is_passing: !catches_up, ..Self::default() }
+    }
+
+    /// Asks what was missed.
     pub(crate) fn logged_in(&mut self, reader: Reader) {
         if self.reader.as_ref().is_some_and(|before| *before != reader) {
-            self.watched.clear();
+            self.known.clear();
+            self.was_listed = false;
         }
         self.reader = Some(reader);
-        let lobby = Conversation::lobby();
-        if !self.watched.contains_key(&lobby) {
-            self.catch_ups.push_back(CatchUp::Position(lobby));
+        self.listing = Listing::Under;
+        self.known.values_mut().for_each(|known| known.watched.logged_in());
+        if !self.is_passing {
+            self.catch_ups.push_back(CatchUp::List { after: 0 });
         }
-        let conversations: Vec<Conversation> = self.watched.keys().cloned().collect();
-        conversations.into_iter().for_each(|conversation| self.ask_missed(conversation));
     }
 
     /// No answer comes any more; what a person wanted is asked again.
@@ -133,7 +158,7 @@ impl History {
         if let Some(Question::Wish(wish)) = self.under_way.take() {
             self.wishes.push_front(wish);
         }
-        self.watched.values_mut().for_each(|watched| watched.is_asked = false);
+        self.known.values_mut().for_each(|known| known.watched.is_asked = false);
     }
 
     /// False: too many questions wait.
@@ -146,24 +171,31 @@ impl History {
     }
 
     /// The next question to send now.
-    pub(crate) fn next_request(&mut self, now: Instant) -> Option<wire::ReadHistory> {
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<Body> {
         self.pause = self.pause.filter(|pause| now < pause.until);
         if self.under_way.is_some() || self.pause.is_some_and(|pause| pause.holds_wishes) {
             return None;
         }
         let question = self.next_question()?;
         let request = match &question {
-            Question::CatchUp(CatchUp::Position(conversation)) => {
-                request(conversation, 0, u64::MAX, 1)
+            Question::CatchUp(CatchUp::List { after }) => {
+                Body::ListConversations(wire::ListConversations { after: *after })
             }
             Question::CatchUp(CatchUp::Missed(conversation)) => {
-                let last = self.watched.get(&key_of(conversation)).map_or(0, |it| it.last);
-                request(conversation, last, 0, 0)
+                request(conversation, self.last(conversation), 0, 0)
+            }
+            Question::CatchUp(CatchUp::Latest(conversation)) => {
+                request(conversation, self.last(conversation), u64::MAX, FIRST_MESSAGES)
             }
             Question::Wish(it) => request(&it.conversation, it.after, it.before, it.limit),
         };
         self.under_way = Some(question);
         Some(request)
+    }
+
+    fn last(&self, conversation: &Conversation) -> u64 {
+        let known = self.known.get(&key_of(conversation));
+        known.and_then(|known| known.watched.last()).unwrap_or(0)
     }
 
     fn next_question(&mut self) -> Option<Question> {
@@ -187,40 +219,50 @@ impl History {
         conversation: Conversation,
         message: StoredMessage,
     ) -> Vec<Heard> {
-        let key = key_of(&conversation);
-        let is_new = !self.watched.contains_key(&key);
-        if is_new && self.watched.len() >= CONVERSATIONS_MAX {
+        let is_listing = self.listing == Listing::Under;
+        let Some(watched) = self.heard_of(&conversation, message.seq) else {
             return vec![Heard::Message(conversation, message)];
-        }
-        let watched = self.watched.entry(key).or_default();
-        if is_new {
-            watched.last = message.seq.saturating_sub(1);
-        }
-        watched.newest = watched.newest.max(message.seq);
-        if message.seq > watched.last && watched.held.len() < HELD_MAX {
-            watched.held.insert(message.seq, message);
-        }
-        let told = watched.advance(&conversation);
-        self.ask_if_missing(conversation);
-        told
+        };
+        watched.hold(message, is_listing);
+        self.advance(&conversation)
     }
 
     /// A message of our own has got its number.
     pub(crate) fn accepted(&mut self, conversation: &Conversation, seq: u64) -> Vec<Heard> {
+        let Some(watched) = self.heard_of(conversation, seq) else { return Vec::new() };
+        watched.accepted(seq);
+        self.advance(conversation)
+    }
+
+    /// What is known of a conversation in which message `seq` comes now; nothing where it is told at once.
+    fn heard_of(&mut self, conversation: &Conversation, seq: u64) -> Option<&mut Watched> {
         let key = key_of(conversation);
-        let is_new = !self.watched.contains_key(&key);
-        if is_new && self.watched.len() >= CONVERSATIONS_MAX {
-            return Vec::new();
+        let is_new = !self.known.contains_key(&key);
+        if self.is_passing || (is_new && self.known.len() >= CONVERSATIONS_MAX) {
+            return None;
         }
-        let watched = self.watched.entry(key).or_default();
-        if is_new {
-            watched.last = seq.saturating_sub(1);
-        }
-        watched.newest = watched.newest.max(seq);
-        if seq > watched.last && watched.own.len() < HELD_MAX {
-            watched.own.insert(seq);
-        }
-        let told = watched.advance(conversation);
+        let begins_here = match self.listing {
+            // Just started: a room begins where it is.
+            Listing::Under if !self.was_listed && matches!(conversation, Conversation::Room(_)) => {
+                Some(seq.saturating_sub(1))
+            }
+            Listing::Under => (seq == 1).then_some(0),
+            Listing::Done => Some(0),
+            Listing::Refused => Some(seq.saturating_sub(1)),
+        };
+        let known = self.known.entry(key).or_insert_with(|| Known {
+            conversation: conversation.clone(),
+            watched: begins_here.map_or_else(Watched::default, Watched::at),
+        });
+        known.conversation.clone_from(conversation);
+        Some(&mut known.watched)
+    }
+
+    /// Tells what can be told of a conversation, and asks for what is missing.
+    fn advance(&mut self, conversation: &Conversation) -> Vec<Heard> {
+        let Some(known) = self.known.get_mut(&key_of(conversation)) else { return Vec::new() };
+        let told = known.watched.advance().into_iter();
+        let told = told.map(|message| Heard::Message(conversation.clone(), message)).collect();
         self.ask_if_missing(conversation.clone());
         told
     }
@@ -235,26 +277,25 @@ impl History {
         page: wire::HistoryPage,
         is_unanswered: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<Heard>, String> {
-        let question = self.under_way.take().ok_or("a page of history that nobody asked for")?;
-        let more = page.more;
+        let question = self.under_way.take();
         self.failures = 0;
+        let wire::HistoryPage { conversation, messages, more } = page;
         match question {
-            Question::CatchUp(CatchUp::Position(conversation)) => {
-                let last = page.messages.last().map_or(0, |message| message.seq);
-                let key = key_of(&conversation);
-                self.watched.entry(key).or_insert_with(|| Watched { last, ..Watched::default() });
-                Ok(Vec::new())
+            Some(Question::CatchUp(CatchUp::Missed(of))) => {
+                Ok(self.missed(of, answered(messages, is_unanswered), more))
             }
-            Question::CatchUp(CatchUp::Missed(conversation)) => {
-                let messages = page.messages.into_iter();
-                let messages = messages.map(|it| (is_unanswered(&it.message_id), stored(it)));
-                Ok(self.missed(conversation, messages.collect(), more))
+            // What is before it is not asked for.
+            Some(Question::CatchUp(CatchUp::Latest(of))) => {
+                Ok(self.missed(of, answered(messages, is_unanswered), false))
             }
-            Question::Wish(wish) => {
-                let conversation = page.conversation.and_then(Conversation::from_wire);
+            Some(Question::Wish(wish)) => {
+                let conversation = conversation.and_then(Conversation::from_wire);
                 let conversation = conversation.unwrap_or(wish.conversation);
-                let messages = page.messages.into_iter().map(stored).collect();
+                let messages = messages.into_iter().map(stored).collect();
                 Ok(vec![Heard::Page { conversation, messages, more }])
+            }
+            Some(Question::CatchUp(CatchUp::List { .. })) | None => {
+                Err("a page of history that nobody asked for".to_owned())
             }
         }
     }
@@ -278,10 +319,10 @@ impl History {
                 self.pause = Some(Pause { until: now + pause, holds_wishes: false });
                 Vec::new()
             }
-            (Question::CatchUp(CatchUp::Position(_)), _) => Vec::new(),
+            (Question::CatchUp(CatchUp::List { .. }), _) => self.list_ends(Listing::Refused),
             // It cannot be had: what came after it is not kept back for it.
-            (Question::CatchUp(CatchUp::Missed(conversation)), _) => {
-                self.missed(conversation, Vec::new(), false)
+            (Question::CatchUp(CatchUp::Missed(of) | CatchUp::Latest(of)), _) => {
+                self.missed(of, Vec::new(), false)
             }
         }
     }
@@ -299,22 +340,12 @@ impl History {
         messages: Vec<(bool, StoredMessage)>,
         more: bool,
     ) -> Vec<Heard> {
-        let Some(watched) = self.watched.get_mut(&key_of(&conversation)) else { return Vec::new() };
+        let Some(known) = self.known.get_mut(&key_of(&conversation)) else { return Vec::new() };
+        let watched = &mut known.watched;
         watched.is_asked = false;
-        let (before, mut told) = (watched.last, Vec::new());
-        for (is_unanswered, message) in messages {
-            // A number in between that is not in the page is not for us.
-            if message.seq <= watched.last {
-                continue;
-            }
-            watched.last = message.seq;
-            watched.held.remove(&message.seq);
-            let is_own = watched.own.remove(&message.seq) || is_unanswered;
-            if !is_own {
-                told.push(Heard::Message(conversation.clone(), message));
-            }
-        }
-        let has_progressed = watched.last > before;
+        let (told, has_progressed) = watched.page(messages);
+        let mut told: Vec<Heard> =
+            told.into_iter().map(|it| Heard::Message(conversation.clone(), it)).collect();
         if has_progressed && more {
             self.ask_missed(conversation);
             return told;
@@ -322,47 +353,23 @@ impl History {
         if !has_progressed {
             watched.give_up();
         }
-        told.extend(watched.advance(&conversation));
-        self.ask_if_missing(conversation);
+        told.extend(self.advance(&conversation));
         told
     }
 
     fn ask_if_missing(&mut self, conversation: Conversation) {
-        let watched = self.watched.get(&key_of(&conversation));
-        if watched.is_some_and(|it| it.last < it.newest) {
+        let known = self.known.get(&key_of(&conversation));
+        let is_missing_some = known.is_some_and(|known| known.watched.is_missing_some());
+        if is_missing_some && self.listing != Listing::Under {
             self.ask_missed(conversation);
         }
     }
 
     fn ask_missed(&mut self, conversation: Conversation) {
-        let Some(watched) = self.watched.get_mut(&key_of(&conversation)) else { return };
-        if !std::mem::replace(&mut watched.is_asked, true) {
+        let Some(known) = self.known.get_mut(&key_of(&conversation)) else { return };
+        if !std::mem::replace(&mut known.watched.is_asked, true) {
             self.catch_ups.push_back(CatchUp::Missed(conversation));
         }
-    }
-}
-
-impl Watched {
-    /// Takes in what follows the last one without a gap.
-    fn advance(&mut self, conversation: &Conversation) -> Vec<Heard> {
-        let mut told = Vec::new();
-        loop {
-            let next = self.last + 1;
-            if let Some(message) = self.held.remove(&next) {
-                told.push(Heard::Message(conversation.clone(), message));
-            } else if !self.own.remove(&next) {
-                break;
-            }
-            self.last = next;
-        }
-        self.own.retain(|seq| *seq > self.last);
-        told
-    }
-
-    /// What is missing in front of what is there will not come.
-    fn give_up(&mut self) {
-        let first = self.held.keys().chain(&self.own).min();
-        self.last = first.map_or(self.newest, |first| first - 1);
     }
 }
 
@@ -374,8 +381,17 @@ fn key_of(conversation: &Conversation) -> Conversation {
     }
 }
 
-fn request(of: &Conversation, after_seq: u64, before_seq: u64, limit: u32) -> wire::ReadHistory {
-    wire::ReadHistory { conversation: Some(of.to_wire()), after_seq, before_seq, limit }
+fn request(of: &Conversation, after_seq: u64, before_seq: u64, limit: u32) -> Body {
+    let conversation = Some(of.to_wire());
+    Body::ReadHistory(wire::ReadHistory { conversation, after_seq, before_seq, limit })
+}
+
+/// A page of messages, each with whether it is ours and unanswered.
+fn answered(
+    messages: Vec<wire::Message>,
+    is_unanswered: impl Fn(&[u8]) -> bool,
+) -> Vec<(bool, StoredMessage)> {
+    messages.into_iter().map(|it| (is_unanswered(&it.message_id), stored(it))).collect()
 }
 
 /// From the wire.

@@ -132,8 +132,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// `agent` introduces the program; `seed` decides the jitter of its reconnects.
-    pub(crate) fn new(agent: String, seed: u64) -> Self {
+    /// `agent` introduces the program; `catches_up`: it wants to hear what was said while it was away;
+    /// `seed` decides the jitter of its reconnects.
+    pub(crate) fn new(agent: String, catches_up: bool, seed: u64) -> Self {
         Self {
             phase: Phase::Idle,
             agent,
@@ -147,7 +148,7 @@ impl Machine {
             liveness: None,
             requests: Requests::default(),
             outbox: Outbox::default(),
-            history: History::default(),
+            history: History::new(catches_up),
             online: PagedList::default(),
             files: PagedList::default(),
             downloads: Downloads::default(),
@@ -380,7 +381,7 @@ impl Machine {
 
     fn ask_history(&mut self, now: Instant) {
         if let Some(wanted) = self.history.next_request(now) {
-            self.request(Request::History, client_frame::Body::ReadHistory(wanted));
+            self.request(Request::History, wanted);
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod away;
 mod files;
 mod kills;
 mod nodes;

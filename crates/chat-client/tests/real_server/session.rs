@@ -29,6 +29,7 @@ impl Window {
             config_dir: folder.path().join("config"),
             state_dir: folder.path().join("state"),
             agent: "test".into(),
+            catches_up: true,
             patience: Patience::default(),
         };
         let window = Self { session: session::start(config), folder };

@@ -1,6 +1,7 @@
 //! Starting the programs and waiting for what they print. Nothing here sleeps: every wait is for a
 //! line, an exit or the deadline that makes the test fail.
 
+mod gate;
 mod node;
 mod person;
 mod server;
@@ -9,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+pub(crate) use gate::Gate;
 pub(crate) use node::Node;
 pub(crate) use person::{Done, Listener, Person};
 pub(crate) use server::Server;

@@ -66,6 +66,9 @@ fn request(
         Body::LogOut(wire::LogOut {}) => member(Ok(MemberRequest::LogOut)),
         Body::SendMessage(it) => member(send_message(it).map(MemberRequest::SendMessage)),
         Body::ReadHistory(it) => member(read_history(it).map(MemberRequest::ReadHistory)),
+        Body::ListConversations(wire::ListConversations { after }) => {
+            member(Ok(MemberRequest::ListConversations { after }))
+        }
         Body::ListOnline(wire::ListOnline { after }) => {
             member(Ok(MemberRequest::ListOnline { after }))
         }

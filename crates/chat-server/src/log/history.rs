@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use common::limits::HISTORY_PAGE_BYTES_MAX;
+use common::limits::{CONVERSATION_PAGE_ENTRIES_MAX, HISTORY_PAGE_BYTES_MAX};
 use prost::Message;
 
-use crate::log::event::{Event, MessageSent};
+use crate::log::event::{ConversationKey, Event, Identity, MessageSent};
 use crate::log::projection::Projection;
 use crate::log::{LogError, LogReader};
-use crate::state::history::{HistoryAsker, HistoryFound, HistoryProblem, HistoryQuestion};
+use crate::state::history::{
+    HistoryAsker, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
+};
+use crate::state::request::HistoryRange;
 use crate::state::settling::to_wire;
 
 /// Questions that wait. Further ones are refused, to be asked again.
@@ -57,7 +60,7 @@ impl History {
         question: Box<HistoryQuestion>,
         tell: impl FnOnce(HistoryAnswer) + Send + 'static,
     ) -> Result<(), HistoryAsker> {
-        let asker = question.asker.clone();
+        let asker = question.asker;
         self.tasks.try_send(Task::Read(question, Box::new(tell))).map_err(|_| asker)
     }
 }
@@ -92,11 +95,12 @@ impl Reading {
             match (task, result) {
                 (Task::CatchUp, _) => {}
                 (Task::Read(question, tell), Ok(())) => {
-                    let found = self.read(&question).map_err(|error| {
+                    let HistoryQuestion { asker, reader, subject } = *question;
+                    let found = self.read(reader, subject).map_err(|error| {
                         tracing::error!(%error, "stored messages cannot be read");
                         HistoryProblem::Failed
                     });
-                    tell((question.asker, found));
+                    tell((asker, found));
                 }
                 (Task::Read(question, tell), Err(_)) => {
                     tell((question.asker, Err(HistoryProblem::Failed)));
@@ -116,9 +120,30 @@ impl Reading {
         self.has_failed = result.is_err();
     }
 
-    fn read(&mut self, question: &HistoryQuestion) -> Result<HistoryFound, LogError> {
-        let HistoryQuestion { key, reader, range, .. } = question;
-        let (events, mut more) = self.projection.messages(key, *reader, *range)?;
+    fn read(
+        &mut self,
+        reader: Identity,
+        subject: HistorySubject,
+    ) -> Result<HistoryFound, LogError> {
+        match subject {
+            HistorySubject::Messages { conversation, key, range } => {
+                let (messages, more) = self.messages(&key, reader, range)?;
+                Ok(HistoryFound::Messages { conversation, messages, more })
+            }
+            HistorySubject::Conversations { after } => {
+                let limit = CONVERSATION_PAGE_ENTRIES_MAX;
+                Ok(HistoryFound::Conversations(self.projection.list(reader, after, limit)?))
+            }
+        }
+    }
+
+    fn messages(
+        &mut self,
+        key: &ConversationKey,
+        reader: Identity,
+        range: HistoryRange,
+    ) -> Result<(Vec<MessageSent>, bool), LogError> {
+        let (events, mut more) = self.projection.messages(key, reader, range)?;
         let is_backwards = range.before.is_some();
         let mut nearest_first = events;
         if is_backwards {
@@ -137,7 +162,7 @@ impl Reading {
         if is_backwards {
             messages.reverse();
         }
-        Ok(HistoryFound { messages, more })
+        Ok((messages, more))
     }
 
     fn message(&mut self, number: u64) -> Result<MessageSent, LogError> {

@@ -1,5 +1,5 @@
-//! What is asked of the log often, in a form for asking: the last number of each conversation, and
-//! where its messages are in the log. Follows the log, and says how far: the number of the last event
+//! What is asked of the log often, in a form for asking: the last number of each conversation, where
+//! its messages are in the log, and who may read something of it. Follows the log, and says how far: the number of the last event
 //! that it has is written in the same transaction as what follows from it. It holds nothing of its
 //! own, so it can be made anew.
 
@@ -7,11 +7,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
 
+use common::conversation::Conversation;
 use common::user_name::NameKey;
 
-use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent};
+use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent, Person};
 use crate::log::sqlite_file::{self, Format};
 use crate::log::{LogError, LogReader, Numbered};
+use crate::state::history::{ConversationFound, ConversationsFound};
 use crate::state::request::HistoryRange;
 
 /// File name of the projection in the data folder.
@@ -23,7 +25,7 @@ const BATCH_EVENTS: usize = 4096;
 const FORMAT: Format = Format {
     // "schi"
     application_id: 0x7363_6869,
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE applied (event INTEGER NOT NULL) STRICT;
         INSERT INTO applied VALUES (0);
@@ -32,9 +34,11 @@ const FORMAT: Format = Format {
             id INTEGER PRIMARY KEY,
             one TEXT NOT NULL,
             other TEXT,
-            last_seq INTEGER NOT NULL
+            last_seq INTEGER NOT NULL,
+            at_ms INTEGER NOT NULL
         ) STRICT;
         CREATE UNIQUE INDEX conversations_by_people ON conversations (one, coalesce(other, ''));
+        CREATE INDEX rooms ON conversations (id) WHERE other IS NULL;
         -- Who may read a message of a pair: these two people, not just anybody of their names.
         CREATE TABLE messages (
             conversation INTEGER NOT NULL,
@@ -43,6 +47,16 @@ const FORMAT: Format = Format {
             writer INTEGER NOT NULL,
             reader INTEGER,
             PRIMARY KEY (conversation, seq)
+        ) STRICT, WITHOUT ROWID;
+        -- Up to where each person may read which private conversation, and how the other one was spelt
+        -- last.
+        CREATE TABLE readers (
+            identity INTEGER NOT NULL,
+            conversation INTEGER NOT NULL,
+            last_seq INTEGER NOT NULL,
+            at_ms INTEGER NOT NULL,
+            peer TEXT NOT NULL,
+            PRIMARY KEY (identity, conversation)
         ) STRICT, WITHOUT ROWID;",
     // The log has it all: after a power cut the projection goes on from where it then is.
     synchronous: "NORMAL",
@@ -162,11 +176,52 @@ impl Projection {
     }
 }
 
+impl Projection {
+    /// The conversations of which somebody may read anything, those behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn list(
+        &self,
+        reader: Identity,
+        after: u64,
+        limit: usize,
+    ) -> Result<ConversationsFound, LogError> {
+        let mut select = self.connection.prepare(
+            "SELECT id, one, NULL, last_seq, at_ms FROM conversations
+             WHERE other IS NULL AND id > ?2
+             UNION ALL
+             SELECT conversation, NULL, peer, last_seq, at_ms FROM readers
+             WHERE identity = ?1 AND conversation > ?2
+             ORDER BY 1 LIMIT ?3",
+        )?;
+        // One more than wanted shows whether there are more.
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows = select.query_map((reader.0.cast_signed(), after, wanted), |row| {
+            let room: Option<String> = row.get(1)?;
+            let conversation = match room {
+                Some(room) => Conversation::Room(room),
+                None => Conversation::User(row.get(2)?),
+            };
+            let last_seq = row.get::<_, i64>(3)?.cast_unsigned();
+            let entry = ConversationFound { conversation, last_seq, at_ms: row.get(4)? };
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), entry))
+        })?;
+        let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().map(|(id, _)| *id).filter(|_| has_more);
+        Ok(ConversationsFound { entries: found.into_iter().map(|(_, it)| it).collect(), next })
+    }
+}
+
 /// What applying takes, prepared once for a transaction.
 struct Statements<'t> {
     begin: Statement<'t>,
     go_on: Statement<'t>,
     insert: Statement<'t>,
+    may_read: Statement<'t>,
     applied: Statement<'t>,
 }
 
@@ -175,15 +230,20 @@ impl<'t> Statements<'t> {
         Ok(Self {
             // Where the number is not the next one, nothing is changed and nothing returned.
             begin: transaction.prepare(
-                "INSERT OR IGNORE INTO conversations (one, other, last_seq) VALUES (?1, ?2, ?3)
+                "INSERT OR IGNORE INTO conversations (one, other, last_seq, at_ms)
+                 VALUES (?1, ?2, ?3, ?4)
                  RETURNING id",
             )?,
             go_on: transaction.prepare(
-                "UPDATE conversations SET last_seq = ?3
+                "UPDATE conversations SET last_seq = ?3, at_ms = ?4
                  WHERE one = ?1 AND coalesce(other, '') = coalesce(?2, '') AND last_seq = ?3 - 1
                  RETURNING id",
             )?,
             insert: transaction.prepare("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            may_read: transaction.prepare(
+                "INSERT INTO readers VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET last_seq = ?3, at_ms = ?4, peer = ?5",
+            )?,
             applied: transaction.prepare("UPDATE applied SET event = ?1")?,
         })
     }
@@ -200,27 +260,22 @@ impl<'t> Statements<'t> {
         let (one, other) = columns(&key);
         let seq = message.seq.cast_signed();
         let number_it = if seq == 1 { &mut self.begin } else { &mut self.go_on };
-        let returned = number_it.query_row((one, other, seq), |row| row.get::<_, i64>(0));
+        let returned =
+            number_it.query_row((one, other, seq, message.at_ms), |row| row.get::<_, i64>(0));
         let Some(conversation) = returned.optional()? else { return Ok(false) };
-        let (writer, reader) = people(message);
-        self.insert.execute((
-            conversation,
-            seq,
-            number.cast_signed(),
-            writer.0.cast_signed(),
-            reader.map(|it| it.0.cast_signed()),
-        ))?;
+        let (writer, number) = (&message.from, number.cast_signed());
+        let signed = |person: &Person| person.identity.0.cast_signed();
+        let Destination::Person(reader) = &message.to else {
+            self.insert.execute((conversation, seq, number, signed(writer), None::<i64>))?;
+            return Ok(true);
+        };
+        self.insert.execute((conversation, seq, number, signed(writer), signed(reader)))?;
+        for (person, peer) in [(writer, reader), (reader, writer)] {
+            let row = (signed(person), conversation, seq, message.at_ms, &peer.name);
+            self.may_read.execute(row)?;
+        }
         Ok(true)
     }
-}
-
-/// Who wrote it, and to whom if that is one person.
-fn people(message: &MessageSent) -> (Identity, Option<Identity>) {
-    let reader = match &message.to {
-        Destination::Lobby => None,
-        Destination::Person(receiver) => Some(receiver.identity),
-    };
-    (message.from.identity, reader)
 }
 
 fn columns(key: &ConversationKey) -> (&str, Option<&str>) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use common::conversation::{Conversation, LOBBY};
 use common::limits::NAME_BYTES_MAX;
 use common::user_name::NameKey;
-use common::wire::HistoryPage;
 use common::wire::server_frame::Body;
+use common::wire::{ConversationEntry, ConversationPage, HistoryPage};
 
 use crate::log::event::{ConversationKey, Identity, MessageSent};
 use crate::log::writer::StorageProblem;
@@ -16,27 +16,45 @@ use crate::state::action::{Action, Actions};
 use crate::state::now::Now;
 use crate::state::refusal::Refusal;
 use crate::state::request::{ConnectionId, HistoryRange, HistoryWanted, LoginId};
+use crate::state::roster::Session;
 use crate::state::router::Caller;
 use crate::state::settling::to_wire;
 
 /// How long a client is asked to wait before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Stored messages that are to be read, and for whom.
+/// What is to be read, and for whom.
 #[derive(Debug)]
 pub struct HistoryQuestion {
     /// Who asked, and who gets the answer.
     pub asker: HistoryAsker,
-    /// Which conversation.
-    pub key: ConversationKey,
     /// Who it is that reads: of private messages only those that this one wrote or got.
     pub reader: Identity,
-    /// Which messages.
-    pub range: HistoryRange,
+    /// What.
+    pub subject: HistorySubject,
 }
 
-/// Who asked for stored messages.
-#[derive(Clone, Debug)]
+/// What is to be read.
+#[derive(Debug)]
+pub enum HistorySubject {
+    /// Stored messages of a conversation.
+    Messages {
+        /// What the reader calls it.
+        conversation: Conversation,
+        /// Which one.
+        key: ConversationKey,
+        /// Which of its messages.
+        range: HistoryRange,
+    },
+    /// In which conversations there is anything for the reader.
+    Conversations {
+        /// Where the page before ended; 0 for the first.
+        after: u64,
+    },
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug)]
 pub struct HistoryAsker {
     /// On which connection.
     pub connection: ConnectionId,
@@ -44,17 +62,42 @@ pub struct HistoryAsker {
     pub request_id: u64,
     /// Who.
     pub login: LoginId,
-    /// What the conversation is called there.
-    pub conversation: Conversation,
 }
 
-/// A page of stored messages.
-#[derive(Debug, Default)]
-pub struct HistoryFound {
-    /// In the order of their numbers.
-    pub messages: Vec<MessageSent>,
-    /// There are further ones.
-    pub more: bool,
+/// What was read.
+#[derive(Debug)]
+pub enum HistoryFound {
+    /// A page of stored messages.
+    Messages {
+        /// What the reader calls the conversation.
+        conversation: Conversation,
+        /// In the order of their numbers.
+        messages: Vec<MessageSent>,
+        /// There are further ones.
+        more: bool,
+    },
+    /// A page of conversations.
+    Conversations(ConversationsFound),
+}
+
+/// A page of conversations.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct ConversationsFound {
+    /// In the order of their beginnings.
+    pub entries: Vec<ConversationFound>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<u64>,
+}
+
+/// One conversation, for one reader.
+#[derive(Debug, Eq, PartialEq)]
+pub struct ConversationFound {
+    /// As the reader calls it.
+    pub conversation: Conversation,
+    /// The number of the last message that the reader may read.
+    pub last_seq: u64,
+    /// When that was written, milliseconds since 1970-01-01 UTC.
+    pub at_ms: i64,
 }
 
 /// Why nothing was read.
@@ -76,28 +119,29 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
-        let key = key_of(&session.key, &wanted.conversation)?;
-        if session.reads_history {
-            return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(BUSY_PAUSE) });
-        }
-        session.reads_history = true;
-        let asker = HistoryAsker {
-            connection: caller.connection,
-            request_id: caller.request_id,
-            login,
-            conversation: wanted.conversation,
-        };
-        let (reader, range) = (session.identity, wanted.range);
-        out.push(Action::ReadHistory(Box::new(HistoryQuestion { asker, key, reader, range })));
-        Ok(())
+        let HistoryWanted { conversation, range } = wanted;
+        let key = key_of(&session.key, &conversation)?;
+        ask(now, caller, session, HistorySubject::Messages { conversation, key, range }, out)
     }
 
-    /// Stored messages were read, or not.
+    pub(crate) fn list_conversations(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        login: LoginId,
+        after: u64,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        ask(now, caller, session, HistorySubject::Conversations { after }, out)
+    }
+
+    /// What was asked for was read, or not.
     #[must_use]
     pub fn history_read(
         &mut self,
         now: Now,
-        asker: &HistoryAsker,
+        asker: HistoryAsker,
         result: Result<HistoryFound, HistoryProblem>,
     ) -> Vec<Action> {
         let mut out = Actions::default();
@@ -109,18 +153,30 @@ impl State {
         }
         let caller = Caller { connection: asker.connection, request_id: asker.request_id };
         match result {
-            Ok(found) => {
-                let page = HistoryPage {
-                    conversation: Some(asker.conversation.to_wire()),
-                    messages: found.messages.iter().map(to_wire).collect(),
-                    more: found.more,
-                };
-                out.reply(caller.connection, caller.request_id, Body::HistoryPage(page));
-            }
+            Ok(found) => out.reply(caller.connection, caller.request_id, body(found)),
             Err(problem) => self.refuse(caller, refusal(now, problem), &mut out),
         }
         out.into_vec()
     }
+}
+
+/// One question of a login at a time.
+fn ask(
+    now: Now,
+    caller: Caller,
+    session: &mut Session,
+    subject: HistorySubject,
+    out: &mut Actions,
+) -> Result<(), Refusal> {
+    if session.reads_history {
+        return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(BUSY_PAUSE) });
+    }
+    session.reads_history = true;
+    let Caller { connection, request_id } = caller;
+    let asker = HistoryAsker { connection, request_id, login: session.login };
+    let question = HistoryQuestion { asker, reader: session.identity, subject };
+    out.push(Action::ReadHistory(Box::new(question)));
+    Ok(())
 }
 
 /// The conversation as the server knows it. Nobody is told whether there is anything in it.
@@ -133,6 +189,25 @@ fn key_of(reader: &NameKey, conversation: &Conversation) -> Result<ConversationK
         }
         Conversation::User(name) => Ok(ConversationKey::pair(reader, &NameKey::of(name))),
     }
+}
+
+fn body(found: HistoryFound) -> Body {
+    match found {
+        HistoryFound::Messages { conversation, messages, more } => Body::HistoryPage(HistoryPage {
+            conversation: Some(conversation.to_wire()),
+            messages: messages.iter().map(to_wire).collect(),
+            more,
+        }),
+        HistoryFound::Conversations(found) => Body::ConversationPage(ConversationPage {
+            conversations: found.entries.iter().map(entry).collect(),
+            next: found.next.unwrap_or(0),
+        }),
+    }
+}
+
+fn entry(found: &ConversationFound) -> ConversationEntry {
+    let conversation = Some(found.conversation.to_wire());
+    ConversationEntry { conversation, last_seq: found.last_seq, at_ms: found.at_ms }
 }
 
 fn refusal(now: Now, problem: HistoryProblem) -> Refusal {

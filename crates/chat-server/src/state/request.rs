@@ -69,6 +69,11 @@ pub enum MemberRequest {
     SendMessage(SendMessage),
     /// Stored messages of a conversation.
     ReadHistory(HistoryWanted),
+    /// One page of the conversations that the caller may read.
+    ListConversations {
+        /// Where the page before ended; 0 for the first.
+        after: u64,
+    },
     /// One page of names.
     ListOnline {
         /// The last name of the page before.

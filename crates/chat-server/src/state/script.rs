@@ -24,7 +24,9 @@ use crate::join_password::JoinPassword;
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Recipients};
-use crate::state::history::{HistoryAsker, HistoryFound, HistoryProblem};
+use crate::state::history::{
+    ConversationsFound, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
+};
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
 use crate::state::policy::{Access, BanEnd, Bans, Policy};
@@ -34,7 +36,7 @@ use crate::state::request::{
     Asked, ConnectionId, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, LoginId,
     MemberRequest, MessageId, PiecesWanted, Request, ResumeToken, SendMessage,
 };
-use crate::state::script::transcript::{describe, describe_key, describe_upload, number_of};
+use crate::state::script::transcript::{describe, describe_subject, describe_upload, number_of};
 use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult};
 use crate::token_key::TokenKey;
 
@@ -118,7 +120,7 @@ struct Run {
     /// Whether the log stores what comes at once, or waits to be told.
     log_waits: bool,
     unstored: usize,
-    questions: VecDeque<HistoryAsker>,
+    questions: VecDeque<HistoryQuestion>,
 }
 
 impl Run {
@@ -185,13 +187,13 @@ impl Run {
                 self.record(actions);
             }
             ["read", what] => {
-                let asker = self.questions.pop_front().unwrap();
+                let HistoryQuestion { asker, subject, .. } = self.questions.pop_front().unwrap();
                 let result = match *what {
                     "busy" => Err(HistoryProblem::Busy),
                     "failed" => Err(HistoryProblem::Failed),
-                    _ => Ok(HistoryFound::default()),
+                    _ => Ok(found_nothing(subject)),
                 };
-                let actions = self.state.history_read(self.now(), &asker, result);
+                let actions = self.state.history_read(self.now(), asker, result);
                 self.record(actions);
             }
             ["log", "waits"] => self.log_waits = true,
@@ -288,6 +290,9 @@ impl Run {
                 let range = HistoryRange { after: 0, before: None, limit: 2 };
                 member(MemberRequest::ReadHistory(HistoryWanted { conversation, range }))
             }
+            ["conversations", after] => {
+                member(MemberRequest::ListConversations { after: after.parse().unwrap() })
+            }
             ["online", after @ ..] => member(MemberRequest::ListOnline { after: after.concat() }),
             ["files", prefix @ ..] => {
                 let prefix = prefix.concat();
@@ -373,8 +378,9 @@ impl Run {
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
                 Action::ReadHistory(question) => {
                     let reader = question.reader.0.to_be_bytes()[0];
-                    let line = format!("* read {} for {reader}", describe_key(&question.key));
-                    self.questions.push_back(question.asker);
+                    let subject = describe_subject(&question.subject);
+                    let line = format!("* read {subject} for {reader}");
+                    self.questions.push_back(*question);
                     vec![line]
                 }
                 Action::Record(_) => {
@@ -406,6 +412,17 @@ impl Run {
         };
         receivers.sort_unstable();
         receivers.iter().map(|receiver| format!("{receiver}< {text}")).collect()
+    }
+}
+
+fn found_nothing(subject: HistorySubject) -> HistoryFound {
+    match subject {
+        HistorySubject::Messages { conversation, .. } => {
+            HistoryFound::Messages { conversation, messages: Vec::new(), more: false }
+        }
+        HistorySubject::Conversations { .. } => {
+            HistoryFound::Conversations(ConversationsFound::default())
+        }
     }
 }
 

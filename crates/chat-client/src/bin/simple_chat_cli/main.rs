@@ -59,7 +59,8 @@ fn log_to_stderr() {
 /// Does what was asked for and leaves the server properly, also when interrupted. A second interrupt
 /// does not wait for that.
 async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
-    let mut visit = Visit::start();
+    let listens = matches!(options.command, Command::Listen);
+    let mut visit = Visit::start(listens);
     let outcome = tokio::select! {
         outcome = carry_out(&options, &mut visit, output) => outcome,
         failure = interrupted() => Err(match options.command {

@@ -30,10 +30,10 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// A session that is not connected.
-    pub(crate) fn start() -> Self {
+    /// A session that is not connected. `catches_up`: it tells what was said while nobody listened.
+    pub(crate) fn start(catches_up: bool) -> Self {
         let agent = concat!("simple-chat-cli ", env!("CARGO_PKG_VERSION"));
-        let config = SessionConfig::of_this_person(agent);
+        let config = SessionConfig { catches_up, ..SessionConfig::of_this_person(agent) };
         let session = session::start(config.clone());
         Self { config, session, server: None, lost_at: None, online: None, files: None }
     }

@@ -1,6 +1,7 @@
 //! Gaps, repeats and pages.
 
 use super::*;
+use crate::session::history::watched::HELD_MAX;
 
 fn heard(history: &[Heard]) -> Vec<String> {
     let spell = |heard: &Heard| match heard {
@@ -18,6 +19,16 @@ fn reader(name: &str, server: u8) -> Reader {
     Reader { server: Some(SpkiPin([server; 32])), name: NameKey::of(name) }
 }
 
+/// A page of the list. Who is named later was heard of later.
+fn list(entries: &[(&str, u64)], next: u64) -> wire::ConversationPage {
+    let entry = |(at_ms, (name, last_seq)): (i64, &(&str, u64))| wire::ConversationEntry {
+        conversation: Some(Conversation::from_text(name).to_wire()),
+        last_seq: *last_seq,
+        at_ms,
+    };
+    wire::ConversationPage { conversations: (0..).zip(entries).map(entry).collect(), next }
+}
+
 struct Bench {
     history: History,
     now: Instant,
@@ -26,10 +37,9 @@ struct Bench {
 impl Bench {
     /// Somebody who knows that the lobby is at `last`.
     fn new(last: u64) -> Self {
-        let mut bench = Self { history: History::default(), now: Instant::now() };
+        let mut bench = Self { history: History::new(true), now: Instant::now() };
         bench.log_in("ann", 1);
-        assert_eq!(bench.asked(), Some((0, u64::MAX)));
-        bench.page(if last == 0 { &[] } else { std::slice::from_ref(&last) }, false);
+        assert!(bench.list(&[("#lobby", last)]).is_empty());
         bench
     }
 
@@ -37,9 +47,50 @@ impl Bench {
         self.history.logged_in(reader(name, server));
     }
 
-    /// What goes out: after and before.
+    /// The connection breaks and comes back; then the list says this.
+    fn reconnect(&mut self, entries: &[(&str, u64)]) -> Vec<String> {
+        self.history.connection_lost();
+        self.log_in("ann", 1);
+        self.list(entries)
+    }
+
+    /// The next question is for the list, which is this.
+    #[track_caller]
+    fn list(&mut self, entries: &[(&str, u64)]) -> Vec<String> {
+        self.list_page(0, entries, 0)
+    }
+
+    #[track_caller]
+    fn list_page(&mut self, after: u64, entries: &[(&str, u64)], next: u64) -> Vec<String> {
+        assert_eq!(self.question(), Some(format!("list {after}")));
+        heard(&self.history.listed(list(entries, next)).unwrap())
+    }
+
+    /// What goes out next.
+    fn question(&mut self) -> Option<String> {
+        self.history.next_request(self.now).map(|body| match body {
+            Body::ListConversations(it) => format!("list {}", it.after),
+            Body::ReadHistory(it) => {
+                let conversation = Conversation::from_wire(it.conversation.unwrap()).unwrap();
+                let before = if it.before_seq == u64::MAX { " latest" } else { "" };
+                format!("{conversation} {}{before}", it.after_seq)
+            }
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// What goes out, which is about messages: after and before.
+    #[track_caller]
     fn asked(&mut self) -> Option<(u64, u64)> {
-        self.history.next_request(self.now).map(|it| (it.after_seq, it.before_seq))
+        self.history.next_request(self.now).map(|body| match body {
+            Body::ReadHistory(it) => (it.after_seq, it.before_seq),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn private(&mut self, from: &str, seq: u64) -> Vec<String> {
+        let message = StoredMessage { seq, from: from.into(), text: "hi".into(), at_ms: 1 };
+        heard(&self.history.message(Conversation::User(from.into()), message))
     }
 
     fn live(&mut self, seq: u64) -> Vec<String> {
@@ -97,8 +148,7 @@ fn a_gap_is_read_before_what_follows_it_is_told() {
 fn what_was_missed_while_away_comes_after_the_next_login_once() {
     let mut bench = Bench::new(0);
     assert_eq!(bench.live(1), ["#lobby 1"]);
-    bench.history.connection_lost();
-    bench.log_in("ann", 1);
+    assert!(bench.reconnect(&[("#lobby", 2)]).is_empty());
     assert_eq!(bench.asked(), Some((1, 0)));
     // Live, and in the page as well.
     assert!(bench.live(3).is_empty());
@@ -110,8 +160,7 @@ fn what_was_missed_while_away_comes_after_the_next_login_once() {
 #[test]
 fn own_messages_are_not_told_as_missed() {
     let mut bench = Bench::new(0);
-    bench.history.connection_lost();
-    bench.log_in("ann", 1);
+    bench.reconnect(&[("#lobby", 9)]);
     bench.asked();
     // Sent again and accepted under its first number; the one with id 9 is not answered yet.
     assert!(bench.history.accepted(&Conversation::lobby(), 2).is_empty());
@@ -161,6 +210,7 @@ fn what_a_person_wants_outlives_a_lost_connection() {
     bench.log_in("ann", 1);
     assert_eq!(bench.asked(), Some((0, 7)));
     assert_eq!(bench.page(&[5, 6], true), ["page [5, 6] true"]);
+    bench.list(&[("#lobby", 4)]);
     assert_eq!(bench.asked(), Some((3, 0)));
 }
 
@@ -169,9 +219,9 @@ fn a_person_is_the_same_however_the_name_is_spelt() {
     let mut bench = Bench::new(0);
     let message = |seq| StoredMessage { seq, from: "bob".into(), text: "hi".into(), at_ms: 1 };
     let to = |name: &str| Conversation::User(name.into());
-    assert_eq!(heard(&bench.history.message(to("bob"), message(4))), ["@bob 4"]);
-    assert_eq!(heard(&bench.history.message(to("BOB"), message(5))), ["@BOB 5"]);
-    assert!(bench.history.message(to("bob"), message(5)).is_empty());
+    assert_eq!(heard(&bench.history.message(to("bob"), message(1))), ["@bob 1"]);
+    assert_eq!(heard(&bench.history.message(to("BOB"), message(2))), ["@BOB 2"]);
+    assert!(bench.history.message(to("bob"), message(2)).is_empty());
     assert_eq!(bench.asked(), None);
 }
 
@@ -247,11 +297,134 @@ fn messages_beyond_those_that_are_held_are_read_later() {
 fn numbers_mean_nothing_to_another_name_or_at_another_server() {
     for (name, server, told) in [("anna", 1, true), ("ann", 2, true), ("ANN", 1, false)] {
         let mut bench = Bench::new(0);
-        let bob = || Conversation::User("bob".into());
-        let message = |seq| StoredMessage { seq, from: "bob".into(), text: "hi".into(), at_ms: 1 };
-        bench.history.message(bob(), message(1));
+        bench.private("bob", 1);
         bench.history.connection_lost();
         bench.log_in(name, server);
-        assert_eq!(!bench.history.message(bob(), message(1)).is_empty(), told, "{name} {server}");
+        bench.list(&[("@bob", 1)]);
+        // Another reader gets it as the latest of a conversation of theirs.
+        assert_eq!(bench.question().is_some(), told, "{name} {server}");
     }
+}
+
+#[test]
+fn a_conversation_that_began_while_one_was_away_is_read_from_its_beginning() {
+    let mut bench = Bench::new(4);
+    assert!(bench.reconnect(&[("#lobby", 4), ("@bob", 2)]).is_empty());
+    assert_eq!(bench.question(), Some("@bob 0".into()), "and nothing else is asked");
+    assert_eq!(bench.page(&[1, 2], false), ["@bob 1", "@bob 2"]);
+    assert_eq!(bench.question(), None);
+    assert_eq!(bench.private("bob", 3), ["@bob 3"]);
+}
+
+#[test]
+fn what_comes_while_the_list_is_read_is_told_once_and_after_what_is_before_it() {
+    let mut bench = Bench::new(4);
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    assert!(bench.private("bob", 2).is_empty());
+    assert_eq!(bench.live(5), ["#lobby 5"]);
+    assert!(bench.live(7).is_empty());
+    assert_eq!(bench.private("cy", 1), ["@cy 1"]);
+    // Read before the last of them were stored.
+    assert!(bench.list(&[("#lobby", 6), ("@bob", 1)]).is_empty());
+    let questions = [bench.question().unwrap(), {
+        let told = bench.page(&[], false);
+        assert!(told.len() == 1, "{told:?}");
+        bench.question().unwrap()
+    }];
+    let mut sorted = questions;
+    sorted.sort();
+    assert_eq!(sorted, ["#lobby 5", "@bob 0"]);
+}
+
+#[test]
+fn a_gap_in_the_first_messages_of_a_conversation_is_noticed() {
+    let mut bench = Bench::new(0);
+    assert!(bench.private("bob", 2).is_empty());
+    assert_eq!(bench.question(), Some("@bob 0".into()));
+    assert_eq!(bench.page(&[1, 2], false), ["@bob 1", "@bob 2"]);
+}
+
+#[test]
+fn a_program_that_was_just_started_reads_the_end_of_what_was_used_last() {
+    let mut bench = Bench { history: History::new(true), now: Instant::now() };
+    bench.log_in("ann", 1);
+    let names: Vec<String> = (0..30).map(|number| format!("@guest{number}")).collect();
+    let mut entries: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 500)).collect();
+    entries.push(("#lobby", 1000));
+    assert_eq!(bench.live(1001), ["#lobby 1001"], "the lobby begins where it is");
+    assert!(bench.list(&entries).is_empty());
+    for number in 10..30 {
+        assert_eq!(bench.question(), Some(format!("@guest{number} 0 latest")));
+        let told = bench.page(&[499, 500], true);
+        assert_eq!(told, [format!("@guest{number} 499"), format!("@guest{number} 500")]);
+    }
+    assert_eq!(bench.question(), None);
+    assert_eq!(bench.private("guest3", 501), ["@guest3 501"], "not even what was before it");
+}
+
+#[test]
+fn a_start_that_was_broken_off_asks_for_no_more_than_it_would_have() {
+    let mut bench = Bench { history: History::new(true), now: Instant::now() };
+    bench.log_in("ann", 1);
+    bench.list(&[("@bob", 5000)]);
+    assert_eq!(bench.question(), Some("@bob 0 latest".into()));
+    bench.reconnect(&[("@bob", 5001)]);
+    assert_eq!(bench.question(), Some("@bob 0 latest".into()));
+    assert_eq!(bench.page(&[5001], true), ["@bob 5001"]);
+    bench.reconnect(&[("@bob", 5002)]);
+    assert_eq!(bench.question(), Some("@bob 5001".into()));
+}
+
+#[test]
+fn a_list_is_read_to_its_end_and_one_without_end_is_not() {
+    let mut bench = Bench::new(0);
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    assert!(bench.list_page(0, &[("@bob", 1)], 7).is_empty());
+    assert!(bench.list_page(7, &[("@cy", 1)], 9).is_empty());
+    assert_eq!(bench.question(), Some("list 9".into()));
+    assert!(bench.history.listed(list(&[("@bob", 1)], 9)).is_err());
+    let mut bench = Bench::new(0);
+    assert!(bench.history.listed(list(&[], 0)).is_err(), "nobody asked");
+}
+
+#[test]
+fn a_server_without_a_list_is_asked_about_what_is_known() {
+    let mut bench = Bench::new(3);
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    assert_eq!(bench.question(), Some("list 0".into()));
+    assert!(bench.private("bob", 6).is_empty());
+    assert_eq!(bench.refused(RefusalCode::Unsupported), ["@bob 6"]);
+    assert_eq!(bench.question(), Some("#lobby 3".into()));
+    assert_eq!(bench.page(&[], false), Vec::<String>::new());
+    assert_eq!(bench.private("cy", 9), ["@cy 9"]);
+    assert_eq!(bench.question(), None);
+}
+
+#[test]
+fn a_conversation_that_ends_before_what_we_have_is_of_another_log_and_begins_anew() {
+    let mut bench = Bench::new(0);
+    (1..=5).for_each(|seq| drop(bench.live(seq)));
+    (1..=5).for_each(|seq| drop(bench.private("bob", seq)));
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    // Of the log that was put back.
+    assert!(bench.live(4).is_empty());
+    assert_eq!(bench.list(&[("#lobby", 4), ("@bob", 2)]), ["#lobby 4"]);
+    assert_eq!(bench.question(), Some("@bob 0 latest".into()));
+    assert_eq!(bench.page(&[1, 2], false), ["@bob 1", "@bob 2"]);
+    assert_eq!(bench.private("bob", 3), ["@bob 3"]);
+    assert_eq!(bench.live(5), ["#lobby 5"]);
+}
+
+#[test]
+fn who_does_not_want_what_was_missed_asks_for_nothing_and_hears_what_comes() {
+    let mut bench = Bench { history: History::new(false), now: Instant::now() };
+    bench.log_in("ann", 1);
+    assert_eq!(bench.question(), None);
+    assert_eq!(bench.live(5), ["#lobby 5"]);
+    assert_eq!(bench.private("bob", 9), ["@bob 9"]);
+    assert_eq!(bench.question(), None);
 }

@@ -48,6 +48,7 @@ impl Machine {
                 self.message_accepted(id, accepted)
             }
             (Body::HistoryPage(page), Some(Request::History)) => self.history_page(page),
+            (Body::ConversationPage(page), Some(Request::History)) => self.conversation_page(page),
             (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
             (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
@@ -111,6 +112,7 @@ impl Machine {
                 | Body::LoggedOut(_)
                 | Body::MessageAccepted(_)
                 | Body::HistoryPage(_)
+                | Body::ConversationPage(_)
                 | Body::OnlinePage(_)
                 | Body::FilePage(_)
                 | Body::DownloadTicket(_)
@@ -307,6 +309,12 @@ impl Machine {
     fn history_page(&mut self, page: wire::HistoryPage) -> Result<(), Offence> {
         let outbox = &self.outbox;
         let heard = self.history.page(page, |id| outbox.is_unanswered(id))?;
+        self.tell_heard(heard);
+        Ok(())
+    }
+
+    fn conversation_page(&mut self, page: wire::ConversationPage) -> Result<(), Offence> {
+        let heard = self.history.listed(page)?;
         self.tell_heard(heard);
         Ok(())
     }

@@ -34,7 +34,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            machine: Machine::new("test".into(), 7),
+            machine: Machine::new("test".into(), true, 7),
             now: Instant::now(),
             events: Vec::new(),
             frames: Vec::new(),
@@ -156,10 +156,10 @@ impl Bench {
     /// Nothing was missed.
     fn answer_history(&mut self) {
         let is_question =
-            |frame: &wire::ClientFrame| matches!(frame.body, Some(Ask::ReadHistory(_)));
+            |frame: &wire::ClientFrame| matches!(frame.body, Some(Ask::ListConversations(_)));
         while let Some(position) = self.frames.iter().position(is_question) {
             let id = self.frames.remove(position).request_id;
-            self.frame(id, Say::HistoryPage(wire::HistoryPage::default()));
+            self.frame(id, Say::ConversationPage(wire::ConversationPage::default()));
         }
     }
 

@@ -47,18 +47,15 @@ impl Bench {
 
     /// The numbers that are read, and whether there are more.
     fn read(&self, key: ConversationKey, reader: u64, range: HistoryRange) -> (Vec<u64>, bool) {
-        let asker = HistoryAsker {
-            connection: ConnectionId(1),
-            request_id: 1,
-            login: LoginId(1),
-            conversation: Conversation::lobby(),
-        };
-        let question = HistoryQuestion { asker, key, reader: Identity(reader), range };
+        let asker = HistoryAsker { connection: ConnectionId(1), request_id: 1, login: LoginId(1) };
+        let subject = HistorySubject::Messages { conversation: Conversation::lobby(), key, range };
+        let question = HistoryQuestion { asker, reader: Identity(reader), subject };
         let (told, answer) = sync_channel(1);
         let asked = self.history.ask(Box::new(question), move |answer| told.send(answer).unwrap());
         assert!(asked.is_ok());
         let found = answer.recv().unwrap().1.unwrap();
-        (found.messages.iter().map(|message| message.seq).collect(), found.more)
+        let HistoryFound::Messages { messages, more, .. } = found else { panic!("{found:?}") };
+        (messages.iter().map(|message| message.seq).collect(), more)
     }
 }
 

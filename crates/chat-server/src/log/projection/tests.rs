@@ -61,3 +61,51 @@ fn numbers_that_are_missing_or_come_twice_are_noticed() {
     check_damaged(&[message(None, 1), message(None, 1)], 2);
     check_damaged(&[message(None, 1), message(Some("bob"), 1), message(Some("bob"), 3)], 3);
 }
+
+/// From somebody to somebody, by name and identity.
+fn private(from: (&str, u64), to: (&str, u64), seq: u64, at_ms: i64) -> Event {
+    let person = |(name, identity): (&str, u64)| Person {
+        key: NameKey::of(name),
+        name: name.into(),
+        identity: Identity(identity),
+    };
+    let to = Destination::Person(person(to));
+    let (from, text) = (person(from), "psst".into());
+    Event::MessageSent(Arc::new(MessageSent { to, seq, id: [1; 16], from, text, at_ms }))
+}
+
+/// What somebody may read of, as text, and where the next page begins.
+fn list(projection: &Projection, reader: u64, after: u64, limit: usize) -> (Vec<String>, u64) {
+    let found = projection.list(Identity(reader), after, limit).unwrap();
+    let spell =
+        |it: &ConversationFound| format!("{} {} {}", it.conversation, it.last_seq, it.at_ms);
+    (found.entries.iter().map(spell).collect(), found.next.unwrap_or(0))
+}
+
+#[test]
+fn each_person_finds_the_conversations_that_have_something_for_that_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = MemoryLog::default();
+    let (ann, bob, other_bob) = (("ann", 1), ("bob", 2), ("bob", 3));
+    log.append(&[
+        private(ann, bob, 1, 10),
+        message(None, 1),
+        private(ann, ann, 1, 20),
+        private(bob, ann, 2, 30),
+        private(("Ann", 1), other_bob, 3, 40),
+        private(other_bob, ("cy", 4), 1, 50),
+    ])
+    .unwrap();
+    let mut projection = Projection::open(folder.path()).unwrap();
+    projection.catch_up(&mut log).unwrap();
+    let all = |reader| list(&projection, reader, 0, 9);
+    let strings = |lines: &[&str]| lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    assert_eq!(all(1), (strings(&["@bob 3 40", "#lobby 1 5", "@ann 1 20"]), 0));
+    // The one who came later under the name adds nothing to what the earlier one may read.
+    assert_eq!(all(2), (strings(&["@ann 2 30", "#lobby 1 5"]), 0));
+    assert_eq!(all(3), (strings(&["@Ann 3 40", "#lobby 1 5", "@cy 1 50"]), 0));
+    assert_eq!(all(9), (strings(&["#lobby 1 5"]), 0));
+    assert_eq!(list(&projection, 1, 0, 2), (strings(&["@bob 3 40", "#lobby 1 5"]), 2));
+    assert_eq!(list(&projection, 1, 2, 2), (strings(&["@ann 1 20"]), 0));
+    assert_eq!(list(&projection, 1, u64::MAX, 2), (strings(&[]), 0));
+}

@@ -4,10 +4,18 @@ use common::conversation::Conversation;
 use common::wire::server_frame::Body;
 
 use crate::log::event::ConversationKey;
+use crate::state::history::HistorySubject;
 use crate::state::script::START_MS;
 use crate::state::uploads::{UploadTask, UploadWork};
 
-pub(super) fn describe_key(key: &ConversationKey) -> String {
+pub(super) fn describe_subject(subject: &HistorySubject) -> String {
+    match subject {
+        HistorySubject::Messages { key, .. } => describe_key(key),
+        HistorySubject::Conversations { after } => format!("conversations after {after}"),
+    }
+}
+
+fn describe_key(key: &ConversationKey) -> String {
     match key {
         ConversationKey::Lobby => "lobby".into(),
         ConversationKey::Pair(one, other) => format!("{}+{}", one.as_str(), other.as_str()),
@@ -52,6 +60,9 @@ pub(super) fn describe(body: Body) -> String {
             let texts = it.messages.iter().map(|it| format!(" {}:{}", it.seq, it.text));
             let texts = texts.collect::<String>();
             format!("history of {}{texts}{more}", conversation(it.conversation))
+        }
+        Body::ConversationPage(it) => {
+            format!("{} conversations, next {}", it.conversations.len(), it.next)
         }
         Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
         Body::FilePage(it) => {

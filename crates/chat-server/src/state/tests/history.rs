@@ -22,6 +22,12 @@ fn one_question_at_a_time_is_read_and_answered() {
              * read ann+bob for 1
          read failed
              1< refused storage_failed
+         1> conversations 7
+             * read conversations after 7 for 1
+         1> history #lobby
+             1< refused slow_down at 1000ms
+         read nothing
+             1< 0 conversations, next 0
          1> history #cellar
              1< refused unknown_room cellar",
     );
