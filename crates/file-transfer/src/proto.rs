@@ -15,6 +15,7 @@
 //! into the sender's set of lost ranges, and the next batch takes from that set first.
 
 pub mod ack_frame;
+mod address_change;
 pub mod close_frame;
 mod closing;
 pub mod data_frame;

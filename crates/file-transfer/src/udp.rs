@@ -9,7 +9,8 @@
 //!   `receive_window` and `drop_counter` (what the kernel could not hold)
 //! * uploads: `send` (a client, on the sending end above) and `receiver_thread` (a node's session, on
 //!   the receiving end above); who may end either from outside is its `supervisor`
-//! * between the two: `mailboxes`, for a client whose address has changed
+//! * between the two: `mailboxes`, for a client whose address has changed, and `network_change`, by which
+//!   it finds out
 //! * under both: `socket`, `datagram_io` (segmentation offload and its fallbacks), `wakeup`
 
 mod client;
@@ -17,6 +18,7 @@ mod datagram_io;
 mod drop_counter;
 mod front_door;
 pub(crate) mod mailboxes;
+mod network_change;
 mod receive_loop;
 mod receive_window;
 mod receiver_thread;

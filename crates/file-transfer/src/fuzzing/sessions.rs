@@ -132,16 +132,7 @@ impl End for SendingEnd {
             assert!(bytes <= out.len());
         }
         while let Some((to, bytes)) = self.sender.poll_challenge(now, &mut out) {
-            let index = usize::from(to);
-            if let (Some(out), Some(heard)) =
-                (self.challenged.get_mut(index), self.heard.get(index))
-            {
-                *out += bytes;
-                assert!(
-                    *out <= *heard,
-                    "{out} bytes to {to}, which sent {heard} and proved nothing"
-                );
-            }
+            check_amplification(&mut self.challenged, &self.heard, to, bytes);
         }
         while self.sender.poll_batch(now, 45, &mut self.batch) {
             for slot in self.batch.slots() {
@@ -155,9 +146,21 @@ impl End for SendingEnd {
     }
 }
 
+/// So many more bytes go to an address that has proven nothing: never more than came from it.
+fn check_amplification(sent: &mut [usize; 256], heard: &[usize; 256], to: u8, bytes: usize) {
+    let index = usize::from(to);
+    if let (Some(out), Some(heard)) = (sent.get_mut(index), heard.get(index)) {
+        *out += bytes;
+        assert!(*out <= *heard, "{out} bytes to {to}, which sent {heard} and proved nothing");
+    }
+}
+
 struct ReceivingEnd {
-    receiver: Receiver,
+    receiver: Receiver<u8>,
     delivered: RangeSet,
+    /// Bytes from and to each address that is not proven.
+    heard: [usize; 256],
+    challenged: [usize; 256],
 }
 
 impl ReceivingEnd {
@@ -170,14 +173,23 @@ impl ReceivingEnd {
             round_trip_hint: None,
         };
         let missing = RangeSet::of(0..FILE_BYTES);
-        Self { receiver: Receiver::new(now, session, missing, 1 << 20), delivered: RangeSet::new() }
+        let peer = (0, SessionSeed::new(6));
+        Self {
+            receiver: Receiver::new(now, session, peer, missing, 1 << 20),
+            delivered: RangeSet::new(),
+            heard: [0; 256],
+            challenged: [0; 256],
+        }
     }
 }
 
 impl End for ReceivingEnd {
-    fn take(&mut self, now: Instant, _from: u8, datagram: &mut [u8]) {
+    fn take(&mut self, now: Instant, from: u8, datagram: &mut [u8]) {
+        if let Some(heard) = self.heard.get_mut(usize::from(from)) {
+            *heard += datagram.len();
+        }
         let delivered = &mut self.delivered;
-        self.receiver.handle_datagram(now, Ecn::Ect0, datagram, |offset, bytes| {
+        self.receiver.handle_datagram(now, from, Ecn::Ect0, datagram, |offset, bytes| {
             let range = offset..offset + bytes.len() as u64;
             assert!(range.end <= FILE_BYTES, "nothing beyond the file");
             assert!(!bytes.is_empty() && delivered.first_in(&range).is_none(), "each byte once");
@@ -190,6 +202,9 @@ impl End for ReceivingEnd {
         self.receiver.handle_timeout(now);
         while let Some(bytes) = self.receiver.poll_transmit(now, &mut out) {
             assert!(bytes <= out.len());
+        }
+        while let Some((to, bytes)) = self.receiver.poll_challenge(now, &mut out) {
+            check_amplification(&mut self.challenged, &self.heard, to, bytes);
         }
         let mut expected = RangeSet::of(0..FILE_BYTES);
         expected.remove_all(&self.delivered);

@@ -17,7 +17,7 @@ const GENERATIONS: u64 = 5;
 
 struct Pair {
     sender: Sender<()>,
-    receiver: Receiver,
+    receiver: Receiver<()>,
     now: Instant,
     delivered: u64,
     /// One datagram of the sender from each flight.
@@ -51,7 +51,7 @@ impl Pair {
         let missing = RangeSet::of(0..FLIGHT);
         Self {
             sender: Sender::new(now, config),
-            receiver: Receiver::new(now, established, missing, 1 << 20),
+            receiver: Receiver::new(now, established, ((), SessionSeed::new(4)), missing, 1 << 20),
             now,
             delivered: 0,
             captured: Vec::new(),
@@ -85,7 +85,7 @@ impl Pair {
 
     fn receive(&mut self, datagram: &mut [u8]) {
         let delivered = &mut self.delivered;
-        self.receiver.handle_datagram(self.now, Ecn::NotEct, datagram, |_, bytes| {
+        self.receiver.handle_datagram(self.now, (), Ecn::NotEct, datagram, |_, bytes| {
             *delivered += bytes.len() as u64;
         });
     }

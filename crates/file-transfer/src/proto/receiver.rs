@@ -2,6 +2,7 @@
 //!
 //! * `receiver/ack_policy.rs`: when an ACK is due
 //! * `receiver/want_list.rs`: which file ranges were asked for, and which are next
+//! * `receiver/sender_address.rs`: where the sender is, which a node's client may change
 //!
 //! There is no reassembly buffer: file bytes are handed out in whatever order they come, each byte
 //! once. The other end is [`sender`](super::sender).
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use self::ack_policy::AckPolicy;
 use self::want_list::WantList;
 use super::ack_frame::AckHeader;
+use super::address_change::{AddressChange, Token};
 use super::close_frame::{CloseCode, CloseFrame};
 use super::closing::Closing;
 use super::data_frame::{DataHeader, SyncBlock};
@@ -23,9 +25,11 @@ use super::packet::{Header, PacketKind};
 use super::ping_frame::PingFrame;
 use super::rtt::RttEstimator;
 use super::sealed_channel::SealedChannel;
+use super::sender::SessionSeed;
 use crate::range_set::RangeSet;
 
 mod ack_policy;
+mod sender_address;
 mod want_list;
 
 /// How a session ended, as the receiver sees it.
@@ -58,6 +62,18 @@ pub struct ReceiverStats {
     pub refused: u64,
     /// ACKs sent.
     pub acks: u64,
+    /// How often the sender proved another address.
+    pub address_changes: u64,
+}
+
+/// How a datagram came.
+#[derive(Clone, Copy)]
+struct Arrival<A> {
+    now: Instant,
+    from: A,
+    ecn: Ecn,
+    /// Of the datagram.
+    bytes: usize,
 }
 
 /// Receives one file, or what is missing of it.
@@ -68,10 +84,15 @@ pub struct ReceiverStats {
 /// [`poll_timeout`](Self::poll_timeout), call [`handle_timeout`](Self::handle_timeout) and drain
 /// again. When [`is_complete`](Self::is_complete), [`finish`](Self::finish): what turns out to be
 /// damaged is fetched in another session. [`outcome`](Self::outcome) ends the session; go on until
-/// [`is_drained`](Self::is_drained) if there is time, so that the sender hears of it.
+/// [`is_drained`](Self::is_drained) if there is time, so that the sender hears of it. All of it goes to
+/// [`peer`](Self::peer), which may be another after each `handle_datagram`; only what
+/// [`poll_challenge`](Self::poll_challenge) gives goes where it says.
+///
+/// `A` is the address type.
 #[derive(Debug)]
-pub struct Receiver {
+pub struct Receiver<A> {
     channel: SealedChannel,
+    address: AddressChange<A>,
     next_number: u64,
     rtt: Duration,
     probe_timeout: Duration,
@@ -83,20 +104,27 @@ pub struct Receiver {
     window: u64,
     ecn: EcnCounts,
     ping_due: bool,
-    path_response: Option<[u8; 8]>,
+    path_response: Option<Token>,
     closing: Option<Closing>,
     outcome: Option<ReceiverOutcome>,
     stats: ReceiverStats,
 }
 
-impl Receiver {
-    /// Starts the flow: the first packet asks for `missing`, of which at most `window` bytes may be
-    /// queued at this end.
+impl<A: Copy + Eq> Receiver<A> {
+    /// Starts the flow with the sender at `peer`: the first packet asks for `missing`, of which at most
+    /// `window` bytes may be queued at this end. `seed`: secret randomness, which challenges are made of.
     #[must_use]
-    pub fn new(now: Instant, established: Established, missing: RangeSet, window: u64) -> Self {
+    pub fn new(
+        now: Instant,
+        established: Established,
+        (peer, seed): (A, SessionSeed),
+        missing: RangeSet,
+        window: u64,
+    ) -> Self {
         let estimate = RttEstimator::new(established.round_trip_hint);
         Self {
             channel: SealedChannel::of(established),
+            address: AddressChange::new(peer, seed.for_challenges()),
             next_number: 0,
             rtt: estimate.smoothed(),
             probe_timeout: estimate.probe_timeout(),
@@ -115,12 +143,13 @@ impl Receiver {
         }
     }
 
-    /// Takes a datagram that came with `ecn`, opening it in place. `deliver` gets every run of file
-    /// bytes that was missing: its offset in the file, and the bytes, which lie in `datagram`.
+    /// Takes a datagram that came from `from` with `ecn`, opening it in place. `deliver` gets every run
+    /// of file bytes that was missing: its offset in the file, and the bytes, which lie in `datagram`.
     /// A repeated, reordered, forged or foreign datagram does no harm.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
+        from: A,
         ecn: Ecn,
         datagram: &mut [u8],
         deliver: impl FnMut(u64, &[u8]),
@@ -128,6 +157,7 @@ impl Receiver {
         if self.outcome.is_some() {
             return;
         }
+        let arrival = Arrival { now, from, ecn, bytes: datagram.len() };
         let Some((header, body)) = self.channel.open(datagram) else {
             if self.channel.worn_out() {
                 self.outcome = Some(ReceiverOutcome::Forged);
@@ -135,12 +165,13 @@ impl Receiver {
             return;
         };
         if header.kind == PacketKind::Data {
-            return self.handle_data(now, ecn, &header, body, deliver);
+            return self.handle_data(&arrival, &header, body, deliver);
         }
-        self.take(now, ecn, &header);
+        self.take(&arrival, &header);
         match header.kind {
             // A receiver's own kinds are authentic, but mean nothing here.
-            PacketKind::Data | PacketKind::Ack | PacketKind::PathResponse => {}
+            PacketKind::Data | PacketKind::Ack => {}
+            PacketKind::PathResponse => self.handle_path_response(now, from, body),
             PacketKind::Want => self.close(now, CloseCode::Violation, "both ends want to receive"),
             PacketKind::Probe => self.acks.eliciting(now, header.number, true, self.rtt),
             PacketKind::Ping => self.handle_ping(now, &header, body),
@@ -151,12 +182,12 @@ impl Receiver {
 
     fn handle_data(
         &mut self,
-        now: Instant,
-        ecn: Ecn,
+        arrival: &Arrival<A>,
         header: &Header,
         body: &[u8],
         mut deliver: impl FnMut(u64, &[u8]),
     ) {
+        let (now, ecn) = (arrival.now, arrival.ecn);
         let Some((data, bytes)) = DataHeader::decode(body) else { return };
         let range = data.offset..data.offset + bytes.len() as u64;
         if self.would_fragment(&range) {
@@ -166,7 +197,7 @@ impl Receiver {
         }
         let at_once = data.ack_now || ecn == Ecn::Ce;
         self.acks.arrival(now, header.number, self.channel.received());
-        self.take(now, ecn, header);
+        self.take(arrival, header);
         if let Some(sync) = &data.sync {
             self.handle_sync(now, sync);
         }
@@ -199,9 +230,12 @@ impl Receiver {
     }
 
     /// Bookkeeping of every authentic packet.
-    fn take(&mut self, now: Instant, ecn: Ecn, header: &Header) {
+    fn take(&mut self, arrival: &Arrival<A>, header: &Header) {
+        let Arrival { now, from, ecn, bytes } = *arrival;
+        let is_newest = self.channel.is_newest(header.number);
         self.channel.note(header.number);
         self.liveness.heard(now);
+        self.address.heard(now, from, bytes, is_newest);
         self.ecn.count(ecn);
         self.stats.packets += 1;
     }
@@ -339,12 +373,8 @@ impl Receiver {
             return None;
         }
         if let Some(token) = self.path_response.take() {
-            return self.seal(PacketKind::PathResponse, out, |body| {
-                body.first_chunk_mut().map_or(0, |start: &mut [u8; 8]| {
-                    *start = token;
-                    8
-                })
-            });
+            let number = self.take_number();
+            return self.channel.seal_token(PacketKind::PathResponse, number, &token, out);
         }
         if self.acks.is_due(now) {
             return self.transmit_ack(now, out);
@@ -405,6 +435,7 @@ impl Receiver {
             Some(self.next_ping()),
             self.acks.due(),
             self.wants.next_at(),
+            self.address.next_at(),
         ]
         .into_iter()
         .flatten()

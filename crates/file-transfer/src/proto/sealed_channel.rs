@@ -1,6 +1,7 @@
 //! What sender and receiver share: opening and sealing packets of one session, repeats refused.
 
 use super::ack_frame::AckHeader;
+use super::address_change::Token;
 use super::handshake::Established;
 use super::keys::SessionKeys;
 use super::limits::{HEADER_BYTES, NUMBER_MAX, TAG_BYTES};
@@ -79,6 +80,27 @@ impl SealedChannel {
         });
         self.received = received;
         length
+    }
+
+    /// Makes a PATH_CHALLENGE or PATH_RESPONSE.
+    pub(crate) fn seal_token(
+        &mut self,
+        kind: PacketKind,
+        number: u64,
+        token: &Token,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        self.seal(kind, number, out, |body| {
+            body.first_chunk_mut().map_or(0, |start: &mut Token| {
+                *start = *token;
+                token.len()
+            })
+        })
+    }
+
+    /// Whether this number is larger than all that were taken.
+    pub(crate) fn is_newest(&self, number: u64) -> bool {
+        self.received.largest().is_none_or(|largest| number > largest)
     }
 
     /// Makes ready the key of a batch that begins with `number`.

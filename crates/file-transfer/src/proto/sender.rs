@@ -3,14 +3,14 @@
 //! * `sender/work_list.rs`: which file bytes are to be sent, lost ones first
 //! * `sender/sending.rs`: what goes out next
 //! * `sender/batch.rs`: one send, with places for file bytes
-//! * `sender/address_change.rs`: where the receiver is, and when another address is proven
 //! * `sender/flight.rs`: what is on the way and what follows from an ACK, on top of
 //!   `sent_packets.rs` (the ring), `loss_detection.rs` with `reordering.rs`, `delivery_rate.rs`,
 //!   `pacer.rs`, `path_mtu.rs` and `ecn_validation.rs` with `black_hole.rs`, `number_skips.rs`
 //! * `sender/congestion.rs`: the trait; `cubic.rs` with `hystart.rs` and `bbr.rs`
 //!   implement it
 //!
-//! The other end is [`receiver`](super::receiver).
+//! The other end is [`receiver`](super::receiver). Where that is, and when another address of it is
+//! proven, is the business of `address_change.rs`, which both ends have.
 
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,10 @@ pub use self::delivery_rate::RateSample;
 pub use self::sender_stats::SenderStats;
 pub use self::session_seed::SessionSeed;
 
-use self::address_change::AddressChange;
 use self::flight::{Flight, NeverSent};
 use self::work_list::WorkList;
 use super::ack_frame::AckFrame;
+use super::address_change::{AddressChange, Token};
 use super::close_frame::{CloseCode, CloseFrame};
 use super::closing::Closing;
 use super::ecn::Ecn;
@@ -42,7 +42,6 @@ use super::rtt::RttEstimator;
 use super::sealed_channel::SealedChannel;
 use super::want_frame::WantFrame;
 
-mod address_change;
 mod batch;
 mod bbr;
 mod black_hole;
@@ -140,6 +139,8 @@ pub struct Sender<A> {
     ping_due: bool,
     /// When a PING was answered last.
     answered_at: Option<Instant>,
+    /// The node has heard this end from another address, and asks there whether it is this end.
+    path_response: Option<Token>,
     /// Packets to be sent whatever the windows say.
     probes_due: u32,
     /// Since when everything asked for has arrived; `None` while something has not.
@@ -176,6 +177,7 @@ impl<A: Copy + Eq> Sender<A> {
             last_sync: None,
             ping_due: false,
             answered_at: None,
+            path_response: None,
             probes_due: 0,
             complete_since: Some(now),
             work_since: now,
@@ -198,14 +200,14 @@ impl<A: Copy + Eq> Sender<A> {
             }
             return;
         };
-        let newest = self.channel.received().largest();
-        let is_newest = newest.is_none_or(|newest| header.number > newest);
+        let is_newest = self.channel.is_newest(header.number);
         self.channel.note(header.number);
         self.liveness.heard(now);
         self.address.heard(now, from, bytes, is_newest);
         match header.kind {
             // A sender's own kinds are authentic, but mean nothing here.
-            PacketKind::Data | PacketKind::Probe | PacketKind::PathChallenge => {}
+            PacketKind::Data | PacketKind::Probe => {}
+            PacketKind::PathChallenge => self.path_response = body.first_chunk().copied(),
             PacketKind::PathResponse => self.handle_path_response(now, from, body),
             PacketKind::Ack => self.handle_ack(now, &header, body),
             PacketKind::Want => self.handle_want(now, &header, body),
@@ -327,6 +329,18 @@ impl<A: Copy + Eq> Sender<A> {
     /// which proves the client's address and starts the flow.
     pub fn speak_first(&mut self) {
         self.ping_due = true;
+    }
+
+    /// This end has another address from now on, and says so at once. What was on its way is sent
+    /// again; on another path (`is_other_path`) nothing that is known about the old one holds.
+    pub fn moved(&mut self, now: Instant, is_other_path: bool) {
+        self.ping_due = true;
+        self.probes_due = 0;
+        if is_other_path {
+            self.flight.rerouted(now, None, &mut self.work);
+        } else {
+            self.flight.readdressed(now, &mut self.work);
+        }
     }
 
     /// How long nothing authentic has come.

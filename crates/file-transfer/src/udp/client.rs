@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, Sent};
 use super::receive_loop::{Bounds, ReceiveLoop};
-use super::socket::{local_address_towards, open_client_socket};
+use super::socket::open_client_socket;
 use super::supervisor::{Caller, Supervisor};
 use super::wakeup::wait_readable;
 use crate::file_version::FileVersion;
@@ -207,30 +207,21 @@ impl<'a> Link<&'a Caller<'a>> {
 impl<S: Supervisor> Link<S> {
     /// Sends one datagram; a failure is loss.
     pub(crate) fn send(&mut self, datagram: &[u8]) {
+        self.send_to(self.peer, datagram);
+    }
+
+    /// The same to another address.
+    pub(crate) fn send_to(&mut self, to: SocketAddr, datagram: &[u8]) {
         let outgoing = Outgoing {
-            to: self.peer,
+            to,
             from_ip: None,
             contents: datagram,
             segment_bytes: datagram.len(),
             ecn: Ecn::NotEct,
         };
         if self.io.send(&outgoing) != Sent::All {
-            tracing::trace!(peer = %self.peer, "a datagram was not sent");
+            tracing::trace!(%to, "a datagram was not sent");
         }
-    }
-
-    /// Whether the way to the node leaves this machine from another address than the socket's: it has
-    /// moved to another network. Not while it has none at all.
-    pub(crate) fn has_moved(&self) -> bool {
-        let here = self.io.socket().local_addr().map(|address| address.ip());
-        let now = local_address_towards(self.peer).map(|address| address.ip());
-        matches!((here, now), (Ok(here), Ok(now)) if here != now)
-    }
-
-    /// Goes on from a new socket.
-    pub(crate) fn reopen(&mut self) -> io::Result<()> {
-        self.io = open_client_socket(self.peer).and_then(DatagramIo::new)?;
-        Ok(())
     }
 
     /// Waits for a datagram, for the end from outside, or until `until`.

@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::wakeup::Wakeup;
-use crate::proto::limits::DATAGRAM_BYTES_BASE;
+use crate::proto::limits::DATAGRAM_BYTES_MAX;
 
-/// Datagrams that wait for one session. Full: further ones are dropped, so a flood costs the session
-/// no more than opening so many a turn; its client repeats what matters.
-const WAITING_MAX: usize = 16;
+/// Bytes of datagrams that wait for one session: what a client that sends has on its way within a
+/// millisecond or two while its new address is not proven. Full: further ones are dropped, so a flood
+/// costs the session no more than opening so many a turn; its client repeats what matters.
+const WAITING_BYTES_MAX: usize = 256 << 10;
+
+/// What each of them counts for at least: an empty one has to be kept, too.
+const DATAGRAM_COST_MIN: usize = 64;
 
 /// The mailboxes of all running sessions.
 #[derive(Debug, Default)]
@@ -24,9 +28,16 @@ pub(crate) struct Mailboxes {
 #[derive(Debug)]
 struct Mailbox {
     has_mail: AtomicBool,
-    waiting: Mutex<VecDeque<(SocketAddr, Vec<u8>)>>,
+    waiting: Mutex<Waiting>,
     /// Of the session's thread.
     wakeup: Arc<Wakeup>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    mail: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// What they cost together.
+    bytes: usize,
 }
 
 /// A session's own end; closes the mailbox when dropped.
@@ -48,14 +59,16 @@ impl Mailboxes {
 
     /// Puts a datagram that came from `from` into the mailbox of the session it names, if there is one.
     pub(crate) fn deliver(&self, session_id: u64, from: SocketAddr, datagram: &[u8]) {
-        if datagram.len() > DATAGRAM_BYTES_BASE {
+        if datagram.len() > DATAGRAM_BYTES_MAX {
             // No client sends such.
             return;
         }
         let Some(mailbox) = lock(&self.open).get(&session_id).cloned() else { return };
         let mut waiting = lock(&mailbox.waiting);
-        if waiting.len() < WAITING_MAX {
-            waiting.push_back((from, datagram.to_vec()));
+        let bytes = waiting.bytes + datagram.len().max(DATAGRAM_COST_MIN);
+        if bytes <= WAITING_BYTES_MAX {
+            waiting.mail.push_back((from, datagram.to_vec()));
+            waiting.bytes = bytes;
             drop(waiting);
             mailbox.has_mail.store(true, Ordering::Release);
             mailbox.wakeup.wake_up();
@@ -69,7 +82,7 @@ impl MailboxKey {
         if !self.mailbox.has_mail.swap(false, Ordering::Acquire) {
             return VecDeque::new();
         }
-        std::mem::take(&mut *lock(&self.mailbox.waiting))
+        std::mem::take(&mut *lock(&self.mailbox.waiting)).mail
     }
 }
 
@@ -107,9 +120,14 @@ mod tests {
     fn a_flood_is_dropped() {
         let mailboxes = Arc::new(Mailboxes::default());
         let key = mailboxes.open(1, Wakeup::new().unwrap());
-        (0..1000).for_each(|port| mailboxes.deliver(1, address(port), &[0; 1200]));
-        mailboxes.deliver(1, address(1), &[0; 1201]);
-        assert_eq!(key.empty().len(), WAITING_MAX);
+        for bytes in [0, 1, 1200, DATAGRAM_BYTES_MAX] {
+            (0..10_000).for_each(|port| mailboxes.deliver(1, address(port), &vec![0; bytes]));
+            let mail = key.empty();
+            let allowed = WAITING_BYTES_MAX / bytes.max(DATAGRAM_COST_MIN);
+            assert_eq!(mail.len(), allowed, "of {bytes} bytes each");
+        }
+        mailboxes.deliver(1, address(1), &[0; DATAGRAM_BYTES_MAX + 1]);
+        assert!(key.empty().is_empty(), "nobody sends such");
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! that is written when it is large enough; then one ACK for all of it. Nothing is allocated in a turn.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::{Link, ReceiveError, Received, SILENCE_AT_START_MAX, SILENCE_MAX};
 use super::datagram_io::Arrivals;
 use super::drop_counter::DropCounter;
+use super::mailboxes::MailboxKey;
+use super::network_change::NetworkChange;
 use super::receive_window::ReceiveWindow;
 use super::run_buffer::RunBuffer;
 use super::socket::receive_window;
@@ -20,19 +23,13 @@ use crate::proto::ecn::Ecn;
 use crate::proto::handshake::Established;
 use crate::proto::limits::{self, DATAGRAM_BYTES_BASE};
 use crate::proto::receiver::{Receiver, ReceiverOutcome};
+use crate::proto::sender::SessionSeed;
 use crate::range_set::RangeSet;
 use crate::sink::Sink;
 
 /// Bytes received in a row before they are acknowledged. More would keep the sender waiting, less
 /// would cost an ACK for every few datagrams where the kernel does not join them.
 const TURN_BYTES: usize = 256 << 10;
-
-/// Silence after which the client looks whether it has moved to another network, and so on as often.
-const LOOK_AFTER: Duration = Duration::from_millis(300);
-
-/// Silence after which it tries a new socket in any case, once: a NAT on the way may have forgotten
-/// the old one. Longer than most outages, and well before UDP is given up.
-const REOPEN_AFTER: Duration = Duration::from_millis(2500);
 
 /// How long an ended session may repeat its CLOSE. The bytes are there, or given up: whoever waits
 /// for the result is not kept waiting for the other end's answer.
@@ -49,7 +46,7 @@ pub(crate) struct Bounds {
     pub(crate) stall_max: Duration,
     /// File bytes taken in all, repeats included.
     pub(crate) bytes_max: u64,
-    /// It may go on from a new socket.
+    /// It may go on from a new socket: a client's, for a node's is its front door's.
     pub(crate) moves: bool,
 }
 
@@ -78,7 +75,7 @@ impl Bounds {
 /// One session's receiving end.
 pub(crate) struct ReceiveLoop<'a, S> {
     link: Link<S>,
-    receiver: Receiver,
+    receiver: Receiver<SocketAddr>,
     asked: &'a RangeSet,
     progress: &'a AtomicU64,
     bounds: Bounds,
@@ -94,10 +91,9 @@ pub(crate) struct ReceiveLoop<'a, S> {
     /// `None` where the kernel's drops cannot be read: the window then stays as it is.
     drops: Option<DropCounter>,
     started: Instant,
-    /// When the client last looked whether it has moved.
-    looked_at: Instant,
-    /// It has tried a new socket in the present silence.
-    reopened: bool,
+    network: NetworkChange,
+    /// For what comes from other addresses than the peer's; only a node's clients may change theirs.
+    mailbox: Option<MailboxKey>,
 }
 
 impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
@@ -111,9 +107,10 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         let started = Instant::now();
         let window = ReceiveWindow::new(started, receive_window(link.io.socket()));
         let drops = DropCounter::of(link.io.socket());
+        let peer = (link.peer, SessionSeed::new(rand::random()));
         Self {
             link,
-            receiver: Receiver::new(started, session, missing.clone(), window.bytes()),
+            receiver: Receiver::new(started, session, peer, missing.clone(), window.bytes()),
             asked: missing,
             progress,
             bounds,
@@ -125,9 +122,14 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
             window,
             drops,
             started,
-            looked_at: started,
-            reopened: false,
+            network: NetworkChange::new(started),
+            mailbox: None,
         }
+    }
+
+    /// Follows a client that goes on from another address, whose datagrams come into `mailbox`.
+    pub(crate) fn with_mailbox(self, mailbox: MailboxKey) -> Self {
+        Self { mailbox: Some(mailbox), ..self }
     }
 
     /// Receives until the end, whichever it is.
@@ -158,15 +160,10 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
 
     /// Takes datagrams of the peer that arrived before this loop began.
     pub(crate) fn take_early(&mut self, early: &mut [Vec<u8>], sink: &mut impl Sink) {
-        let now = Instant::now();
-        let (runs, dropped) = (&mut self.runs, &mut self.dropped);
+        let (now, from) = (Instant::now(), self.link.peer);
         for datagram in early {
-            self.receiver.handle_datagram(now, Ecn::NotEct, datagram, |offset, chunk| {
-                if runs.add(offset, chunk, sink).is_err() {
-                    // The sink says so again at the next write.
-                    dropped.insert(offset..offset + chunk.len() as u64);
-                }
-            });
+            // A sink that fails says so again at the next write.
+            let _ = self.take(now, from, Ecn::NotEct, datagram, sink);
         }
     }
 
@@ -177,6 +174,7 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
             if self.link.supervisor.end().is_some() {
                 return Err(ReceiveError::Cancelled);
             }
+            self.receive_from_elsewhere(now, sink)?;
             self.receiver.handle_timeout(now);
             if let Some(end) = end_of(&self.receiver) {
                 end?;
@@ -204,29 +202,67 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
     /// In a silence, goes on from a new socket where the old one may be of no more use; the session
     /// stays the same. Says whether it did.
     fn follow_network(&mut self, now: Instant) -> bool {
-        let silence = self.receiver.silent_for(now);
-        self.reopened &= silence >= LOOK_AFTER;
-        let too_soon = silence < LOOK_AFTER || now < self.looked_at + LOOK_AFTER;
-        if !self.bounds.moves || too_soon || self.receiver.stats().packets == 0 {
+        if !self.bounds.moves || self.receiver.stats().packets == 0 {
             return false;
         }
-        self.looked_at = now;
-        let is_last_resort = silence >= REOPEN_AFTER && !self.reopened;
-        if !is_last_resort && !self.link.has_moved() {
+        let (silence, node) = (self.receiver.silent_for(now), self.link.peer);
+        if self.network.follow(now, silence, &mut self.link.io, node).is_none() {
             return false;
         }
-        self.reopened |= is_last_resort;
-        match self.link.reopen() {
-            Ok(()) => {
-                let socket = self.link.io.socket();
-                self.window = ReceiveWindow::new(now, receive_window(socket));
-                self.drops = DropCounter::of(socket);
-                self.receiver.set_window(now, self.window.bytes());
-                self.receiver.readdressed(now);
-            }
-            Err(error) => tracing::debug!(%error, "no new socket: the old one stays"),
-        }
+        let socket = self.link.io.socket();
+        self.window = ReceiveWindow::new(now, receive_window(socket));
+        self.drops = DropCounter::of(socket);
+        self.receiver.set_window(now, self.window.bytes());
+        self.receiver.readdressed(now);
         true
+    }
+
+    /// Takes in what the front door got for this session from other addresses.
+    fn receive_from_elsewhere(
+        &mut self,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> Result<(), ReceiveError> {
+        let Some(mailbox) = &self.mailbox else { return Ok(()) };
+        for (from, mut datagram) in mailbox.empty() {
+            self.take(now, from, Ecn::NotEct, &mut datagram, sink)?;
+        }
+        if self.receiver.peer() != self.link.peer {
+            self.follow_peer();
+        }
+        Ok(())
+    }
+
+    /// The peer has proven another address: the socket takes its datagrams from there alone.
+    fn follow_peer(&mut self) {
+        let (before, peer) = (self.link.peer, self.receiver.peer());
+        tracing::info!(%before, %peer, "a client goes on from another address");
+        if let Err(error) = self.link.io.socket().connect(peer) {
+            // Its datagrams come by way of the front door then.
+            tracing::warn!(%error, %peer, "a session's socket does not follow its client");
+        }
+        self.link.peer = peer;
+    }
+
+    /// Takes in one datagram, whose file bytes go to the sink.
+    fn take(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        ecn: Ecn,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) -> Result<(), ReceiveError> {
+        let (runs, dropped, mut stored) = (&mut self.runs, &mut self.dropped, Ok(()));
+        self.receiver.handle_datagram(now, from, ecn, datagram, |offset, chunk| {
+            if stored.is_ok() {
+                stored = runs.add(offset, chunk, sink);
+            }
+            if stored.is_err() {
+                dropped.insert(offset..offset + chunk.len() as u64);
+            }
+        });
+        stored.map_err(ReceiveError::Disk)
     }
 
     /// One turn; says whether anything came.
@@ -244,7 +280,8 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
                 // An empty datagram counts too, or a flood of them would never end a turn.
                 bytes += arrived.len().max(received.stride);
                 for datagram in arrived.chunks_mut(received.stride) {
-                    self.receiver.handle_datagram(now, received.ecn, datagram, |offset, chunk| {
+                    let (from, ecn) = (received.from, received.ecn);
+                    self.receiver.handle_datagram(now, from, ecn, datagram, |offset, chunk| {
                         if stored.is_ok() {
                             stored = runs.add(offset, chunk, sink);
                         }
@@ -273,6 +310,9 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
 
     fn transmit(&mut self, now: Instant) {
         let mut datagram = [0; DATAGRAM_BYTES_BASE];
+        while let Some((to, bytes)) = self.receiver.poll_challenge(now, &mut datagram) {
+            self.link.send_to(to, datagram.get(..bytes).unwrap_or_default());
+        }
         while let Some(bytes) = self.receiver.poll_transmit(now, &mut datagram) {
             self.link.send(datagram.get(..bytes).unwrap_or_default());
         }
@@ -348,7 +388,13 @@ impl<'a, S: Supervisor> ReceiveLoop<'a, S> {
         for (received, arrived) in self.arrivals.each() {
             for datagram in arrived.chunks_mut(received.stride) {
                 // File bytes that come this late were not asked for, or were given up.
-                self.receiver.handle_datagram(now, received.ecn, datagram, |_, _| {});
+                self.receiver.handle_datagram(
+                    now,
+                    received.from,
+                    received.ecn,
+                    datagram,
+                    |_, _| {},
+                );
             }
         }
         Ok(())
@@ -367,7 +413,7 @@ fn disk_code(error: &io::Error) -> CloseCode {
 
 /// Whether and how the transfer is over. Who has everything has it, whatever the sender said after the
 /// last byte.
-fn end_of(receiver: &Receiver) -> Option<Result<(), ReceiveError>> {
+fn end_of(receiver: &Receiver<SocketAddr>) -> Option<Result<(), ReceiveError>> {
     if receiver.is_complete() && receiver.stats().packets > 0 {
         return Some(Ok(()));
     }

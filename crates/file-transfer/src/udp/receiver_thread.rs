@@ -15,7 +15,7 @@ use crate::file_path::FilePath;
 use crate::proto::close_frame::CloseCode;
 use crate::proto::handshake::Established;
 use crate::proto::receiver::ReceiverStats;
-use crate::sessions::Place;
+use crate::sessions::{Place, Sessions};
 use crate::ticket::Grant;
 use crate::uploads::UploadStore;
 
@@ -55,7 +55,7 @@ pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
     let service = service.clone();
     let thread = std::thread::Builder::new().name("file-upload".into()).spawn(move || {
         let Some(uploads) = &service.uploads else { return };
-        let report = run(start, &place, &uploads.store);
+        let report = run(start, &place, &service.sessions, &uploads.store);
         drop(place);
         if let (Some(report), Some(on_session_end)) = (report, &uploads.on_session_end) {
             on_session_end(&report);
@@ -68,7 +68,12 @@ pub(crate) fn spawn(start: SessionStart, place: Place, service: &Arc<Service>) {
 }
 
 /// `None` if there is nothing to write to.
-fn run(start: SessionStart, place: &Place, store: &UploadStore) -> Option<UploadReport> {
+fn run(
+    start: SessionStart,
+    place: &Place,
+    sessions: &Sessions,
+    store: &UploadStore,
+) -> Option<UploadReport> {
     let began = Instant::now();
     let Some(mut part) = store.writer(&start.session.grant.grant) else {
         sender_thread::refuse(start, CloseCode::FileChanged, "there is no such upload any more");
@@ -86,7 +91,10 @@ fn run(start: SessionStart, place: &Place, store: &UploadStore) -> Option<Upload
     let link = Link { io, peer: session.peer, supervisor: place };
     let (missing, progress) = (part.missing(), AtomicU64::new(0));
     let bounds = Bounds::of_node(place.bytes_left(bytes_max));
-    let mut receiving = ReceiveLoop::new(link, established, &missing, &progress, bounds);
+    let wakeup = place.control().wakeup().clone();
+    let mailbox = sessions.mailboxes().open(session.session_id, wakeup);
+    let mut receiving =
+        ReceiveLoop::new(link, established, &missing, &progress, bounds).with_mailbox(mailbox);
     receiving.take_early(&mut early, &mut part);
     let Received { end, stats, .. } = receiving.run(&mut part);
     let (peer, duration) = (session.peer, began.elapsed());

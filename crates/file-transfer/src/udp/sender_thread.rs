@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::datagram_io::{DatagramIo, Outgoing, RECEIVE_BUFFER_BYTES, SEGMENTS_MAX, Sent};
 use super::front_door::Admitted;
 use super::mailboxes::MailboxKey;
+use super::network_change::{Moved, NetworkChange};
 use super::server::{OpenError, Service};
 use super::source_file::{SourceError, SourceFile};
 use super::supervisor::Supervisor;
@@ -148,6 +149,8 @@ pub(crate) struct Session {
     not_before: Option<Instant>,
     /// For what comes from other addresses than the peer's; only a node's clients may change theirs.
     mailbox: Option<MailboxKey>,
+    /// Of a client, which may go on from a new socket; a node's is its front door's.
+    network: Option<NetworkChange>,
 }
 
 impl Session {
@@ -191,6 +194,7 @@ impl Session {
             // A user who starts one transfer after the other waits like with one.
             not_before: Some(now),
             mailbox: None,
+            network: patience.map(|_| NetworkChange::new(now)),
         }
     }
 
@@ -246,7 +250,7 @@ impl Session {
             if heard {
                 supervisor.heard(Instant::now());
             }
-            if !sends_more && !heard {
+            if !sends_more && !heard && !self.follow_network(now) {
                 self.wait(supervisor, farewell_ends);
             }
         }
@@ -370,6 +374,23 @@ impl Session {
             tracing::warn!(%error, %peer, "a session's socket does not follow its client");
         }
         self.peer = peer;
+    }
+
+    /// In a silence, goes on from a new socket where the old one may be of no more use; the session
+    /// stays the same. Says whether it did.
+    fn follow_network(&mut self, now: Instant) -> bool {
+        let silence = self.sender.silent_for(now);
+        let is_over = self.sender.outcome().is_some();
+        let has_answered = now.checked_sub(silence).is_some_and(|heard| heard > self.started);
+        let Some(network) = self.network.as_mut().filter(|_| has_answered && !is_over) else {
+            return false;
+        };
+        let Some(moved) = network.follow(now, silence, &mut self.io, self.peer) else {
+            return false;
+        };
+        tracing::debug!(?moved, node = %self.peer, "a client goes on from a new socket");
+        self.sender.moved(now, moved == Moved::Network);
+        true
     }
 
     /// Waits for a datagram, for the end, or until something is due.

@@ -36,7 +36,7 @@ pub(crate) struct Flow {
     pub(crate) copy: Vec<u8>,
     written: RangeSet,
     handshake: ClientHandshake,
-    pub(crate) receiver: Option<Receiver>,
+    pub(crate) receiver: Option<Receiver<()>>,
     pub(crate) door: FrontDoor<Address, ()>,
     pub(crate) sender: Option<Sender<Address>>,
     batch: Batch,
@@ -171,12 +171,13 @@ impl Flow {
                 assert_eq!(established.file.file_bytes, self.scenario.size);
                 let missing = missing(&self.scenario);
                 let window = self.scenario.window;
-                self.receiver = Some(Receiver::new(now, established, missing, window));
+                let seed = SessionSeed::new(self.scenario.seed);
+                self.receiver = Some(Receiver::new(now, established, ((), seed), missing, window));
             }
             return;
         };
         let (copy, written) = (&mut self.copy, &mut self.written);
-        receiver.handle_datagram(now, parcel.ecn, &mut parcel.bytes, |offset, bytes| {
+        receiver.handle_datagram(now, (), parcel.ecn, &mut parcel.bytes, |offset, bytes| {
             let start = usize::try_from(offset).unwrap();
             copy[start..start + bytes.len()].copy_from_slice(bytes);
             let range = offset..offset + bytes.len() as u64;

@@ -85,6 +85,8 @@ pub(crate) struct Link {
     order: u64,
     pub(crate) sent: u64,
     pub(crate) dropped: u64,
+    /// Nothing enters it any more.
+    pub(crate) is_cut: bool,
     /// Every datagram that entered the link, if wanted.
     pub(crate) captured: Option<Vec<Parcel>>,
 }
@@ -101,6 +103,7 @@ impl Link {
             order: 0,
             sent: 0,
             dropped: 0,
+            is_cut: false,
             captured: None,
         }
     }
@@ -179,6 +182,7 @@ impl Link {
         let has_shrunk = self.config.shrinks.is_some_and(|(at, most)| now >= at && size > most);
         let is_out = self.config.outages.iter().any(|outage| outage.contains(&now));
         self.in_bad_state
+            || self.is_cut
             || is_refused
             || too_large
             || has_shrunk

@@ -17,6 +17,8 @@ mod ecn;
 mod flow;
 mod link;
 mod named_paths;
+mod upload;
+mod upload_address_change;
 mod world;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use file_transfer::proto::handshake::ClientHandshake;
 use file_transfer::proto::hello::{HELLO_BYTES, TYPE_HELLO, WELCOME_BYTES};
 use file_transfer::proto::keys::CipherSuites;
 use file_transfer::proto::receiver::Receiver;
+use file_transfer::proto::sender::SessionSeed;
 use file_transfer::ticket::TicketKey;
 use file_transfer::udp::{ReceiveConfig, receive};
 use rand_pcg::Pcg64;
@@ -155,7 +156,8 @@ fn a_session_begins_only_where_its_welcome_went() {
     let (client, elsewhere) = (stranger(), stranger());
     client.send_to(handshake.hello(), node.address()).unwrap();
     let session = handshake.handle_datagram(now, &mut replies(&client)[0]).unwrap();
-    let mut receiver = Receiver::new(now, session, config.missing, 1 << 20);
+    let mut receiver =
+        Receiver::new(now, session, ((), SessionSeed::new(1)), config.missing, 1 << 20);
     let mut want = [0; 1200];
     let bytes = receiver.poll_transmit(now, &mut want).unwrap();
 

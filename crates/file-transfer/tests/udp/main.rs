@@ -20,4 +20,6 @@ mod transfer;
 #[cfg(test)]
 mod upload;
 #[cfg(test)]
+mod upload_address_change;
+#[cfg(test)]
 mod whole_upload;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
+use file_transfer::proto::receiver::ReceiverStats;
 use file_transfer::range_set::RangeSet;
 use file_transfer::ticket::{Grant, TicketKey};
 use file_transfer::udp::{
@@ -35,8 +36,8 @@ pub(crate) struct UdpNode {
     pub(crate) server: UdpServer,
     /// Locked while a test waits for the next one.
     reports: Mutex<mpsc::Receiver<SessionReport>>,
-    /// How ended uploads ended, as text.
-    upload_reports: Mutex<mpsc::Receiver<String>>,
+    /// How ended uploads ended, as text, and what they took.
+    upload_reports: Mutex<mpsc::Receiver<(String, ReceiverStats)>>,
     pub(crate) store: Arc<UploadStore>,
     pub(crate) folder: TempDir,
     _data: TempDir,
@@ -87,7 +88,7 @@ impl UdpNode {
             uploads: Some(UploadService {
                 store: Arc::clone(&store),
                 on_session_end: Some(Box::new(move |ended: &UploadReport| {
-                    let _ = upload_report.send(format!("{:?}", ended.end));
+                    let _ = upload_report.send((format!("{:?}", ended.end), ended.stats));
                 })),
             }),
         };
@@ -110,6 +111,11 @@ impl UdpNode {
 
     /// Waits for the next upload's session to end; `Ok(())` if every byte came.
     pub(crate) fn next_upload_report(&self) -> String {
+        self.next_upload().0
+    }
+
+    /// The same, and what it took.
+    pub(crate) fn next_upload(&self) -> (String, ReceiverStats) {
         self.upload_reports.lock().unwrap().recv().unwrap()
     }
 

@@ -22,7 +22,7 @@ use crate::udp_node::{USER, UdpNode, random_bytes, unix_now};
 const MIB: usize = 1 << 20;
 
 /// A client's file, and its way to the node.
-struct Sending {
+pub(crate) struct Sending {
     file: File,
     bytes: Vec<u8>,
     version: FileVersion,
@@ -30,7 +30,7 @@ struct Sending {
 }
 
 impl Sending {
-    fn new(name: &'static str, size: usize) -> Self {
+    pub(crate) fn new(name: &'static str, size: usize) -> Self {
         let mut bytes = vec![0; size];
         Pcg64::seed_from_u64(size as u64).fill_bytes(&mut bytes);
         let mut file = tempfile::tempfile().unwrap();
@@ -45,14 +45,14 @@ impl Sending {
     }
 
     /// What the chat server does before anything is sent.
-    fn begin(&self, node: &UdpNode) -> UploadHandle {
+    pub(crate) fn begin(&self, node: &UdpNode) -> UploadHandle {
         match node.store.begin(&self.wish()).unwrap() {
             Begun::Part(handle) => handle,
             Begun::Stored(stored) => panic!("{stored:?}"),
         }
     }
 
-    fn grant(&self, upload: &UploadHandle, login: u64) -> Grant {
+    pub(crate) fn grant(&self, upload: &UploadHandle, login: u64) -> Grant {
         Grant {
             secret: random_bytes(),
             user: USER.into(),
@@ -64,7 +64,7 @@ impl Sending {
         }
     }
 
-    fn config(&self, node: &UdpNode, grant: &Grant) -> SendConfig {
+    pub(crate) fn config(&self, node: &UdpNode, grant: &Grant) -> SendConfig {
         let ticket = node.key.mint_upload(grant, random_bytes()).unwrap();
         SendConfig {
             node: node.address(),
@@ -74,7 +74,7 @@ impl Sending {
         }
     }
 
-    fn send(&self, config: &SendConfig, cancel: &CancellationToken) -> SendResult {
+    pub(crate) fn send(&self, config: &SendConfig, cancel: &CancellationToken) -> SendResult {
         send(config, self.file.try_clone().unwrap(), |_| {}, cancel)
     }
 
@@ -94,7 +94,7 @@ impl Sending {
     }
 
     #[track_caller]
-    fn settle(&self, node: &UdpNode, upload: &UploadHandle) -> String {
+    pub(crate) fn settle(&self, node: &UdpNode, upload: &UploadHandle) -> String {
         let path = match node.store.settle(upload, &self.root()).unwrap() {
             Settled::Stored(stored) => stored.path.as_str().to_owned(),
             other => panic!("{other:?}"),

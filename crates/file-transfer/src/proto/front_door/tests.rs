@@ -4,6 +4,7 @@ use super::*;
 use crate::proto::handshake::ClientHandshake;
 use crate::proto::limits::STARTS_PER_TICKET_MAX;
 use crate::proto::receiver::Receiver;
+use crate::proto::sender::SessionSeed;
 use crate::range_set::RangeSet;
 
 const SECRET: [u8; 32] = [1; 32];
@@ -56,7 +57,8 @@ impl Bench {
     /// The first packet of a client that got this WELCOME.
     fn want(&self, client: &mut ClientHandshake, mut welcome: [u8; WELCOME_BYTES]) -> Vec<u8> {
         let session = client.handle_datagram(self.now, &mut welcome).unwrap();
-        let mut receiver = Receiver::new(self.now, session, RangeSet::of(0..1000), 1 << 20);
+        let (peer, missing) = (((), SessionSeed::new(1)), RangeSet::of(0..1000));
+        let mut receiver = Receiver::new(self.now, session, peer, missing, 1 << 20);
         let mut want = vec![0; DATAGRAM_BYTES_BASE];
         let bytes = receiver.poll_transmit(self.now, &mut want).unwrap();
         want.truncate(bytes);

@@ -236,7 +236,7 @@ impl Flight {
         number
     }
 
-    /// A packet goes out, to an address that is not proven, that says nothing about the path; gives its
+    /// A packet goes out that proves an address, and says nothing about the path; gives its
     /// number.
     pub(super) fn record_untracked(&mut self, now: Instant, size: usize) -> u64 {
         self.begin_unmarked(now);

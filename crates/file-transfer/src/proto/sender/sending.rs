@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::Sender;
-use super::address_change::Token;
 use super::batch::{self, Batch, Slot};
 use super::sent_packets::PacketContent;
+use crate::proto::address_change::CHALLENGE_BYTES;
 use crate::proto::close_frame::{CloseCode, CloseFrame};
 use crate::proto::data_frame::{DataHeader, SyncBlock};
 use crate::proto::limits::{
@@ -15,9 +15,6 @@ use crate::proto::limits::{
 };
 use crate::proto::packet::PacketKind;
 use crate::proto::ping_frame::{PING_BODY_BYTES, PingFrame};
-
-/// A PATH_CHALLENGE as a datagram.
-const CHALLENGE_BYTES: usize = HEADER_BYTES + size_of::<Token>() + TAG_BYTES;
 
 /// A sync block goes out at least this much apart, however short the round trip.
 const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -38,6 +35,10 @@ impl<A: Copy + Eq> Sender<A> {
         }
         if self.outcome.is_some() {
             return None;
+        }
+        if let Some(token) = self.path_response.take() {
+            let number = self.flight.record_untracked(now, CHALLENGE_BYTES);
+            return self.channel.seal_token(PacketKind::PathResponse, number, &token, out);
         }
         if std::mem::take(&mut self.ping_due) {
             let ping = PingFrame { answer_me: false, sync: self.sync_block() };
@@ -65,19 +66,14 @@ impl<A: Copy + Eq> Sender<A> {
         if self.outcome.is_some() {
             return None;
         }
-        let (to, token) = self.address.take_due(now, CHALLENGE_BYTES, self.probe_timeout())?;
+        let (to, token) = self.address.take_due(now, self.probe_timeout())?;
         let number = self.flight.record_untracked(now, CHALLENGE_BYTES);
-        let length = self.channel.seal(PacketKind::PathChallenge, number, out, |body| {
-            body.first_chunk_mut().map_or(0, |start: &mut Token| {
-                *start = token;
-                token.len()
-            })
-        })?;
+        let length = self.channel.seal_token(PacketKind::PathChallenge, number, &token, out)?;
         Some((to, length))
     }
 
     pub(super) fn challenge_at(&self) -> Option<Instant> {
-        self.address.next_at(CHALLENGE_BYTES)
+        self.address.next_at()
     }
 
     fn transmit_close(

@@ -29,7 +29,7 @@ impl SessionSeed {
     }
 
     /// For what challenges say.
-    pub(super) fn for_challenges(self) -> u64 {
+    pub(in crate::proto) fn for_challenges(self) -> u64 {
         self.derive(b"challenges")
     }
 

@@ -1,5 +1,7 @@
 //! When a transfer is over, by packets made by hand.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::*;
 use crate::proto::data_frame::DataHeader;
 use crate::proto::ecn::Ecn;
@@ -9,6 +11,7 @@ use crate::proto::packet::PacketKind;
 use crate::proto::sealed_channel::SealedChannel;
 
 const SIZE: u64 = 100;
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// How it ends for a receiver that gets the first so many bytes and CLOSE in one turn.
 fn end_after(bytes: usize) -> Option<Result<(), ReceiveError>> {
@@ -23,11 +26,12 @@ fn end_after(bytes: usize) -> Option<Result<(), ReceiveError>> {
     };
     let mut sender = SealedChannel::new(7, secrets.server_keys(suite));
     let now = Instant::now();
-    let mut receiver = Receiver::new(now, session, RangeSet::of(0..SIZE), 1 << 20);
+    let mut receiver =
+        Receiver::new(now, session, (PEER, SessionSeed::new(1)), RangeSet::of(0..SIZE), 1 << 20);
     let mut take = |kind, number, write: &dyn Fn(&mut [u8]) -> usize| {
         let mut datagram = [0; DATAGRAM_BYTES_BASE];
         let length = sender.seal(kind, number, &mut datagram, write).unwrap();
-        receiver.handle_datagram(now, Ecn::NotEct, &mut datagram[..length], |_, _| {});
+        receiver.handle_datagram(now, PEER, Ecn::NotEct, &mut datagram[..length], |_, _| {});
     };
     let header = DataHeader { ack_now: true, offset: 0, sync: None };
     take(PacketKind::Data, 0, &|body| {

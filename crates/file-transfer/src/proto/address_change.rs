@@ -1,12 +1,15 @@
-//! When the receiver writes from another address (RFC 9000, section 9): a NAT has forgotten it, or it
-//! has moved to another network. Only a packet that is authentic and newer than all before it makes an
+//! When a node's client writes from another address (RFC 9000, section 9): a NAT has forgotten it, or it
+//! has moved to another network. The same for a client that receives and for one that sends. Only a
+//! packet that is authentic and newer than all before it makes an
 //! address a candidate, and nothing but a challenge goes there until it was answered from there:
-//! whoever captures packets and sends them on from a victim's address moves nothing. Until then file
-//! bytes go where they went, so a false alarm costs nothing either.
+//! whoever captures packets and sends them on from a victim's address moves nothing. Until then
+//! everything else goes where it went, so a false alarm costs nothing either.
 
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
+
+use super::limits::{HEADER_BYTES, TAG_BYTES};
 
 /// Addresses that may be challenged at once. Full: the oldest is forgotten; a client that is there
 /// makes itself a candidate again with its next packet.
@@ -15,10 +18,13 @@ const CANDIDATES_MAX: usize = 4;
 /// forgotten.
 const CHALLENGES_MAX: u32 = 5;
 
-/// What a PATH_CHALLENGE carries.
+/// What a PATH_CHALLENGE carries, and the PATH_RESPONSE to it.
 pub(super) type Token = [u8; 8];
 
-/// The receiver's address, and those that may become it.
+/// Either of them as a datagram.
+pub(super) const CHALLENGE_BYTES: usize = HEADER_BYTES + size_of::<Token>() + TAG_BYTES;
+
+/// The peer's address, and those that may become it.
 #[derive(Debug)]
 pub(super) struct AddressChange<A> {
     current: A,
@@ -40,12 +46,19 @@ struct Candidate<A> {
     due: Instant,
 }
 
+impl<A> Candidate<A> {
+    /// Enough has come from there.
+    fn affords_challenge(&self) -> bool {
+        self.bytes_out + CHALLENGE_BYTES as u64 <= self.bytes_in
+    }
+}
+
 impl<A: Copy + Eq> AddressChange<A> {
     pub(super) fn new(current: A, secret: u64) -> Self {
         Self { current, candidates: Vec::new(), secret, tokens_made: 0 }
     }
 
-    /// Where the receiver is.
+    /// Where the peer is.
     pub(super) fn current(&self) -> A {
         self.current
     }
@@ -83,20 +96,15 @@ impl<A: Copy + Eq> AddressChange<A> {
         });
     }
 
-    /// The challenge of `bytes` to send now, if one is due, and where to; it counts as sent.
-    pub(super) fn take_due(
-        &mut self,
-        now: Instant,
-        bytes: usize,
-        probe_timeout: Duration,
-    ) -> Option<(A, Token)> {
+    /// The challenge to send now, if one is due, and where to; it counts as sent.
+    pub(super) fn take_due(&mut self, now: Instant, probe_timeout: Duration) -> Option<(A, Token)> {
         let over = |one: &Candidate<A>| one.challenges >= CHALLENGES_MAX && now >= one.due;
         self.candidates.retain(|candidate| !over(candidate));
         let candidate = self
             .candidates
             .iter_mut()
-            .find(|one| now >= one.due && one.bytes_out + bytes as u64 <= one.bytes_in)?;
-        candidate.bytes_out += bytes as u64;
+            .find(|candidate| now >= candidate.due && candidate.affords_challenge())?;
+        candidate.bytes_out += CHALLENGE_BYTES as u64;
         candidate.due = now + probe_timeout * (1 << candidate.challenges);
         candidate.challenges += 1;
         candidate.challenged_at = Some(now);
@@ -104,14 +112,13 @@ impl<A: Copy + Eq> AddressChange<A> {
     }
 
     /// When the next challenge may be due. One that too few bytes have come for waits for more.
-    pub(super) fn next_at(&self, bytes: usize) -> Option<Instant> {
-        let affordable = |one: &&Candidate<A>| {
-            one.bytes_out + bytes as u64 <= one.bytes_in || one.challenges >= CHALLENGES_MAX
-        };
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let affordable =
+            |one: &&Candidate<A>| one.affords_challenge() || one.challenges >= CHALLENGES_MAX;
         self.candidates.iter().filter(affordable).map(|candidate| candidate.due).min()
     }
 
-    /// A challenge was answered from `from`. If that is where it went, the receiver is there from now
+    /// A challenge was answered from `from`. If that is where it went, the peer is there from now
     /// on; gives the address it leaves, and the round trip if it is certain.
     pub(super) fn answered(
         &mut self,
@@ -143,11 +150,10 @@ mod tests {
     use super::*;
 
     const PTO: Duration = Duration::from_millis(50);
-    const CHALLENGE: usize = 40;
     const ACK: usize = 62;
 
     fn challenged(change: &mut AddressChange<u8>, now: Instant) -> Vec<(u8, Token)> {
-        std::iter::from_fn(|| change.take_due(now, CHALLENGE, PTO)).collect()
+        std::iter::from_fn(|| change.take_due(now, PTO)).collect()
     }
 
     #[test]
@@ -202,11 +208,11 @@ mod tests {
         for packet in 0..100 {
             change.heard(now, 2, 41, true);
             came += 41;
-            went += challenged(&mut change, now).len() * CHALLENGE;
+            went += challenged(&mut change, now).len() * CHALLENGE_BYTES;
             assert!(went <= came, "{went} bytes for {came}");
             now += PTO * (packet % 7);
         }
-        assert!(went >= 5 * CHALLENGE);
+        assert!(went >= 5 * CHALLENGE_BYTES);
     }
 
     #[test]
@@ -215,7 +221,7 @@ mod tests {
         let mut change = AddressChange::new(1, 7);
         change.heard(now, 2, 1000, true);
         let mut challenges = 0;
-        while let Some(at) = change.next_at(CHALLENGE) {
+        while let Some(at) = change.next_at() {
             now = now.max(at);
             challenges += challenged(&mut change, now).len();
         }
