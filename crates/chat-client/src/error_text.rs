@@ -195,6 +195,17 @@ pub fn key_changed(
     )
 }
 
+/// Messages that were missed wait for the server's disk, or do so no longer.
+#[must_use]
+pub fn history_stalled(is_stalled: bool) -> &'static str {
+    if is_stalled {
+        "Some messages are missing: the server cannot read what it stores at the moment. They follow by \
+         themselves when it can."
+    } else {
+        "The messages that were missing have arrived."
+    }
+}
+
 /// For a server whose key nobody has seen before.
 #[must_use]
 pub fn first_contact(address: &str, pin: SpkiPin) -> String {

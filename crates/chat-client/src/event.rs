@@ -91,6 +91,12 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// Messages that were missed wait while the server cannot read what it stores; it is asked again by
+    /// itself.
+    HistoryStalled {
+        /// False: all of them were told after all.
+        is_stalled: bool,
+    },
     /// The server has the message.
     MessageAccepted {
         /// As given in the command.

@@ -60,6 +60,8 @@ pub(crate) enum Heard {
     Page { conversation: Conversation, messages: Vec<StoredMessage>, more: bool },
     /// It was refused.
     Refused { conversation: Conversation, refusal: Refusal },
+    /// The server cannot read what was missed for the time being, or all of it was read after all.
+    Stalled(bool),
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +128,8 @@ pub(crate) struct History {
     pause: Option<Pause>,
     /// How often in a row the server could not read what it stores.
     failures: u32,
+    /// It was told that something is missing which the server cannot read for the time being.
+    is_stalled: bool,
     /// Nobody wants to hear what was missed: messages are told as they come.
     is_passing: bool,
 }
@@ -136,18 +140,43 @@ impl History {
         Self { is_passing: !catches_up, ..Self::default() }
     }
 
-    /// Asks what was missed.
-    pub(crate) fn logged_in(&mut self, reader: Reader) {
-        if self.reader.as_ref().is_some_and(|before| *before != reader) {
-            self.known.clear();
-            self.was_listed = false;
-        }
+    /// Asks what was missed. Another reader than before has nothing yet; what the one before wanted to
+    /// read is refused.
+    pub(crate) fn logged_in(&mut self, reader: Reader) -> Vec<Heard> {
+        let is_other = self.reader.as_ref().is_some_and(|before| *before != reader);
+        let refused = if is_other { self.forget() } else { Vec::new() };
         self.reader = Some(reader);
         self.listing = Listing::Under;
         self.known.values_mut().for_each(|known| known.watched.logged_in());
         if !self.is_passing {
             self.catch_ups.push_back(CatchUp::List { after: 0 });
         }
+        refused
+    }
+
+    /// Somebody of that name logs in next, if anybody: questions that were asked under another name are not
+    /// asked under this one.
+    pub(crate) fn name_chosen(&mut self, name: &NameKey) -> Vec<Heard> {
+        let is_other = self.reader.as_ref().is_some_and(|before| before.name != *name);
+        if is_other { self.forget() } else { Vec::new() }
+    }
+
+    /// Another server comes next.
+    pub(crate) fn server_chosen(&mut self) -> Vec<Heard> {
+        self.forget()
+    }
+
+    fn forget(&mut self) -> Vec<Heard> {
+        self.known.clear();
+        self.was_listed = false;
+        self.reader = None;
+        let code = RefusalCode::NotLoggedIn.into();
+        let refusal = Refusal(wire::Refused { code, ..wire::Refused::default() });
+        let refused = |wish: HistoryWish| Heard::Refused {
+            conversation: wish.conversation,
+            refusal: refusal.clone(),
+        };
+        self.wishes.drain(..).map(refused).collect()
     }
 
     /// No answer comes any more; what a person wanted is asked again.
@@ -282,11 +311,13 @@ impl History {
         let wire::HistoryPage { conversation, messages, more } = page;
         match question {
             Some(Question::CatchUp(CatchUp::Missed(of))) => {
-                Ok(self.missed(of, answered(messages, is_unanswered), more))
+                let told = self.missed(of, answered(messages, is_unanswered), more);
+                Ok(self.caught_up(told))
             }
             // What is before it is not asked for.
             Some(Question::CatchUp(CatchUp::Latest(of))) => {
-                Ok(self.missed(of, answered(messages, is_unanswered), false))
+                let told = self.missed(of, answered(messages, is_unanswered), false);
+                Ok(self.caught_up(told))
             }
             Some(Question::Wish(wish)) => {
                 let conversation = conversation.and_then(Conversation::from_wire);
@@ -313,18 +344,32 @@ impl History {
                 vec![Heard::Refused { conversation: wish.conversation, refusal }]
             }
             (question, RefusalCode::StorageFailed) => {
-                self.put_back(question);
+                // What cannot be read keeps nothing else from being read.
+                if let Question::CatchUp(catch_up) = question {
+                    self.catch_ups.push_back(catch_up);
+                }
                 let pause = PAUSE_MAX.min(PAUSE * 2_u32.saturating_pow(self.failures));
                 self.failures += 1;
                 self.pause = Some(Pause { until: now + pause, holds_wishes: false });
-                Vec::new()
+                let is_known = std::mem::replace(&mut self.is_stalled, true);
+                if is_known { Vec::new() } else { vec![Heard::Stalled(true)] }
             }
             (Question::CatchUp(CatchUp::List { .. }), _) => self.list_ends(Listing::Refused),
             // It cannot be had: what came after it is not kept back for it.
             (Question::CatchUp(CatchUp::Missed(of) | CatchUp::Latest(of)), _) => {
-                self.missed(of, Vec::new(), false)
+                let told = self.missed(of, Vec::new(), false);
+                self.caught_up(told)
             }
         }
+    }
+
+    /// Says so if nothing is missing any more.
+    fn caught_up(&mut self, mut told: Vec<Heard>) -> Vec<Heard> {
+        if self.is_stalled && self.catch_ups.is_empty() {
+            self.is_stalled = false;
+            told.push(Heard::Stalled(false));
+        }
+        told
     }
 
     fn put_back(&mut self, question: Question) {

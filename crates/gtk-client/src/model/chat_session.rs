@@ -184,6 +184,9 @@ impl ChatSession {
             Event::MessageAccepted { id, .. } => self.accepted(id),
             Event::MessageRefused { id, refusal } => self.refused(id, &refusal),
             Event::Notice { text } => self.say(Kind::Notice, &plain_text::shown(&text)),
+            Event::HistoryStalled { is_stalled } => {
+                self.say(Kind::Notice, error_text::history_stalled(is_stalled))
+            }
             Event::Download { id, change } => self.download_changed(id, change),
             // The window starts none.
             Event::Upload { .. } | Event::History { .. } | Event::HistoryRefused { .. } => {}

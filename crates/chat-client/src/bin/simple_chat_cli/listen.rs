@@ -42,6 +42,7 @@ impl Listener<'_> {
                 || Some(format!("* Server: {}", lines(&text))),
                 || json!({ "event": "notice", "text": text }),
             ),
+            Event::HistoryStalled { is_stalled } => self.stalled(is_stalled),
             Event::Disconnected { error, .. } => self.disconnected(&error),
             _ => Ok(()),
         }
@@ -74,6 +75,14 @@ impl Listener<'_> {
         self.output.result(
             || Some(format!("* Disconnected: {} Trying again.", line(&reason))),
             || json!({ "event": "disconnected", "reason": reason }),
+        )
+    }
+
+    fn stalled(&mut self, is_stalled: bool) -> Result<(), Failure> {
+        let text = error_text::history_stalled(is_stalled);
+        self.output.result(
+            || Some(format!("* {text}")),
+            || json!({ "event": "notice", "text": text, "history_stalled": is_stalled }),
         )
     }
 

@@ -30,7 +30,8 @@ impl History {
         }
         page.conversations.into_iter().for_each(|entry| self.listed_one(entry));
         if is_last || self.known.len() >= CONVERSATIONS_MAX {
-            return Ok(self.list_ends(Listing::Done));
+            let told = self.list_ends(Listing::Done);
+            return Ok(self.caught_up(told));
         }
         self.catch_ups.push_front(CatchUp::List { after: page.next });
         Ok(Vec::new())

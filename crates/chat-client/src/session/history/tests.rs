@@ -11,6 +11,7 @@ fn heard(history: &[Heard]) -> Vec<String> {
             format!("page {seqs:?} {more}")
         }
         Heard::Refused { conversation, .. } => format!("refused {conversation}"),
+        Heard::Stalled(is_stalled) => format!("stalled {is_stalled}"),
     };
     history.iter().map(spell).collect()
 }
@@ -231,7 +232,9 @@ fn a_server_that_cannot_read_for_a_while_is_asked_again_ever_more_slowly_and_not
     assert!(bench.live(3).is_empty());
     for seconds in [1, 2, 4, 8, 16, 32, 32] {
         assert_eq!(bench.asked(), Some((0, 0)));
-        assert!(bench.refused(RefusalCode::StorageFailed).is_empty());
+        // Told once.
+        let told: &[&str] = if seconds == 1 { &["stalled true"] } else { &[] };
+        assert_eq!(bench.refused(RefusalCode::StorageFailed), told);
         assert_eq!(bench.asked(), None);
         let until = bench.history.poll_timeout().unwrap();
         assert_eq!(until - bench.now, Duration::from_secs(seconds));
@@ -426,5 +429,50 @@ fn who_does_not_want_what_was_missed_asks_for_nothing_and_hears_what_comes() {
     assert_eq!(bench.question(), None);
     assert_eq!(bench.live(5), ["#lobby 5"]);
     assert_eq!(bench.private("bob", 9), ["@bob 9"]);
+    assert_eq!(bench.question(), None);
+}
+
+#[test]
+fn a_conversation_that_cannot_be_read_keeps_no_other_from_being_read() {
+    let mut bench = Bench::new(0);
+    bench.reconnect(&[("@bob", 1), ("@cy", 1), ("@dora", 1)]);
+    let first = bench.question().unwrap();
+    assert_eq!(bench.refused(RefusalCode::StorageFailed), ["stalled true"]);
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        bench.now = bench.history.poll_timeout().unwrap_or(bench.now);
+        assert_ne!(bench.question().unwrap(), first);
+        told.extend(bench.page(&[1], false));
+    }
+    assert_eq!(told.len(), 2, "one each, and not that all is well: {told:?}");
+    assert_eq!(bench.question(), Some(first));
+    assert!(bench.refused(RefusalCode::StorageFailed).is_empty(), "it is known already");
+    bench.now = bench.history.poll_timeout().unwrap();
+    bench.question().unwrap();
+    assert_eq!(bench.page(&[1], false).last().map(String::as_str), Some("stalled false"));
+}
+
+#[test]
+fn what_was_asked_under_another_name_or_at_another_server_is_not_asked_under_this_one() {
+    let wish = || HistoryWish {
+        conversation: Conversation::User("bob".into()),
+        after: 0,
+        before: 7,
+        limit: 2,
+    };
+    let mut bench = Bench::new(0);
+    bench.history.ask(wish());
+    bench.question().unwrap();
+    bench.history.ask(wish());
+    bench.history.connection_lost();
+    assert!(bench.history.name_chosen(&NameKey::of("ANN")).is_empty(), "the same person");
+    let refused = ["refused @bob", "refused @bob"];
+    assert_eq!(heard(&bench.history.name_chosen(&NameKey::of("anna"))), refused);
+    // Asked under the new name before it was let in.
+    bench.history.ask(wish());
+    bench.log_in("anna", 1);
+    assert_eq!(bench.asked(), Some((0, 7)));
+    bench.history.connection_lost();
+    assert_eq!(heard(&bench.history.server_chosen()), ["refused @bob"]);
     assert_eq!(bench.question(), None);
 }

@@ -58,6 +58,10 @@ impl Machine {
         if self.server.as_ref() != Some(&server) {
             self.pin = None;
             self.attempt = 0;
+            if self.server.is_some() {
+                let heard = self.history.server_chosen();
+                self.tell_heard(heard);
+            }
             if let Some(credentials) = &mut self.credentials {
                 credentials.token = None;
                 credentials.proven = false;
@@ -97,6 +101,8 @@ impl Machine {
             self.tell(Event::LogInRefused(refusal));
             return;
         }
+        let heard = self.history.name_chosen(&NameKey::of(&name));
+        self.tell_heard(heard);
         self.credentials = Some(Credentials { name, password, proven: false, token: None });
         match self.phase {
             Phase::AwaitingLogIn | Phase::PostponedLogIn { .. } => self.send_log_in(now),

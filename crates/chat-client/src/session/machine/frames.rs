@@ -170,7 +170,8 @@ impl Machine {
         self.phase = Phase::LoggedIn;
         self.tell(Event::LoggedIn { name: name.clone(), resumed });
         let reader = Reader { server: self.pin, name: NameKey::of(&name) };
-        self.history.logged_in(reader);
+        let heard = self.history.logged_in(reader);
+        self.tell_heard(heard);
         self.online.insert(name, ());
         let first = wire::ListOnline::default();
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
@@ -319,7 +320,7 @@ impl Machine {
         Ok(())
     }
 
-    fn tell_heard(&mut self, heard: Vec<Heard>) {
+    pub(super) fn tell_heard(&mut self, heard: Vec<Heard>) {
         for heard in heard {
             self.tell(match heard {
                 Heard::Message(conversation, StoredMessage { seq, from, text, at_ms }) => {
@@ -331,6 +332,7 @@ impl Machine {
                 Heard::Refused { conversation, refusal } => {
                     Event::HistoryRefused { conversation, refusal }
                 }
+                Heard::Stalled(is_stalled) => Event::HistoryStalled { is_stalled },
             });
         }
     }

@@ -360,6 +360,7 @@ fn spell(event: &Event) -> String {
         }
         Event::History { messages, .. } => format!("history of {}", messages.len()),
         Event::HistoryRefused { refusal, .. } => format!("no history {:?}", refusal.0.code()),
+        Event::HistoryStalled { is_stalled } => format!("history stalled {is_stalled}"),
         Event::Notice { text } => format!("notice {text}"),
         Event::Download { id, change } => format!("download {} {}", id.0, spell_change(change)),
         Event::Upload { id, change } => match change {
