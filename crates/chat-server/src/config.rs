@@ -5,6 +5,10 @@ pub mod arguments;
 
 mod file;
 
+mod document;
+
+pub mod template;
+
 mod limits;
 
 mod merge;
@@ -21,6 +25,7 @@ use file_transfer::uploads::UploadRules;
 
 use crate::state::policy::Bans;
 
+pub use crate::config::document::Problem;
 pub use crate::config::limits::Limits;
 pub use crate::config::merge::{ConfigError, load};
 

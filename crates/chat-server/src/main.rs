@@ -1,11 +1,11 @@
 //! `chat-server`: parse, build, run, report.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_server::config::arguments::{Arguments, Command, Options};
-use chat_server::config::{self, Config};
+use chat_server::config::arguments::{Arguments, Command, InitOptions, Options};
+use chat_server::config::{self, Config, template};
 use chat_server::log_output;
 use chat_server::server::Server;
 use clap::Parser;
@@ -20,7 +20,8 @@ fn main() -> ExitCode {
     let Arguments { command, options } = Arguments::parse();
     let result = match command.unwrap_or(Command::Run(options)) {
         Command::Run(options) => run(options),
-        Command::CheckConfig(options) => check_config(options),
+        Command::CheckConfig(options) => return check_config(options),
+        Command::Init(options) => init(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,9 +32,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn check_config(options: Options) -> anyhow::Result<()> {
-    config::load(options)?;
-    say("the configuration can be used")
+/// Tells everything that is wrong, a line each.
+fn check_config(options: Options) -> ExitCode {
+    match config::load(options) {
+        Ok(_) => {
+            // Whoever does not listen reads the exit code.
+            let _ = say("the configuration can be used");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            for line in error.lines() {
+                eprintln!("chat-server: {}", line.replace('\n', " "));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn init(options: InitOptions) -> anyhow::Result<()> {
+    let path = options.config.unwrap_or(options.file);
+    let shown = path.display();
+    template::write(&path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow::anyhow!("{shown} is there already and stays as it is"),
+        _ => anyhow::anyhow!("{shown}: {error}"),
+    })?;
+    say(&format!("{shown} is written: chat-server --config {shown}"))
 }
 
 fn run(options: Options) -> anyhow::Result<()> {

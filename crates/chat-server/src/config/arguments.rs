@@ -25,8 +25,21 @@ pub struct Arguments {
 pub enum Command {
     /// Serve until SIGTERM or SIGINT
     Run(Options),
-    /// Say whether the configuration could be used, and do nothing else
+    /// Say whether the configuration could be used and what is wrong with it, and do nothing else
     CheckConfig(Options),
+    /// Write a configuration file in which every key is explained
+    Init(InitOptions),
+}
+
+/// What may be said to `init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitOptions {
+    /// Where to write it; a file that is there is not overwritten
+    #[arg(value_name = "FILE", default_value = "chat-server.toml")]
+    pub file: PathBuf,
+    /// The same
+    #[arg(long, value_name = "FILE", conflicts_with = "file", hide = true)]
+    pub config: Option<PathBuf>,
 }
 
 /// What may be said on the command line; it wins over the file.

@@ -1,15 +1,21 @@
 //! The configuration file, as TOML says it. An unknown key is an error: a misspelt limit must not be
 //! taken for none.
 
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::config::arguments::AccessName;
+use crate::config::document::{self, Places, problem_at};
 use crate::config::limits::Limits;
 use crate::config::merge::ConfigError;
 use crate::config::transfer::Transfer;
+
+/// Longest file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Everything that a file may say. Paths in it are relative to the folder of the file.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +35,63 @@ pub(crate) struct ConfigFile {
     pub(crate) uploads: UploadsEntry,
     pub(crate) node: Vec<NodeEntry>,
     pub(crate) ban: Vec<BanEntry>,
+    /// Where in the file things are said.
+    #[serde(skip)]
+    pub(crate) source: Source,
+}
+
+/// The text that a configuration was read from. Empty: there was none.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    path: String,
+    text: String,
+    places: Places,
+}
+
+/// A value that makes no sense: which key has it, and why.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Complaint {
+    /// Dotted, as in [`Places`].
+    pub(crate) key: String,
+    /// Complete: it names the key where that helps.
+    pub(crate) sentence: String,
+}
+
+impl Complaint {
+    pub(crate) fn new(key: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self { key: key.into(), sentence: sentence.into() }
+    }
+}
+
+impl Source {
+    /// A key counts no more: the command line has said something else.
+    pub(crate) fn overrule(&mut self, key: &str) {
+        self.places.remove(key);
+    }
+
+    /// Complaints, told with their places where they are about something in the file.
+    pub(crate) fn refuse(&self, complaints: Vec<Complaint>) -> ConfigError {
+        let (mut problems, mut others) = (Vec::new(), Vec::new());
+        for Complaint { key, sentence } in complaints {
+            match self.place(&key) {
+                Some(byte) => problems.push(problem_at(&self.text, byte, sentence)),
+                None => others.push(sentence),
+            }
+        }
+        problems.sort();
+        ConfigError::Wrong { path: self.path.clone(), problems, others }
+    }
+
+    /// Of the key, or of the innermost table around it that is there.
+    fn place(&self, key: &str) -> Option<usize> {
+        let mut key = key;
+        loop {
+            if let Some(byte) = self.places.get(key) {
+                return Some(*byte);
+            }
+            (key, _) = key.rsplit_once('.')?;
+        }
+    }
 }
 
 /// `[uploads]`
@@ -78,13 +141,17 @@ pub(crate) struct BanEntry {
 impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: shown.clone(), error })?;
-        let mut file: Self = toml::from_str(&text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-            ConfigError::Syntax { path: shown, line, problem: error.message().to_owned() }
+        let unreadable = |error| ConfigError::Unreadable { path: shown.clone(), error };
+        let mut text = String::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(ConfigError::Value(format!("{shown}: longer than {FILE_BYTES_MAX} bytes")));
+        }
+        let (mut file, places) = document::parse::<Self>(&text).map_err(|problems| {
+            ConfigError::Wrong { path: shown.clone(), problems, others: Vec::new() }
         })?;
+        file.source = Source { path: shown, text, places };
         file.resolve_paths(path.parent().unwrap_or(Path::new("")));
         Ok(file)
     }

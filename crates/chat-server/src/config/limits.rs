@@ -7,6 +7,7 @@ use common::limits::{
 };
 use serde::Deserialize;
 
+use crate::config::file::Complaint;
 use crate::state::server_files::PAGE_BYTES_MAX as FILE_PAGE_BYTES_MAX;
 
 /// Smallest outbox: half of it has to hold the longest page.
@@ -85,27 +86,33 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What is wrong with them, as a sentence.
-    pub(crate) fn problem(&self) -> Option<String> {
+    /// Everything that is wrong with them.
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let mut complain = |key: &str, sentence: String| {
+            let key = format!("limits.{key}");
+            complaints.push(Complaint { sentence: format!("{key} {sentence}"), key });
+        };
         let spans = [
             ("handshake_seconds", self.handshake_seconds),
             ("login_seconds", self.login_seconds),
             ("ping_seconds", self.ping_seconds),
             ("dead_seconds", self.dead_seconds),
         ];
-        if let Some((key, found)) = spans.iter().find(|(_, s)| !(1..=SECONDS_MAX).contains(s)) {
-            return Some(format!("limits.{key} is {found}, allowed are 1 to {SECONDS_MAX}"));
+        for (key, found) in spans.into_iter().filter(|(_, s)| !(1..=SECONDS_MAX).contains(s)) {
+            complain(key, format!("is {found}, allowed are 1 to {SECONDS_MAX}"));
         }
         if self.name_hold_seconds > SECONDS_MAX {
             let found = self.name_hold_seconds;
-            return Some(format!("limits.name_hold_seconds is {found}, at most {SECONDS_MAX}"));
+            complain("name_hold_seconds", format!("is {found}, at most {SECONDS_MAX}"));
         }
         if self.dead_seconds <= self.ping_seconds {
-            return Some("limits.dead_seconds must be more than limits.ping_seconds".into());
+            let key = "dead_seconds";
+            complain(key, "must be more than limits.ping_seconds".into());
         }
         if self.outbox_bytes < OUTBOX_BYTES_MIN {
             let found = self.outbox_bytes;
-            return Some(format!("limits.outbox_bytes is {found}, at least {OUTBOX_BYTES_MIN}"));
+            complain("outbox_bytes", format!("is {found}, at least {OUTBOX_BYTES_MIN}"));
         }
         let counts = [
             ("newcomers", self.newcomers),
@@ -115,8 +122,10 @@ impl Limits {
             ("failed_logins_per_name", self.failed_logins_per_name as usize),
             ("failed_logins_per_address", self.failed_logins_per_address as usize),
         ];
-        let (key, _) = counts.iter().find(|(_, count)| *count == 0)?;
-        Some(format!("limits.{key} is 0, at least 1"))
+        for (key, _) in counts.into_iter().filter(|(_, count)| *count == 0) {
+            complain(key, "is 0, at least 1".into());
+        }
+        complaints
     }
 
     /// Until the TLS handshake is done.

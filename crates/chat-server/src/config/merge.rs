@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::limits::PORT_DEFAULT;
-use common::user_name::UserName;
+use common::user_name::{NameKey, UserName};
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FILE_BYTES_MAX;
 use file_transfer::uploads::UploadRules;
 use toml::value::{Datetime, Offset};
 
 use crate::config::arguments::{AccessName, Options};
-use crate::config::file::{BanEntry, ConfigFile, NodeEntry, UploadsEntry};
+use crate::config::document::Problem;
+use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
 use crate::config::{AccessConfig, CertificateFiles, Config, Listen, NodeConfig};
 use crate::state::policy::{BanEnd, Bans};
 
@@ -34,15 +35,15 @@ pub enum ConfigError {
         /// The system's word.
         error: std::io::Error,
     },
-    /// No TOML, an unknown key, or a value of the wrong type.
-    #[error("{path}:{line}: {}", problem.replace('\n', ", "))]
-    Syntax {
-        /// Which file.
+    /// No TOML, an unknown key, a value of the wrong type, or one that makes no sense.
+    #[error("{}", first_of(&self.lines()))]
+    Wrong {
+        /// Which file, if there is one.
         path: String,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
+        /// What is wrong in it, in the order of its lines.
+        problems: Vec<Problem>,
+        /// What is wrong on the command line, or in both together.
+        others: Vec<String>,
     },
     /// A value that makes no sense.
     #[error("{0}")]
@@ -60,18 +61,68 @@ pub enum ConfigError {
     OpenNetwork(SocketAddr),
 }
 
+impl ConfigError {
+    /// Everything that is wrong, a line each.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Wrong { path, problems, others } => {
+                let problems = problems.iter().map(|problem| format!("{path}:{problem}"));
+                problems.chain(others.iter().cloned()).collect()
+            }
+            other => vec![other.to_string()],
+        }
+    }
+}
+
+/// The one line for whoever has room for one.
+fn first_of(lines: &[String]) -> String {
+    match lines {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, rest @ ..] => {
+            format!("{first} (and {} more: `chat-server check-config` tells all)", rest.len())
+        }
+    }
+}
+
+/// Gathers what is wrong, so that all of it is told at once.
+#[derive(Default)]
+struct Complaints(Vec<Complaint>);
+
+impl Complaints {
+    fn take<T>(&mut self, result: Result<T, Complaint>) -> Option<T> {
+        result.map_err(|complaint| self.0.push(complaint)).ok()
+    }
+}
+
 /// Puts everything together.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// What is wrong: in the file and its values as much of it as can be told.
 pub fn load(options: Options) -> Result<Config, ConfigError> {
     let file = match &options.config {
         Some(path) => ConfigFile::read(path)?,
         None => ConfigFile::default(),
     };
-    if let Some(problem) = file.limits.problem().or_else(|| file.transfer.problem(&file.limits)) {
-        return Err(ConfigError::Value(problem));
+    let mut source = file.source;
+    if options.name.is_some() {
+        source.overrule("name");
     }
+    let mut complaints = Complaints(file.limits.complaints());
+    complaints.0.extend(file.transfer.complaints(&file.limits));
+    let has_nodes = !file.node.is_empty();
+    let name = complaints.take(server_name(options.name.or(file.name)));
+    let certificate = complaints.take(certificate(file.certificate, file.key));
+    let nodes = file.node.into_iter().enumerate();
+    let nodes = nodes.filter_map(|(index, entry)| complaints.take(node(index, entry))).collect();
+    let bans = bans(file.ban, &mut complaints);
+    let uploads = complaints.take(uploads(&file.uploads, has_nodes));
+    let (Some(name), Some(certificate), Some(uploads), []) =
+        (name, certificate, uploads, complaints.0.as_slice())
+    else {
+        return Err(source.refuse(complaints.0));
+    };
     let listen = listen([options.listen, file.listen]);
     let access = access(
         options.access.or(file.access).unwrap_or(AccessName::Open),
@@ -83,18 +134,17 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback());
         exposed.map_or(Ok(()), |listen| Err(ConfigError::OpenNetwork(listen.address)))?;
     }
-    let has_nodes = !file.node.is_empty();
     Ok(Config {
         listen,
         data: options.data.or(file.data).map_or_else(default_data, Ok)?,
         files: options.files.or(file.files).unwrap_or_else(|| PathBuf::from("ServerFiles")),
-        name: server_name(options.name.or(file.name))?,
+        name,
         access,
-        certificate: certificate(file.certificate, file.key)?,
-        nodes: file.node.into_iter().map(node).collect::<Result<_, _>>()?,
-        bans: bans(file.ban)?,
+        certificate,
+        nodes,
+        bans,
         sending: file.transfer.into(),
-        uploads: uploads(&file.uploads, has_nodes)?,
+        uploads,
         limits: file.limits,
     })
 }
@@ -139,7 +189,7 @@ fn default_data() -> Result<PathBuf, ConfigError> {
         .ok_or_else(|| ConfigError::Value("no place for data: use --data".into()))
 }
 
-fn server_name(name: Option<String>) -> Result<String, ConfigError> {
+fn server_name(name: Option<String>) -> Result<String, Complaint> {
     let name = name.unwrap_or_else(machine_name);
     let is_fine = !name.trim().is_empty() && !name.chars().any(char::is_control);
     if !is_fine || name.len() > SERVER_NAME_BYTES_MAX {
@@ -147,7 +197,7 @@ fn server_name(name: Option<String>) -> Result<String, ConfigError> {
         let problem = format!(
             "the server name “{found}”: 1 to {SERVER_NAME_BYTES_MAX} bytes without control characters"
         );
-        return Err(ConfigError::Value(problem));
+        return Err(Complaint::new("name", problem));
     }
     Ok(name)
 }
@@ -163,44 +213,48 @@ fn machine_name() -> String {
 fn certificate(
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-) -> Result<Option<CertificateFiles>, ConfigError> {
+) -> Result<Option<CertificateFiles>, Complaint> {
     match (certificate, key) {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
-        (Some(_), None) => Err(ConfigError::Value("certificate needs its key as well".into())),
-        (None, Some(_)) => Err(ConfigError::Value("key needs its certificate as well".into())),
+        (Some(_), None) => Err(Complaint::new("certificate", "certificate needs its key as well")),
+        (None, Some(_)) => Err(Complaint::new("key", "key needs its certificate as well")),
     }
 }
 
-fn node(entry: NodeEntry) -> Result<NodeConfig, ConfigError> {
+fn node(index: usize, entry: NodeEntry) -> Result<NodeConfig, Complaint> {
     let NodeEntry { address, key_file, spki } = entry;
-    let value = |problem: String| ConfigError::Value(format!("node {address}: {problem}"));
+    let wrong = |key: &str, problem: &dyn std::fmt::Display| {
+        Complaint::new(format!("node.{index}.{key}"), format!("node {address}: {problem}"))
+    };
     Ok(NodeConfig {
-        address: address.parse().map_err(|error| value(format!("{error}")))?,
-        spki: spki.parse().map_err(|error| value(format!("{error}")))?,
+        address: address.parse().map_err(|error| wrong("address", &error))?,
+        spki: spki.parse().map_err(|error| wrong("spki", &error))?,
         key_file,
     })
 }
 
 /// What may be uploaded, if anything may.
-fn uploads(entry: &UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>, ConfigError> {
-    let value = |problem: String| ConfigError::Value(format!("uploads.{problem}"));
+fn uploads(entry: &UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>, Complaint> {
+    let wrong = |key: &str, problem: String| {
+        let key = format!("uploads.{key}");
+        Complaint { sentence: format!("{key} {problem}"), key }
+    };
     let folder = match &entry.folder {
         None => None,
         Some(folder) => Some(
             FilePath::parse(folder)
-                .map_err(|error| value(format!("folder {folder:?}: {error}")))?,
+                .map_err(|error| wrong("folder", format!("{folder:?}: {error}")))?,
         ),
     };
     if !(1..=UNFINISHED_HOURS_MAX).contains(&entry.unfinished_hours) {
         let found = entry.unfinished_hours;
-        return Err(value(format!(
-            "unfinished_hours is {found}, allowed are 1 to {UNFINISHED_HOURS_MAX}"
-        )));
+        let problem = format!("is {found}, allowed are 1 to {UNFINISHED_HOURS_MAX}");
+        return Err(wrong("unfinished_hours", problem));
     }
     if entry.enabled && has_nodes {
         // The file appears on the machine that the bytes went to, and is told of here.
-        return Err(value("enabled does not go together with [[node]]".into()));
+        return Err(wrong("enabled", "does not go together with [[node]]".into()));
     }
     Ok(entry.enabled.then_some(UploadRules {
         folder,
@@ -210,22 +264,32 @@ fn uploads(entry: &UploadsEntry, has_nodes: bool) -> Result<Option<UploadRules>,
     }))
 }
 
-fn bans(entries: Vec<BanEntry>) -> Result<Bans, ConfigError> {
+fn bans(entries: Vec<BanEntry>, complaints: &mut Complaints) -> Bans {
     let mut bans = Bans::default();
-    for BanEntry { name, until } in entries {
-        let parsed = UserName::parse(&name)
-            .map_err(|problem| ConfigError::Value(format!("ban of {name:?}: {problem:?}")))?;
-        let end = match until {
-            None => BanEnd::Never,
-            Some(time) => BanEnd::At(unix_ms(time).ok_or_else(|| {
-                ConfigError::Value(format!(
-                    "ban of {name:?}: until = {time} must be a date and time with offset, like 2026-12-31T23:59:59Z"
-                ))
-            })?),
-        };
-        bans.insert(parsed.key(), end);
+    for (index, entry) in entries.into_iter().enumerate() {
+        if let Some((name, end)) = complaints.take(ban(index, entry)) {
+            bans.insert(name, end);
+        }
     }
-    Ok(bans)
+    bans
+}
+
+fn ban(index: usize, entry: BanEntry) -> Result<(NameKey, BanEnd), Complaint> {
+    let BanEntry { name, until } = entry;
+    let wrong = |key: &str, problem: String| {
+        Complaint::new(format!("ban.{index}.{key}"), format!("ban of {name:?}: {problem}"))
+    };
+    let parsed = UserName::parse(&name).map_err(|problem| wrong("name", format!("{problem:?}")))?;
+    let end = match until {
+        None => BanEnd::Never,
+        Some(time) => BanEnd::At(unix_ms(time).ok_or_else(|| {
+            let problem = format!(
+                "until = {time} must be a date and time with offset, like 2026-12-31T23:59:59Z"
+            );
+            wrong("until", problem)
+        })?),
+    };
+    Ok((parsed.key(), end))
 }
 
 /// Milliseconds since 1970-01-01 UTC of a date and time with offset.

@@ -3,6 +3,7 @@
 use file_transfer::udp::{CongestionChoice, RateLimits, SendOptions};
 use serde::Deserialize;
 
+use crate::config::file::Complaint;
 use crate::config::limits::Limits;
 
 /// The table `[transfer]`. What is missing is as the transfer engine has it.
@@ -22,8 +23,8 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// What is wrong with it beside these limits, as a sentence.
-    pub(crate) fn problem(&self, limits: &Limits) -> Option<String> {
+    /// What is wrong with it beside these limits.
+    pub(crate) fn complaints(&self, limits: &Limits) -> Vec<Complaint> {
         let min_of = |places: usize| RateLimits::PER_PLACE_MIN.saturating_mul(places as u64);
         let total_min = min_of(limits.downloads).max(RateLimits::TOTAL_MIN);
         let per_user_min = min_of(limits.downloads_per_user).max(RateLimits::PER_USER_MIN);
@@ -36,12 +37,15 @@ impl Transfer {
                 "downloads_per_user",
             ),
         ];
-        let too_slow = rates.into_iter().find(|(_, rate, min, _)| rate.is_some_and(|it| it < *min));
-        let (key, found, min, places) = too_slow?;
-        let found = found.unwrap_or_default();
-        Some(format!(
-            "transfer.{key} is {found}, at least {min} with this limits.{places}; leave it out for no limit"
-        ))
+        let too_slow = |(key, rate, min, places): (&str, Option<u64>, u64, &str)| {
+            let found = rate.filter(|rate| *rate < min)?;
+            let key = format!("transfer.{key}");
+            let sentence = format!(
+                "{key} is {found}, at least {min} with this limits.{places}; leave it out for no limit"
+            );
+            Some(Complaint { key, sentence })
+        };
+        rates.into_iter().filter_map(too_slow).collect()
     }
 }
 
@@ -99,8 +103,11 @@ mod tests {
 
     #[test]
     fn a_rate_at_which_nothing_arrives_is_refused() {
-        let problem =
-            |toml: &str, limits: &Limits| toml::from_str::<Transfer>(toml).unwrap().problem(limits);
+        let problem = |toml: &str, limits: &Limits| {
+            let mut complaints = toml::from_str::<Transfer>(toml).unwrap().complaints(limits);
+            assert!(complaints.len() < 2, "{complaints:?}");
+            complaints.pop().map(|complaint| complaint.sentence)
+        };
         let usual = Limits::default();
         assert_eq!(problem("bytes_per_second = 1048576", &usual), None);
         for key in ["bytes_per_second", "bytes_per_second_per_user"] {

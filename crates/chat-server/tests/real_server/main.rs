@@ -28,3 +28,5 @@ mod files;
 mod uploads;
 
 mod operation;
+
+mod configuration;

@@ -16,15 +16,19 @@ fn check_refused(config: &str, arguments: &[&str], expected: &str) {
 
 #[test]
 fn an_unknown_key_is_an_error_with_its_line() {
-    check_refused("name = \"lab\"\n\nlimit = 3\n", &[], "config.toml:3: unknown field `limit`");
-    check_refused("[limits]\npings = 3\n", &[], "config.toml:2: unknown field `pings`");
+    check_refused(
+        "name = \"lab\"\n\nlimit = 3\n",
+        &[],
+        "config.toml:3:1: unknown key `limit`, is `limits` meant?",
+    );
+    check_refused("[limits]\npings = 3\n", &[], "config.toml:2:1: unknown key `pings`");
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_an_error_with_its_line() {
-    check_refused("name = 3\n", &[], "config.toml:1: invalid type");
-    check_refused("listen = [\"nonsense\"]\n", &[], "config.toml:1: invalid socket address");
-    check_refused("[limits]\nsessions = -1\n", &[], "config.toml:2: invalid value");
+    check_refused("name = 3\n", &[], "config.toml:1:8: invalid type");
+    check_refused("listen = [\"nonsense\"]\n", &[], "config.toml:1:11: invalid socket address");
+    check_refused("[limits]\nsessions = -1\n", &[], "config.toml:2:12: invalid value");
 }
 
 #[test]
