@@ -15,4 +15,5 @@ mod talk;
 mod history;
 mod trust;
 mod upload_kills;
+mod upload_settling;
 mod uploads;

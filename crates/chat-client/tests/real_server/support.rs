@@ -18,6 +18,21 @@ pub(crate) use server::Server;
 /// Long enough for a busy machine; only a test that fails waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Reads what comes as it comes, on a thread of its own.
+pub(crate) fn chunks_of(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
+            let chunk = String::from_utf8_lossy(&buffer[..bytes]).into_owned();
+            if sender.send(chunk).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
 /// Reads lines on a thread of its own, so that waiting for one can have an end.
 pub(crate) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::statvfs;
+
 use crate::files::{hash_of, wait_for_file, write_random};
 use crate::support::{Listener, Person, Server};
 
@@ -149,6 +151,24 @@ fn quota_and_size_are_kept_over_a_restart() {
     fs::remove_file(server.files().join("most")).unwrap();
     bob.run(&server.link, &["put", "one"]).check(0, &[]);
     assert_eq!(names(&server), ["hers", "one", "rest"]);
+}
+
+#[test]
+fn a_server_without_room_for_a_file_says_so_before_anything_is_sent() {
+    let most = i64::MAX;
+    let limits = format!("quota_bytes_per_user = {most}\nfile_bytes_max = {most}\n");
+    let server = Server::start_with(&format!("{ON}{limits}"));
+    let bob = Person::new("bob");
+    // Whatever others free meanwhile.
+    let disk = statvfs(server.files()).unwrap();
+    let path = bob.home().join("larger than the disk");
+    File::create(&path).unwrap().set_len(disk.f_blocks * disk.f_frsize).unwrap();
+    let words = ["put", "larger than the disk"];
+    bob.run(&server.link, &words).check(3, &["The disk of the server is full."]);
+    let events = bob.run(&server.link, &["--json", words[0], words[1]]).events();
+    let reason = events.last().unwrap()["reason"].as_str().unwrap();
+    assert_eq!(reason, "The disk of the server is full. Tell its administrator.");
+    assert_eq!(names(&server), [""; 0]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, lines_of};
+use super::{PATIENCE, chunks_of, lines_of};
 
 /// Remembers servers and tokens in a folder of their own.
 pub(crate) struct Person {
@@ -81,6 +81,24 @@ impl Person {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = lines_of(child.stderr.take().unwrap());
+        Listener { child, lines }
+    }
+
+    /// Starts a command on a terminal; what it shows there comes as it is written.
+    pub(crate) fn start_on_terminal(&self, server: &str, words: &[&str]) -> Listener {
+        let command = self.command(server, words);
+        let quoted = std::iter::once(command.get_program())
+            .chain(command.get_args())
+            .map(|word| format!("'{}'", word.to_str().unwrap()));
+        let line = quoted.collect::<Vec<_>>().join(" ");
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
+        for (name, value) in command.get_envs() {
+            terminal.env(name, value.unwrap());
+        }
+        terminal.current_dir(self.home.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = terminal.spawn().unwrap();
+        let lines = chunks_of(child.stdout.take().unwrap());
         Listener { child, lines }
     }
 
@@ -159,6 +177,17 @@ impl Listener {
     fn next(&self) -> Value {
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Waits until this is shown on its terminal; gives all that was shown by then.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) -> String {
+        let mut shown = String::new();
+        while !shown.contains(text) {
+            let chunk = self.lines.recv_timeout(PATIENCE);
+            shown += &chunk.unwrap_or_else(|_| panic!("no {text:?} in {shown:?}"));
+        }
+        shown
     }
 
     /// What was printed and not waited for.

@@ -1,7 +1,7 @@
 //! The real server as a child process.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -53,6 +53,28 @@ impl Server {
     /// Ends it as an administrator does.
     pub(crate) fn stop(&mut self) {
         self.signal(Signal::TERM);
+    }
+
+    /// The same; gives how it ended.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// Does nothing any more until [`go_on`](Self::go_on).
+    pub(crate) fn sleep(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
+    /// Bytes that it has read from files since it began. What comes over sockets does not count.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let counters = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        let read = counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+        read.parse().unwrap()
     }
 
     /// Starts it again on the same port after [`kill`](Self::kill) or [`stop`](Self::stop).
