@@ -27,7 +27,7 @@ use crate::state::policy::Bans;
 
 pub use crate::config::document::Problem;
 pub use crate::config::limits::Limits;
-pub use crate::config::merge::{ConfigError, load};
+pub use crate::config::merge::{ConfigError, data_folder, load};
 
 /// Everything that `chat-server` was told.
 #[derive(Debug)]

@@ -29,6 +29,10 @@ mod upload_desk;
 
 mod history_desk;
 
+pub mod backup;
+
+pub mod export;
+
 pub mod join_password;
 
 pub mod token_key;

@@ -114,6 +114,9 @@ pub enum LogError {
         /// Which.
         number: u64,
     },
+    /// SQLite finds that its file is damaged.
+    #[error("the file is damaged: {0}")]
+    Corrupt(String),
     /// The system's word.
     #[error("{0}")]
     Io(#[from] std::io::Error),

@@ -1,13 +1,18 @@
 //! `chat-server`: parse, build, run, report.
 
-use std::io::{ErrorKind, Write};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_server::config::arguments::{Arguments, Command, InitOptions, Options};
+use anyhow::Context;
+use chat_server::config::arguments::{
+    Arguments, BackupOptions, Command, ExportOptions, InitOptions, Options, RestoreOptions,
+};
 use chat_server::config::{self, Config, template};
-use chat_server::log_output;
 use chat_server::server::Server;
+use chat_server::{backup, export, log_output};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +27,9 @@ fn main() -> ExitCode {
         Command::Run(options) => run(options),
         Command::CheckConfig(options) => return check_config(options),
         Command::Init(options) => init(options),
+        Command::Backup(options) => back_up(options),
+        Command::Restore(options) => restore(options),
+        Command::Export(options) => export(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,6 +65,41 @@ fn init(options: InitOptions) -> anyhow::Result<()> {
         _ => anyhow::anyhow!("{shown}: {error}"),
     })?;
     say(&format!("{shown} is written: chat-server --config {shown}"))
+}
+
+fn back_up(options: BackupOptions) -> anyhow::Result<()> {
+    let data = config::data_folder(options.of)?;
+    let events = backup::back_up(&data, &options.target)?;
+    say(&format!("{}: {events} events and the keys", options.target.display()))
+}
+
+fn restore(options: RestoreOptions) -> anyhow::Result<()> {
+    let data = config::data_folder(options.to)?;
+    let events = backup::restore(&options.source, &data)?;
+    say(&format!("{}: {events} events and the keys", data.display()))
+}
+
+/// Standard output, or a file for its owner alone.
+fn export(options: ExportOptions) -> anyhow::Result<()> {
+    let data = config::data_folder(options.of)?;
+    if options.file.as_os_str() == "-" {
+        export::export(&data, &mut std::io::stdout().lock())?;
+        return Ok(());
+    }
+    let (path, mut new) = (options.file, OpenOptions::new());
+    let shown = path.display();
+    let file = new.write(true).create_new(true).mode(0o600).open(&path);
+    let mut out = BufWriter::new(file.with_context(|| shown.to_string())?);
+    let exported = export::export(&data, &mut out).map_err(anyhow::Error::from);
+    let synced = exported.and_then(|messages| Ok((messages, out.get_ref().sync_all()?)));
+    match synced {
+        Ok((messages, ())) => say(&format!("{shown}: {messages} messages")),
+        Err(error) => {
+            // Half of it is no export.
+            let _ = std::fs::remove_file(&path);
+            Err(error.context(shown.to_string()))
+        }
+    }
 }
 
 fn run(options: Options) -> anyhow::Result<()> {

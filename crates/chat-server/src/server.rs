@@ -46,7 +46,7 @@ use crate::upload_desk::UploadDesk;
 use crate::waiting_room::WaitingRoom;
 
 /// File name of the ticket key in the data folder.
-const TICKET_KEY_FILE: &str = "ticket.key";
+pub(crate) const TICKET_KEY_FILE: &str = "ticket.key";
 
 /// Connections for file bytes that have not shown their ticket yet.
 const FILE_STRANGERS_MAX: usize = 64;

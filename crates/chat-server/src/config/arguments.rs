@@ -29,6 +29,57 @@ pub enum Command {
     CheckConfig(Options),
     /// Write a configuration file in which every key is explained
     Init(InitOptions),
+    /// Copy the data folder while the server runs
+    ///
+    /// The copy is a folder of its own, with the log as it was at one moment and the server's keys, for its
+    /// owner alone: whoever has the keys can pose as the server.
+    Backup(BackupOptions),
+    /// Make a data folder of a backup
+    Restore(RestoreOptions),
+    /// Write all stored messages as lines of JSON, private ones included
+    Export(ExportOptions),
+}
+
+/// Which data folder.
+#[derive(Args, Clone, Debug)]
+pub struct DataOptions {
+    /// Configuration file (TOML) that may name the data folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The server's data folder [default: as for `run`]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// What may be said to `backup`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupOptions {
+    /// Where the copy goes: a folder that is missing or empty
+    pub target: PathBuf,
+    /// Of what.
+    #[command(flatten)]
+    pub of: DataOptions,
+}
+
+/// What may be said to `restore`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreOptions {
+    /// The backup
+    pub source: PathBuf,
+    /// Where the data folder is to be: it must be missing or empty.
+    #[command(flatten)]
+    pub to: DataOptions,
+}
+
+/// What may be said to `export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportOptions {
+    /// Where to write them: a file that is not there yet, `-` for standard output
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// Of what.
+    #[command(flatten)]
+    pub of: DataOptions,
 }
 
 /// What may be said to `init`.

@@ -12,7 +12,7 @@ use file_transfer::file_version::FILE_BYTES_MAX;
 use file_transfer::uploads::UploadRules;
 use toml::value::{Datetime, Offset};
 
-use crate::config::arguments::{AccessName, Options};
+use crate::config::arguments::{AccessName, DataOptions, Options};
 use crate::config::document::Problem;
 use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
 use crate::config::{AccessConfig, CertificateFiles, Config, Listen, NodeConfig};
@@ -147,6 +147,18 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         uploads,
         limits: file.limits,
     })
+}
+
+/// The data folder alone, for what looks at it without serving.
+///
+/// # Errors
+/// What is wrong with the file, or that there is no place for data.
+pub fn data_folder(options: DataOptions) -> Result<PathBuf, ConfigError> {
+    let file = match &options.config {
+        Some(path) => ConfigFile::read(path)?,
+        None => ConfigFile::default(),
+    };
+    options.data.or(file.data).map_or_else(default_data, Ok)
 }
 
 fn listen(choices: [Vec<SocketAddr>; 2]) -> Vec<Listen> {

@@ -51,7 +51,7 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, LogError>
     Ok(connection)
 }
 
-/// Opens a file that is open elsewhere in this process, to read it.
+/// Opens a file that is there, and may be open elsewhere, to read it.
 ///
 /// # Errors
 /// SQLite's.
@@ -67,18 +67,33 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
 
 /// Looks whose file it is; an empty one becomes ours.
 fn claim(connection: &mut Connection, format: &Format) -> Result<(), LogError> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
-    let (application_id, version): (i32, i32) =
-        (number("application_id")?, number("user_version")?);
     let tables: u32 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if (application_id, version, tables) == (0, 0, 0) {
+    if (stamp(connection)?, tables) == ((0, 0), 0) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(format.schema)?;
         transaction.pragma_update(None, "application_id", format.application_id)?;
         transaction.pragma_update(None, "user_version", format.version)?;
         return Ok(transaction.commit()?);
     }
+    recognise(connection, format)
+}
+
+/// Application id and format of a file.
+fn stamp(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    Ok((number("application_id")?, number("user_version")?))
+}
+
+/// Looks whether it is a file of ours that this version reads.
+///
+/// # Errors
+/// [`LogError::Foreign`], [`LogError::Newer`], [`LogError::Older`], or SQLite's.
+pub(crate) fn recognise(connection: &Connection, format: &Format) -> Result<(), LogError> {
+    let (application_id, version) = match stamp(connection) {
+        Err(error) if is_no_database(&error) => return Err(LogError::Foreign),
+        stamp => stamp?,
+    };
     if application_id != format.application_id || version < 1 {
         return Err(LogError::Foreign);
     }

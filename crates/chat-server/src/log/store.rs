@@ -12,6 +12,9 @@ use crate::log::{AppendError, Log, LogError, LogReader, Numbered};
 /// File name of the log in the data folder.
 pub const FILE_NAME: &str = "log.db";
 
+/// Events that are read at once to be checked.
+const CHECK_EVENTS: usize = 1024;
+
 const FORMAT: Format = Format {
     // "sclg"
     application_id: 0x7363_6c67,
@@ -102,6 +105,59 @@ impl LogReader for SqliteLogReader {
         }
         Ok(events)
     }
+}
+
+/// Another way to the log of a folder that a server may be running on, for reading alone.
+///
+/// # Errors
+/// [`LogError`], also where there is none.
+pub(crate) fn open_to_read(folder: &Path) -> Result<impl LogReader, LogError> {
+    let connection = sqlite_file::open_to_read(&folder.join(FILE_NAME))?;
+    sqlite_file::recognise(&connection, &FORMAT)?;
+    Ok(SqliteLogReader { connection })
+}
+
+/// Writes the log of a folder to a file that is empty or missing, as it is at one moment; neither a writer nor
+/// a reader waits for it. It is not on the disk yet.
+///
+/// # Errors
+/// [`LogError`].
+pub(crate) fn copy(folder: &Path, to: &Path) -> Result<(), LogError> {
+    let connection = sqlite_file::open_to_read(&folder.join(FILE_NAME))?;
+    sqlite_file::recognise(&connection, &FORMAT)?;
+    let to = to.to_str().ok_or(std::io::Error::from(std::io::ErrorKind::InvalidFilename))?;
+    connection.execute("VACUUM INTO ?1", [to])?;
+    Ok(())
+}
+
+/// Reads all of a folder's log; the number of its last event.
+///
+/// # Errors
+/// The first thing that is not as it must be.
+pub(crate) fn check(folder: &Path) -> Result<u64, LogError> {
+    let path = folder.join(FILE_NAME);
+    let connection = sqlite_file::open_to_read(&path)?;
+    sqlite_file::recognise(&connection, &FORMAT)?;
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        return Err(LogError::Corrupt(found));
+    }
+    let mut log = SqliteLogReader { connection };
+    let last = log.last()?;
+    let mut next = 1;
+    while next <= last {
+        let events = log.tail(next, CHECK_EVENTS)?;
+        for event in &events {
+            if event.number != next {
+                return Err(LogError::Damaged { number: next });
+            }
+            next += 1;
+        }
+        if events.is_empty() {
+            return Err(LogError::Damaged { number: next });
+        }
+    }
+    Ok(last)
 }
 
 fn last(connection: &Connection) -> rusqlite::Result<u64> {

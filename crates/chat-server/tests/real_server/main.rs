@@ -30,3 +30,5 @@ mod uploads;
 mod operation;
 
 mod configuration;
+
+mod backups;
