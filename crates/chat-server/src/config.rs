@@ -66,6 +66,7 @@ pub struct Listen {
 }
 
 /// Who may come in.
+#[derive(Eq, PartialEq)]
 pub enum AccessConfig {
     /// Everybody who reaches the server.
     Open,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use common::framing;
 use common::wire::{GoodbyeReason, ServerFrame};
 use file_transfer::catalogue::CatalogueChange;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
 use crate::state::history::{HistoryProblem, HistoryQuestion};
 use crate::state::now::Now;
+use crate::state::policy::Policy;
 use crate::state::request::{Asked, ConnectionId};
 use crate::state::tally::Tally;
 use crate::upload_desk::{DoneUpload, UploadDesk};
@@ -72,6 +73,8 @@ pub(crate) enum Input {
     History(HistoryAnswer),
     /// The disk had its say about an upload.
     Upload(DoneUpload),
+    /// The operator decided anew.
+    Policy { policy: Box<Policy>, applied: oneshot::Sender<()> },
 }
 
 /// The owner of the state and of the ways to the connections.
@@ -277,6 +280,11 @@ impl Hub {
             Input::History((asker, result)) => {
                 let actions = self.state.history_read(now(), asker, result);
                 self.carry_out(actions);
+            }
+            Input::Policy { policy, applied } => {
+                self.state.adopt(*policy);
+                // Whoever wanted to know may be gone.
+                let _ = applied.send(());
             }
             Input::Upload(done) => {
                 let result = self.uploads.done(done);

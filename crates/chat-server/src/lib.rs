@@ -33,6 +33,8 @@ pub mod backup;
 
 pub mod export;
 
+pub mod reload;
+
 pub mod join_password;
 
 pub mod token_key;

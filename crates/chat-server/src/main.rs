@@ -11,10 +11,13 @@ use chat_server::config::arguments::{
     Arguments, BackupOptions, Command, ExportOptions, InitOptions, Options, RestoreOptions,
 };
 use chat_server::config::{self, Config, template};
+use chat_server::reload::Reload;
 use chat_server::server::Server;
 use chat_server::{backup, export, log_output};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How long threads that wait for the disk are waited for at the end. All that was promised to anybody is
@@ -103,25 +106,55 @@ fn export(options: ExportOptions) -> anyhow::Result<()> {
 }
 
 fn run(options: Options) -> anyhow::Result<()> {
-    let config = config::load(options)?;
+    let config = config::load(options.clone())?;
     log_output::start();
     allow_many_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, options));
     // What still waits for a disk would otherwise be waited for without end.
     runtime.shutdown_timeout(DISK_FAREWELL);
     result
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, options: Options) -> anyhow::Result<()> {
+    // From here on the signal does not end the process.
+    let hangups = signal(SignalKind::hangup())?;
     let server = Server::start(config)?;
     let stop = stop_on_signal()?;
+    let (reload, reloads) = mpsc::channel(1);
+    tokio::spawn(reload_on_signal(hangups, options, reload));
     say(&server.link().to_string())?;
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!(link = %server.link(), "serving");
-    let tally = server.run(stop).await;
+    let tally = server.run(stop, reloads).await;
     tracing::info!(?tally, "ended");
     Ok(())
+}
+
+/// SIGHUP has the configuration read again: all of it counts, or nothing.
+async fn reload_on_signal(mut hangups: Signal, options: Options, reload: mpsc::Sender<Reload>) {
+    while hangups.recv().await.is_some() {
+        let now = NotifyState::monotonic_usec_now();
+        let _ =
+            sd_notify::notify(false, &[&[NotifyState::Reloading], now.ok().as_slice()].concat());
+        let options = options.clone();
+        match tokio::task::spawn_blocking(|| config::load(options)).await {
+            Ok(Ok(config)) => {
+                let (done, is_done) = oneshot::channel();
+                let is_sent = reload.send(Reload { config, done }).await.is_ok();
+                if let (true, Ok(waiting)) = (is_sent, is_done.await) {
+                    tracing::info!(waits_for_a_restart = ?waiting, "the configuration was read again");
+                }
+            }
+            Ok(Err(error)) => {
+                for problem in error.lines() {
+                    tracing::error!(problem, "the configuration stays as it was");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+        }
+        let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+    }
 }
 
 /// SIGTERM or SIGINT end the server.

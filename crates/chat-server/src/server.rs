@@ -22,23 +22,20 @@ use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{AccessConfig, Config, Limits, NodeConfig};
+use crate::config::{Config, Limits, NodeConfig};
 use crate::file_desk::{FileDesk, FileFinder, Node};
 use crate::history_desk::HistoryDesk;
 use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
-use crate::join_password::JoinPassword;
 use crate::listener::Door;
 use crate::log::history::History;
 use crate::log::projection::Projection;
 use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
 use crate::log::{self, Log};
+use crate::reload::{self, Reload, Running};
 use crate::sockets::{self, SocketError};
 use crate::state::State;
-use crate::state::login_attempts::AttemptLimits;
-use crate::state::policy::{Access, Policy};
-use crate::state::rate_limit::Rate;
 use crate::state::request::LoginId;
 use crate::state::tally::Tally;
 use crate::token_key::{self, TokenKey};
@@ -112,6 +109,7 @@ pub struct Server {
     own_node: Option<Arc<TransferNode>>,
     uploads: Option<Arc<UploadStore>>,
     limits: Limits,
+    running: Running,
     log: LogWriter,
     history: History,
     log_outcomes: mpsc::Receiver<Outcome>,
@@ -148,7 +146,8 @@ impl Server {
             error,
         })?;
         let OpenLog { log, projection, past } = log::start::open(&data).map_err(log_error)?;
-        let mut state = State::new(policy(config, token_key), first_login());
+        let running = Running::new(config, token_key);
+        let mut state = State::new(running.policy(), first_login());
         state.remember(past);
         for file in catalogue.list("", "", usize::MAX) {
             // Nobody is there yet to be told.
@@ -166,6 +165,7 @@ impl Server {
             own_node,
             uploads,
             limits,
+            running,
             log,
             history,
             log_outcomes,
@@ -179,11 +179,12 @@ impl Server {
         &self.link
     }
 
-    /// Serves until `stop`, says goodbye, and tells what happened.
-    pub async fn run(self, stop: CancellationToken) -> Tally {
+    /// Serves until `stop`, says goodbye, and tells what happened. Each of `reloads` changes what it goes by.
+    pub async fn run(self, stop: CancellationToken, reloads: mpsc::Receiver<Reload>) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
-        let Self { log, history, log_outcomes, lock, .. } = self;
+        let Self { log, history, log_outcomes, lock, running, .. } = self;
+        let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
             tls,
@@ -211,6 +212,7 @@ impl Server {
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
         let hub = Hub::new(state, files, upload_desk, log, history);
         let tally = hub.run(inputs, log_outcomes, stop).await;
+        reloading.abort();
         if let Some(sweeping) = sweeping {
             sweeping.abort();
         }
@@ -336,36 +338,6 @@ fn upload_store(config: &Config) -> Result<Option<Arc<UploadStore>>, StartError>
 fn remote_node(node: &NodeConfig) -> Result<Node, StartError> {
     let key = TicketKey::load(&node.key_file)?;
     Ok(Node { address: node.address.to_string(), spki_sha256: node.spki.0, key })
-}
-
-fn policy(config: Config, token_key: TokenKey) -> Policy {
-    let limits = config.limits;
-    Policy {
-        server_name: config.name,
-        access: match config.access {
-            AccessConfig::Open => Access::Open,
-            AccessConfig::Password(password) => {
-                Access::Password(Box::new(JoinPassword::new(&password, rand::random())))
-            }
-        },
-        bans: config.bans,
-        token_key,
-        sessions_max: limits.sessions,
-        attempts: AttemptLimits {
-            per_name: limits.failed_logins_per_name,
-            per_address: limits.failed_logins_per_address,
-        },
-        messages: Rate { burst: limits.messages_burst, per_second: limits.messages_per_second },
-        downloads_per_user_max: limits.downloads_per_user,
-        downloads_max: limits.downloads,
-        takes_uploads: config.uploads.is_some(),
-        downloads_waiting_per_user_max: limits.downloads_waiting_per_user,
-        downloads_waiting_max: limits.downloads_waiting,
-        ping_interval: Duration::from_secs(limits.ping_seconds),
-        dead_after: Duration::from_secs(limits.dead_seconds),
-        name_hold: Duration::from_secs(limits.name_hold_seconds),
-        take_over_ping: common::limits::TAKE_OVER_PING,
-    }
 }
 
 /// Tickets of an earlier run may still be valid, and name its logins: ours are numbered from the

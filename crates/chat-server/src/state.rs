@@ -143,6 +143,12 @@ impl State {
         }
     }
 
+    /// The operator decided anew. It holds for what is asked from now on: nobody who is there is sent away.
+    pub fn adopt(&mut self, policy: Policy) {
+        self.attempts.set_limits(policy.attempts);
+        self.policy = policy;
+    }
+
     /// What earlier runs have stored.
     pub fn remember(&mut self, past: Past) {
         self.conversations.remember(past.last_numbers);

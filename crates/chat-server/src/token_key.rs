@@ -32,6 +32,7 @@ const _: () = assert!(IDENTITY_BYTES + NONCE_BYTES + PROOF_BYTES == RESUME_TOKEN
 const CONTEXT: &[u8] = b"simple-chat resume token 1";
 
 /// Makes tokens and knows its own.
+#[derive(Clone)]
 pub struct TokenKey(hmac::Key);
 
 impl std::fmt::Debug for TokenKey {

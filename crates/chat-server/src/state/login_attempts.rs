@@ -52,6 +52,11 @@ impl LoginAttempts {
         Self { limits, by_name: HashMap::new(), by_address: HashMap::new() }
     }
 
+    /// From now on so many; what failed already counts on.
+    pub(crate) fn set_limits(&mut self, limits: AttemptLimits) {
+        self.limits = limits;
+    }
+
     /// How long this name from this address has to wait before a password is looked at, right or wrong.
     pub(crate) fn wait(&self, now: Instant, name: &NameKey, address: IpAddr) -> Option<Duration> {
         let by_name = self.by_name.get(name).map(|failures| {

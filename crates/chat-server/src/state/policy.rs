@@ -71,7 +71,7 @@ impl Access {
 }
 
 /// Who may not come in, by what the name looks like.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bans(HashMap<NameKey, BanEnd>);
 
 /// When a ban ends.

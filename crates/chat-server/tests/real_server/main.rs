@@ -32,3 +32,5 @@ mod operation;
 mod configuration;
 
 mod backups;
+
+mod reloading;

@@ -1,5 +1,6 @@
 //! The program itself: started in a folder of its own, ended with the test.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -40,6 +41,14 @@ impl ServerProcess {
         Self::of_command(folder, command)
     }
 
+    /// With a configuration file, and something in the environment.
+    pub(crate) fn with_environment(config: &str, name: &str, value: &OsStr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command(folder.path(), config, &[]);
+        command.env(name, value);
+        Self::of_command(folder, command)
+    }
+
     /// One whose writes can be made to fail with [`Self::limit_files`]; otherwise the limit ends it.
     pub(crate) fn with_failing_disk(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -73,6 +82,10 @@ impl ServerProcess {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
     }
 
     pub(crate) fn files(&self) -> PathBuf {
