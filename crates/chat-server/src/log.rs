@@ -24,8 +24,19 @@ pub(crate) mod start;
 
 use crate::log::event::{Event, EventError};
 
+/// Bytes of a [`LogId`].
+pub const LOG_ID_BYTES: usize = 16;
+
+/// Names a log: random, made with it, and made anew when a backup is put back. Numbers of events and of
+/// messages mean something in one log only.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LogId(pub [u8; LOG_ID_BYTES]);
+
 /// Where events go. Numbers are global, dense, from 1.
 pub trait Log: Send {
+    /// Which log this is.
+    fn id(&self) -> LogId;
+
     /// Appends a batch durably, as a whole or not at all; the number of its last event.
     ///
     /// # Errors
@@ -108,6 +119,9 @@ pub enum LogError {
         /// Why.
         error: EventError,
     },
+    /// It follows another log than the one beside it.
+    #[error("it follows another log")]
+    OtherLog,
     /// An event does not follow from those before it.
     #[error("event {number} does not follow from those before it: restore a backup")]
     Damaged {

@@ -68,6 +68,7 @@ use std::time::Instant;
 
 use common::wire::GoodbyeReason;
 
+use crate::log::LogId;
 use crate::log::start::Past;
 use crate::state::action::{Action, Actions};
 use crate::state::conversations::Conversations;
@@ -94,6 +95,8 @@ pub struct State {
     /// Logins that wait for a ping of the session they want to take over, by their connection.
     challenges: HashMap<ConnectionId, Challenge>,
     attempts: LoginAttempts,
+    /// Whose numbers those of the conversations are.
+    log: LogId,
     conversations: Conversations,
     recent: RecentMessages,
     unsettled: Unsettled,
@@ -132,6 +135,7 @@ impl State {
             peers: HashMap::new(),
             roster: Roster::default(),
             challenges: HashMap::new(),
+            log: LogId::default(),
             conversations: Conversations::default(),
             recent: RecentMessages::default(),
             unsettled: Unsettled::default(),
@@ -151,6 +155,7 @@ impl State {
 
     /// What earlier runs have stored.
     pub fn remember(&mut self, past: Past) {
+        self.log = past.log;
         self.conversations.remember(past.last_numbers);
         self.recent.remember(past.recent.into_iter().map(|message| {
             let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };

@@ -72,8 +72,12 @@ fn greeting() -> Vec<(&'static str, Bytes)> {
         subject: "bob".to_owned(),
         ..Refused::default()
     };
-    let logged_in =
-        LoggedIn { name: "alice".to_owned(), resume_token: vec![0xa5; 32].into(), resumed: false };
+    let logged_in = LoggedIn {
+        name: "alice".to_owned(),
+        resume_token: vec![0xa5; 32].into(),
+        resumed: false,
+        log_id: vec![0x5c; 16].into(),
+    };
     vec![
         ("hello", client(1, Ask::Hello(hello))),
         ("server_hello", server(1, Tell::ServerHello(server_hello))),

@@ -9,12 +9,13 @@
 //! has nothing: the lobby begins for it where it is, and of the private conversations it reads the end of
 //! those that were used last.
 //!
-//! Numbers mean something to one person at one server: another log-in name or another server's key
-//! begins anew.
+//! Numbers mean something to one person in one log of one server: another log-in name, another server's
+//! key or another log, as after a backup was put back, begins anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
 use common::user_name::NameKey;
@@ -85,6 +86,8 @@ enum CatchUp {
 pub(crate) struct Reader {
     pub(crate) server: Option<SpkiPin>,
     pub(crate) name: NameKey,
+    /// What names the server's log.
+    pub(crate) log: Bytes,
 }
 
 /// How far the list of conversations was read.

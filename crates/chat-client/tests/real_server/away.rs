@@ -76,6 +76,26 @@ fn what_was_said_to_somebody_whose_program_was_killed_waits_for_the_next_one_ove
     }
 }
 
+/// Whoever stayed open knows higher numbers than the new log has.
+#[test]
+fn a_server_with_another_log_is_heard_from_its_first_message_on() {
+    let mut server = Server::start();
+    let (ann, bob) = (Person::new("ann"), Person::new("bob"));
+    let listener = bob.listen(&server.link);
+    ann.run_with_input(&server.link, &["send", "-"], "one\ntwo\nthree\n").check(0, &[]);
+    while listener.skip_to("message")["seq"] != 3 {}
+    server.kill();
+    server.lose_log();
+    listener.skip_to("disconnected");
+    server.start_again();
+    listener.skip_to("connected");
+    for (seq, text) in [(1, "anew"), (2, "and on")] {
+        ann.run(&server.link, &["send", text]).check(0, &[]);
+        let message = listener.skip_to("message");
+        assert_eq!((&message["seq"], &message["text"]), (&seq.into(), &text.into()));
+    }
+}
+
 const KILLS: usize = 10;
 
 /// Acknowledged before each kill.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::backup::manifest::{self, Entry, Manifest};
 use crate::backup::{BackupError, Unfinished, parent};
-use crate::log::store;
+use crate::log::store::{self, SqliteLog};
 
 /// Makes the data folder `data`, which must be missing or empty, of the backup `source`. The number of
 /// events in it.
@@ -37,6 +37,10 @@ pub fn restore(source: &Path, data: &Path) -> Result<u64, BackupError> {
     if events != manifest.events {
         return Err(damaged(format!("{events} events instead of {}", manifest.events)));
     }
+    // Closed, it is one file again, and on the disk.
+    SqliteLog::open(&unfinished.folder)
+        .and_then(|mut log| log.renew_id())
+        .map_err(BackupError::log(&log))?;
     unfinished.finish(data)?;
     Ok(events)
 }

@@ -64,6 +64,8 @@ fn a_restored_folder_holds_what_was_backed_up_for_its_owner_alone() {
     assert_eq!(std::fs::read_to_string(restored.join("token.key")).unwrap(), "token.key");
     assert_eq!(events(&restored), events(&folder.path().join("data")));
     let mut log = SqliteLog::open(&restored).unwrap();
+    let before = SqliteLog::open(&folder.path().join("data")).unwrap().id();
+    assert_ne!(log.id(), before, "clients know higher numbers of the one that it was");
     assert_eq!(log.append(&[event(4)]).unwrap(), 4);
     assert_eq!(names(folder.path()), ["a", "backup", "data"], "nothing unfinished is left");
 }

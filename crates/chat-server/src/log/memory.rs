@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::event::Event;
-use crate::log::{AppendError, Log, LogError, LogReader, Numbered};
+use crate::log::{AppendError, Log, LogError, LogId, LogReader, Numbered};
 
 /// A log in memory; its copies are the same log.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,10 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
+    fn id(&self) -> LogId {
+        LogId::default()
+    }
+
     fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError> {
         let mut events = self.lock();
         events.extend_from_slice(batch);

@@ -12,7 +12,7 @@ use common::user_name::NameKey;
 
 use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent, Person};
 use crate::log::sqlite_file::{self, Format};
-use crate::log::{LogError, LogReader, Numbered};
+use crate::log::{LogError, LogId, LogReader, Numbered};
 use crate::state::history::{ConversationFound, ConversationsFound};
 use crate::state::request::HistoryRange;
 
@@ -25,10 +25,11 @@ const BATCH_EVENTS: usize = 4096;
 const FORMAT: Format = Format {
     // "schi"
     application_id: 0x7363_6869,
-    version: 2,
+    version: 3,
     schema: "
-        CREATE TABLE applied (event INTEGER NOT NULL) STRICT;
-        INSERT INTO applied VALUES (0);
+        -- Of which log, once it follows one, and up to which event.
+        CREATE TABLE applied (event INTEGER NOT NULL, log BLOB) STRICT;
+        INSERT INTO applied VALUES (0, NULL);
         -- A room has no other.
         CREATE TABLE conversations (
             id INTEGER PRIMARY KEY,
@@ -79,6 +80,23 @@ impl Projection {
             .query_row("SELECT event FROM applied", [], |row| row.get::<_, i64>(0))?
             .cast_unsigned();
         Ok(Self { connection, applied })
+    }
+
+    /// Has it follow that log from now on, or none else than that.
+    ///
+    /// # Errors
+    /// [`LogError::OtherLog`], where it is made from another one.
+    pub fn follow(&mut self, log: LogId) -> Result<(), LogError> {
+        let followed: Option<Vec<u8>> =
+            self.connection.query_row("SELECT log FROM applied", [], |row| row.get(0))?;
+        match followed {
+            None if self.applied == 0 => {
+                self.connection.execute("UPDATE applied SET log = ?1", [log.0])?;
+                Ok(())
+            }
+            Some(followed) if followed == log.0 => Ok(()),
+            None | Some(_) => Err(LogError::OtherLog),
+        }
     }
 
     /// The number of the last event that it has.

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::log::event::{ConversationKey, Event, MessageSent};
 use crate::log::projection::{self, Projection};
 use crate::log::store::{self, SqliteLog};
-use crate::log::{Log, LogError, LogReader, Numbered};
+use crate::log::{Log, LogError, LogId, LogReader, Numbered};
 
 /// File name of the lock in the data folder.
 const LOCK_FILE: &str = "server.lock";
@@ -90,6 +90,8 @@ pub(crate) struct OpenLog {
 /// What the state has to know of earlier runs.
 #[derive(Debug, Default)]
 pub struct Past {
+    /// Whose numbers these are.
+    pub log: LogId,
     /// The last number of each conversation.
     pub last_numbers: Vec<(ConversationKey, u64)>,
     /// The latest messages, oldest first, without their texts.
@@ -103,9 +105,10 @@ pub struct Past {
 pub(crate) fn open(folder: &Path) -> Result<OpenLog, LogStartError> {
     let log = SqliteLog::open(folder).map_err(LogStartError::log)?;
     let mut reader = log.reader().map_err(LogStartError::log)?;
-    let (projection, last_numbers) = caught_up(folder, reader.as_mut())?;
+    let (projection, last_numbers) = caught_up(folder, log.id(), reader.as_mut())?;
     let recent = recent(reader.as_mut()).map_err(LogStartError::log)?;
-    Ok(OpenLog { log: Box::new(log), projection, past: Past { last_numbers, recent } })
+    let past = Past { log: log.id(), last_numbers, recent };
+    Ok(OpenLog { log: Box::new(log), projection, past })
 }
 
 type LastNumbers = Vec<(ConversationKey, u64)>;
@@ -114,11 +117,13 @@ type LastNumbers = Vec<(ConversationKey, u64)>;
 /// that only cannot be used now, because the disk is full or somebody holds it, is left as it is.
 fn caught_up(
     folder: &Path,
+    id: LogId,
     log: &mut dyn LogReader,
 ) -> Result<(Projection, LastNumbers), LogStartError> {
     let last = log.last().map_err(LogStartError::log)?;
     let usable = Projection::open(folder).and_then(|mut projection| {
-        // A log that was put back is shorter than what was projected.
+        projection.follow(id)?;
+        // It was torn off: what is missing of the log was projected.
         if projection.applied() > last {
             return Err(LogError::Damaged { number: projection.applied() });
         }
@@ -132,7 +137,7 @@ fn caught_up(
         Err(error) if is_of_the_machine(&error) => Err(LogStartError::history(error)),
         Err(error) => {
             tracing::warn!(%error, "the history is made anew from the log");
-            make_anew(folder, log, &error)
+            make_anew(folder, id, log, &error)
         }
     }
 }
@@ -159,6 +164,7 @@ fn is_of_the_machine(error: &LogError) -> bool {
 /// moved aside.
 fn make_anew(
     folder: &Path,
+    id: LogId,
     log: &mut dyn LogReader,
     why: &LogError,
 ) -> Result<(Projection, LastNumbers), LogStartError> {
@@ -168,6 +174,7 @@ fn make_anew(
     remove_folder(&new).map_err(history)?;
     DirBuilder::new().mode(0o700).create(&new).map_err(history)?;
     let mut projection = Projection::open(&new).map_err(LogStartError::history)?;
+    projection.follow(id).map_err(LogStartError::history)?;
     projection.catch_up(log).map_err(|error| match error {
         // What does not follow now is the log's fault.
         LogError::Damaged { .. } | LogError::Event { .. } => LogStartError::log(error),

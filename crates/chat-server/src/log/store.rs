@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::log::event::Event;
 use crate::log::sqlite_file::{self, Format};
-use crate::log::{AppendError, Log, LogError, LogReader, Numbered};
+use crate::log::{AppendError, Log, LogError, LogId, LogReader, Numbered};
 
 /// File name of the log in the data folder.
 pub const FILE_NAME: &str = "log.db";
@@ -23,10 +23,16 @@ const FORMAT: Format = Format {
     synchronous: "FULL",
 };
 
+/// Beside the events, in files of earlier versions from their next start on.
+const IDENTITY: &str = "
+    CREATE TABLE IF NOT EXISTS identity (log BLOB NOT NULL) STRICT;
+    INSERT INTO identity SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM identity);";
+
 /// The log of a data folder. One process at a time has it: see [`crate::log::start`].
 pub struct SqliteLog {
     path: PathBuf,
     connection: Connection,
+    id: LogId,
     last: u64,
 }
 
@@ -37,9 +43,24 @@ impl SqliteLog {
     /// [`LogError`]; nothing is changed then.
     pub fn open(folder: &Path) -> Result<Self, LogError> {
         let path = folder.join(FILE_NAME);
-        let connection = sqlite_file::open(&path, &FORMAT)?;
+        let mut connection = sqlite_file::open(&path, &FORMAT)?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(IDENTITY)?;
+        transaction.commit()?;
+        let id = id(&connection)?;
         let last = last(&connection)?;
-        Ok(Self { path, connection, last })
+        Ok(Self { path, connection, id, last })
+    }
+
+    /// Makes it another log than the one that it was: to be called when a backup is put back. Clients
+    /// then forget what they know of its numbers, and the history is made anew.
+    ///
+    /// # Errors
+    /// [`LogError`]; it is what it was then.
+    pub fn renew_id(&mut self) -> Result<(), LogError> {
+        self.connection.execute("UPDATE identity SET log = randomblob(16)", [])?;
+        self.id = id(&self.connection)?;
+        Ok(())
     }
 
     fn append_all(&mut self, batch: &[Event]) -> rusqlite::Result<u64> {
@@ -64,6 +85,10 @@ impl SqliteLog {
 }
 
 impl Log for SqliteLog {
+    fn id(&self) -> LogId {
+        self.id
+    }
+
     fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError> {
         // Dropped without commit, a transaction is rolled back: all or nothing.
         let number = self.append_all(batch).map_err(|error| match error.sqlite_error_code() {
@@ -158,6 +183,11 @@ pub(crate) fn check(folder: &Path) -> Result<u64, LogError> {
         }
     }
     Ok(last)
+}
+
+fn id(connection: &Connection) -> Result<LogId, LogError> {
+    let id: Vec<u8> = connection.query_row("SELECT log FROM identity", [], |row| row.get(0))?;
+    Ok(LogId(id.try_into().map_err(|_| LogError::Foreign)?))
 }
 
 fn last(connection: &Connection) -> rusqlite::Result<u64> {

@@ -177,6 +177,7 @@ impl State {
             name: session.name.as_str().to_owned(),
             resume_token: Bytes::copy_from_slice(&session.token.0),
             resumed,
+            log_id: Bytes::copy_from_slice(&self.log.0),
         };
         out.reply(caller.connection, caller.request_id, Body::LoggedIn(logged_in));
     }

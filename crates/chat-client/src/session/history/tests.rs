@@ -16,8 +16,9 @@ fn heard(history: &[Heard]) -> Vec<String> {
     history.iter().map(spell).collect()
 }
 
-fn reader(name: &str, server: u8) -> Reader {
-    Reader { server: Some(SpkiPin([server; 32])), name: NameKey::of(name) }
+fn reader(name: &str, server: u8, log: u8) -> Reader {
+    let log = vec![log; 16].into();
+    Reader { server: Some(SpkiPin([server; 32])), name: NameKey::of(name), log }
 }
 
 /// A page of the list. Who is named later was heard of later.
@@ -45,7 +46,7 @@ impl Bench {
     }
 
     fn log_in(&mut self, name: &str, server: u8) {
-        self.history.logged_in(reader(name, server));
+        self.history.logged_in(reader(name, server, 1));
     }
 
     /// The connection breaks and comes back; then the list says this.
@@ -307,6 +308,21 @@ fn numbers_mean_nothing_to_another_name_or_at_another_server() {
         // Another reader gets it as the latest of a conversation of theirs.
         assert_eq!(bench.question().is_some(), told, "{name} {server}");
     }
+}
+
+#[test]
+fn numbers_of_another_log_are_no_repeats_of_ours() {
+    let mut bench = Bench::new(0);
+    (1..=9).for_each(|seq| drop(bench.live(seq)));
+    bench.private("bob", 1);
+    bench.history.connection_lost();
+    bench.history.logged_in(reader("ann", 1, 2));
+    // It has grown past what we had of the other one.
+    assert!(bench.list(&[("#lobby", 10), ("@bob", 3)]).is_empty());
+    assert_eq!(bench.question(), Some("@bob 0 latest".into()));
+    assert_eq!(bench.page(&[1, 2, 3], false), ["@bob 1", "@bob 2", "@bob 3"]);
+    assert_eq!(bench.live(11), ["#lobby 11"]);
+    assert_eq!(bench.question(), None);
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Machine {
     fn logged_in(&mut self, now: Instant, logged_in: wire::LoggedIn) -> Result<(), Offence> {
         let token = logged_in.resume_token.as_ref().try_into();
         let token = ResumeToken(token.map_err(|_| "a resume token that is not 32 bytes long")?);
-        let wire::LoggedIn { name, resumed, .. } = logged_in;
+        let wire::LoggedIn { name, resumed, log_id: log, .. } = logged_in;
         if let Some(credentials) = &mut self.credentials {
             credentials.name.clone_from(&name);
             credentials.proven = true;
@@ -169,7 +169,7 @@ impl Machine {
         self.attempt = 0;
         self.phase = Phase::LoggedIn;
         self.tell(Event::LoggedIn { name: name.clone(), resumed });
-        let reader = Reader { server: self.pin, name: NameKey::of(&name) };
+        let reader = Reader { server: self.pin, name: NameKey::of(&name), log };
         let heard = self.history.logged_in(reader);
         self.tell_heard(heard);
         self.online.insert(name, ());

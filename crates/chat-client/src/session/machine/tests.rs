@@ -138,7 +138,10 @@ impl Bench {
         let next = log_in.resume_token.first().map_or(1, |first| first + 1);
         let resume_token = vec![next; 32].into();
         let name = log_in.name;
-        self.frame(id, Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed }));
+        self.frame(
+            id,
+            Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed, ..Default::default() }),
+        );
         self.answer_lists();
         log_in.resume_token.first().copied()
     }

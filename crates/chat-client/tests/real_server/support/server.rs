@@ -46,6 +46,13 @@ impl Server {
         std::fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
+    /// Another log from the next start on, under the same key.
+    pub(crate) fn lose_log(&self) {
+        for name in ["log.db", "log.db-wal", "log.db-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join("data").join(name));
+        }
+    }
+
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
     }

@@ -197,3 +197,58 @@ fn a_full_disk_refuses_the_batch_as_a_whole_and_takes_the_next_when_there_is_roo
     assert_eq!(log.append(&[message(2)]), Ok(2));
     assert_eq!(reader.tail(2, 10).unwrap().len(), 1);
 }
+
+#[test]
+fn a_history_of_another_log_is_made_anew_even_where_that_is_as_long() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), 1..=5);
+    check_past(folder.path(), 5);
+    let id = open(folder.path()).unwrap().past.log;
+    assert_eq!(open(folder.path()).unwrap().past.log, id, "it stays");
+    for name in ["log.db", "log.db-wal", "log.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    // In the same conversation others wrote, and more.
+    let to = Destination::Person(Person {
+        key: NameKey::of("bob"),
+        name: "bob".into(),
+        identity: Identity(2),
+    });
+    let Event::MessageSent(private) = message(1);
+    let private = MessageSent { to, ..Arc::unwrap_or_clone(private) };
+    let mut log = SqliteLog::open(folder.path()).unwrap();
+    log.append(&[Event::MessageSent(Arc::new(private))]).unwrap();
+    drop(log);
+    store(folder.path(), 1..=5);
+    let past = open(folder.path()).unwrap().past;
+    assert_ne!(past.log, id);
+    assert_eq!(past.last_numbers.len(), 2, "{past:?}");
+}
+
+#[test]
+fn a_log_that_was_put_back_is_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), 1..=5);
+    check_past(folder.path(), 5);
+    let id = open(folder.path()).unwrap().past.log;
+    let mut log = SqliteLog::open(folder.path()).unwrap();
+    log.renew_id().unwrap();
+    let renewed = log.id();
+    assert_ne!(renewed, id);
+    drop(log);
+    assert_eq!(open(folder.path()).unwrap().past.log, renewed);
+    check_past(folder.path(), 5);
+}
+
+#[test]
+fn a_log_of_an_earlier_version_gets_an_id() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), 1..=5);
+    let log = rusqlite::Connection::open(folder.path().join(store::FILE_NAME)).unwrap();
+    log.execute_batch("DROP TABLE identity").unwrap();
+    drop(log);
+    check_past(folder.path(), 5);
+    let id = open(folder.path()).unwrap().past.log;
+    assert_ne!(id, LogId::default());
+    assert_eq!(open(folder.path()).unwrap().past.log, id);
+}

@@ -33,6 +33,10 @@ struct Fickle {
 }
 
 impl Log for Fickle {
+    fn id(&self) -> crate::log::LogId {
+        self.log.id()
+    }
+
     fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError> {
         self.asked.send(batch.len()).unwrap();
         self.answers.recv().unwrap()?;

@@ -12,7 +12,10 @@ fn pages_are_read_to_the_end_and_changes_on_the_way_are_in_the_list() {
     let (id, _) = bench.sent();
     let resume_token = vec![1; 32].into();
     let name = "bob".into();
-    bench.frame(id, Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed: false }));
+    bench.frame(
+        id,
+        Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed: false, ..Default::default() }),
+    );
     bench.events.clear();
 
     let (id, _) = bench.sent();

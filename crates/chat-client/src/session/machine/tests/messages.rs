@@ -15,7 +15,10 @@ fn an_unanswered_message_is_sent_again_under_its_id_and_accepted_once() {
     let (id, _) = bench.sent();
     let resume_token = vec![2; 32].into();
     let name = "bob".into();
-    bench.frame(id, Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed: true }));
+    bench.frame(
+        id,
+        Say::LoggedIn(wire::LoggedIn { name, resume_token, resumed: true, ..Default::default() }),
+    );
     bench.answer_lists();
     bench.events.clear();
     let sent = bench.messages();
