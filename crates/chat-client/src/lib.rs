@@ -18,4 +18,5 @@ pub mod session;
 mod dial;
 mod known_servers;
 mod private_file;
+mod read_positions;
 mod resume_token;

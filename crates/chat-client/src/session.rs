@@ -21,7 +21,7 @@ mod machine;
 
 mod backoff;
 mod downloads;
-mod history;
+pub(crate) mod history;
 mod liveness;
 mod outbox;
 mod paged_list;

@@ -13,6 +13,7 @@ use crate::dial::{self, Connected, DialError};
 use crate::error::SessionError;
 use crate::event::{DownloadChange, Event, UploadChange};
 use crate::known_servers::KnownServers;
+use crate::read_positions::ReadPositions;
 use crate::resume_token::ResumeTokens;
 use crate::session::connection::Connection;
 use crate::session::downloads::TransferReport;
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     config: SessionConfig,
     known_servers: KnownServers,
     tokens: ResumeTokens,
+    positions: ReadPositions,
     dialling: Option<JoinHandle<Result<Connected, DialError>>>,
     connection: Option<Connection>,
     /// Who the chat is or was connected to.
@@ -72,6 +74,7 @@ impl Driver {
             events,
             known_servers: KnownServers::in_folder(&config.config_dir),
             tokens: ResumeTokens::in_folder(&config.state_dir),
+            positions: ReadPositions::in_folder(&config.state_dir),
             transfers: Transfers::new(report_sender, config.patience),
             config,
             dialling: None,
@@ -178,6 +181,16 @@ impl Driver {
             }),
             Output::KeepToken { pin, name, token } => {
                 self.store("resume tokens", |driver| driver.tokens.keep(pin, &name, token));
+            }
+            Output::ReadPositions { reader } => {
+                let kept = tokio::task::block_in_place(|| self.positions.of(&reader));
+                self.machine.handle_positions(kept.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "read positions cannot be read");
+                    Vec::new()
+                }));
+            }
+            Output::KeepPositions { reader, positions } => {
+                self.store("read positions", |driver| driver.positions.keep(&reader, &positions));
             }
             Output::Transfer(output) => self.transfers.carry_out(output, self.server),
             Output::Upload(output) => {

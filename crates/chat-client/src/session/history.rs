@@ -7,7 +7,7 @@
 //! After each login the list of conversations is read, and then of those that have more than we have
 //! what is missing: one that began while we were away from its beginning. A program that was just started
 //! has nothing: the lobby begins for it where it is, and of the private conversations it reads the end of
-//! those that were used last.
+//! those that were used last, as far as no earlier program has told it (`history/positions.rs`).
 //!
 //! Numbers mean something to one person in one log of one server: another log-in name, another server's
 //! key or another log, as after a backup was put back, begins anew.
@@ -27,6 +27,7 @@ use crate::event::StoredMessage;
 use crate::session::history::watched::Watched;
 
 mod listing;
+mod positions;
 mod watched;
 
 /// Conversations that are watched; in further ones messages are told as they come.
@@ -133,6 +134,10 @@ pub(crate) struct History {
     failures: u32,
     /// It was told that something is missing which the server cannot read for the time being.
     is_stalled: bool,
+    /// Something was told since positions were kept.
+    has_moved: bool,
+    /// When they are kept next.
+    keep_at: Option<Instant>,
     /// Nobody wants to hear what was missed: messages are told as they come.
     is_passing: bool,
 }
@@ -172,6 +177,8 @@ impl History {
     fn forget(&mut self) -> Vec<Heard> {
         self.known.clear();
         self.was_listed = false;
+        self.keep_at = None;
+        self.has_moved = false;
         self.reader = None;
         let code = RefusalCode::NotLoggedIn.into();
         let refusal = Refusal(wire::Refused { code, ..wire::Refused::default() });
@@ -204,6 +211,7 @@ impl History {
 
     /// The next question to send now.
     pub(crate) fn next_request(&mut self, now: Instant) -> Option<Body> {
+        self.plan_keeping(now);
         self.pause = self.pause.filter(|pause| now < pause.until);
         if self.under_way.is_some() || self.pause.is_some_and(|pause| pause.holds_wishes) {
             return None;
@@ -240,9 +248,10 @@ impl History {
         self.catch_ups.pop_front().map(Question::CatchUp)
     }
 
-    /// When [`next_request`](Self::next_request) has to be asked again.
+    /// When [`next_request`](Self::next_request) and [`positions_to_keep`](Self::positions_to_keep) have to
+    /// be asked again.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.pause.map(|pause| pause.until)
+        self.pause.map(|pause| pause.until).into_iter().chain(self.keep_at).min()
     }
 
     /// A message arrived. What can be told now: it, others with it, or nothing yet.
@@ -293,8 +302,12 @@ impl History {
     /// Tells what can be told of a conversation, and asks for what is missing.
     fn advance(&mut self, conversation: &Conversation) -> Vec<Heard> {
         let Some(known) = self.known.get_mut(&key_of(conversation)) else { return Vec::new() };
+        let before = known.watched.last();
         let told = known.watched.advance().into_iter();
         let told = told.map(|message| Heard::Message(conversation.clone(), message)).collect();
+        if known.watched.last() != before {
+            self.moved();
+        }
         self.ask_if_missing(conversation.clone());
         told
     }
@@ -395,12 +408,14 @@ impl History {
         let mut told: Vec<Heard> =
             told.into_iter().map(|it| Heard::Message(conversation.clone(), it)).collect();
         if has_progressed && more {
+            self.moved();
             self.ask_missed(conversation);
             return told;
         }
         if !has_progressed {
             watched.give_up();
         }
+        self.moved();
         told.extend(self.advance(&conversation));
         told
     }

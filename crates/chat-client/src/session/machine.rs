@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
 use common::wire::{self, client_frame};
 use rand::rngs::StdRng;
@@ -21,7 +22,7 @@ use crate::event::{Event, ServerFile};
 use crate::resume_token::{KeptToken, ResumeToken};
 use crate::session::backoff;
 use crate::session::downloads::{DownloadOutput, Downloads, TransferReport};
-use crate::session::history::History;
+use crate::session::history::{History, Reader};
 use crate::session::liveness::{Liveness, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::paged_list::PagedList;
@@ -54,6 +55,11 @@ pub(crate) enum Output {
     RememberServer { server: ServerAddress, pin: SpkiPin },
     /// Keep a resume token.
     KeepToken { pin: SpkiPin, name: String, token: ResumeToken },
+    /// Look up what was kept with `KeepPositions` and say it with [`Machine::handle_positions`], before
+    /// anything else comes from the server.
+    ReadPositions { reader: Reader },
+    /// Keep up to where private conversations were told.
+    KeepPositions { reader: Reader, positions: Vec<(Conversation, u64)> },
     /// Something about a transfer. Never what is for the server or the user interface.
     Transfer(DownloadOutput),
     /// Something about an upload. Never [`UploadOutput::Tell`], `Request` or `Abandon`.
@@ -250,6 +256,11 @@ impl Machine {
         self.request(Request::Hello, client_frame::Body::Hello(hello));
     }
 
+    /// What was kept of earlier programs.
+    pub(crate) fn handle_positions(&mut self, positions: Vec<(Conversation, u64)>) {
+        self.history.begin_at(positions);
+    }
+
     /// There is no connection.
     pub(crate) fn handle_dial_error(&mut self, now: Instant, error: DialError) {
         if self.phase != Phase::Dialling {
@@ -337,6 +348,7 @@ impl Machine {
         self.liveness = None;
         self.requests.clear();
         self.outbox.connection_lost();
+        self.keep_positions(None);
         self.history.connection_lost();
         self.downloads.connection_lost();
         self.uploads.connection_lost();
@@ -362,6 +374,7 @@ impl Machine {
             Phase::LoggedIn => {
                 self.send_messages(now);
                 self.ask_history(now);
+                self.keep_positions(Some(now));
             }
             Phase::LoggingOut { .. } => self.say_log_out_when_quiet(),
             _ => {}
@@ -382,6 +395,12 @@ impl Machine {
     fn ask_history(&mut self, now: Instant) {
         if let Some(wanted) = self.history.next_request(now) {
             self.request(Request::History, wanted);
+        }
+    }
+
+    fn keep_positions(&mut self, now: Option<Instant>) {
+        if let Some((reader, positions)) = self.history.positions_to_keep(now) {
+            self.outputs.push_back(Output::KeepPositions { reader, positions });
         }
     }
 

@@ -76,6 +76,24 @@ fn what_was_said_to_somebody_whose_program_was_killed_waits_for_the_next_one_ove
     }
 }
 
+#[test]
+fn what_was_shown_is_not_shown_again_by_the_next_program() {
+    let server = Server::start();
+    let (ann, bob) = (Person::new("ann"), Person::new("bob"));
+    let listener = bob.listen(&server.link);
+    let (writer, mut input) =
+        ann.start_with_input(&server.link, &["--json", "send", "--to", "bob", "-"]);
+    for (seq, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        writeln!(input, "{text}").unwrap();
+        writer.expect("accepted");
+        assert_eq!(listener.skip_to("message")["seq"], seq);
+    }
+    assert_eq!(listener.interrupt(), Some(130));
+    let listener = bob.listen(&server.link);
+    writeln!(input, "four").unwrap();
+    assert_eq!(listener.skip_to("message")["text"], "four");
+}
+
 /// Whoever stayed open knows higher numbers than the new log has.
 #[test]
 fn a_server_with_another_log_is_heard_from_its_first_message_on() {

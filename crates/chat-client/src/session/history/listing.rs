@@ -57,6 +57,7 @@ impl History {
     /// Nothing more comes of the list: asks for what is missing.
     pub(super) fn list_ends(&mut self, listing: Listing) -> Vec<Heard> {
         self.listing = listing;
+        self.moved();
         match listing {
             Listing::Done => self.begin_listed(),
             Listing::Under | Listing::Refused => self.begin_unlisted(),
@@ -91,11 +92,10 @@ impl History {
                 Conversation::User(_) if watched.only_latest && watched.is_behind() => {
                     latest.push((watched.at_ms, conversation.clone()));
                 }
-                // It began while we were away, or has nothing.
-                Conversation::Room(_) | Conversation::User(_) if watched.last().is_none() => {
-                    watched.place(0);
+                // It began while we were away, or nothing is missing.
+                Conversation::Room(_) | Conversation::User(_) => {
+                    watched.place(watched.last().unwrap_or(0));
                 }
-                Conversation::Room(_) | Conversation::User(_) => {}
             }
         }
         latest.sort_by_key(|(at_ms, _)| Reverse(*at_ms));

@@ -90,6 +90,11 @@ impl Bench {
         })
     }
 
+    /// When the server is asked again.
+    fn pause_ends(&self) -> Option<Instant> {
+        self.history.pause.map(|pause| pause.until)
+    }
+
     fn private(&mut self, from: &str, seq: u64) -> Vec<String> {
         let message = StoredMessage { seq, from: from.into(), text: "hi".into(), at_ms: 1 };
         heard(&self.history.message(Conversation::User(from.into()), message))
@@ -198,7 +203,7 @@ fn a_busy_server_is_asked_again_later() {
     bench.asked();
     bench.refused(RefusalCode::SlowDown);
     assert_eq!(bench.asked(), None);
-    bench.now = bench.history.poll_timeout().unwrap();
+    bench.now = bench.pause_ends().unwrap();
     assert_eq!(bench.asked(), Some((0, 0)));
 }
 
@@ -237,7 +242,7 @@ fn a_server_that_cannot_read_for_a_while_is_asked_again_ever_more_slowly_and_not
         let told: &[&str] = if seconds == 1 { &["stalled true"] } else { &[] };
         assert_eq!(bench.refused(RefusalCode::StorageFailed), told);
         assert_eq!(bench.asked(), None);
-        let until = bench.history.poll_timeout().unwrap();
+        let until = bench.pause_ends().unwrap();
         assert_eq!(until - bench.now, Duration::from_secs(seconds));
         bench.now = until;
     }
@@ -245,7 +250,7 @@ fn a_server_that_cannot_read_for_a_while_is_asked_again_ever_more_slowly_and_not
     assert_eq!(bench.page(&[1, 2], true), ["#lobby 1", "#lobby 2"]);
     bench.asked();
     bench.refused(RefusalCode::StorageFailed);
-    let until = bench.history.poll_timeout().unwrap();
+    let until = bench.pause_ends().unwrap();
     assert_eq!(until - bench.now, PAUSE, "an answer ends the row of failures");
 }
 
@@ -456,14 +461,14 @@ fn a_conversation_that_cannot_be_read_keeps_no_other_from_being_read() {
     assert_eq!(bench.refused(RefusalCode::StorageFailed), ["stalled true"]);
     let mut told = Vec::new();
     for _ in 0..2 {
-        bench.now = bench.history.poll_timeout().unwrap_or(bench.now);
+        bench.now = bench.pause_ends().unwrap_or(bench.now);
         assert_ne!(bench.question().unwrap(), first);
         told.extend(bench.page(&[1], false));
     }
     assert_eq!(told.len(), 2, "one each, and not that all is well: {told:?}");
     assert_eq!(bench.question(), Some(first));
     assert!(bench.refused(RefusalCode::StorageFailed).is_empty(), "it is known already");
-    bench.now = bench.history.poll_timeout().unwrap();
+    bench.now = bench.pause_ends().unwrap();
     bench.question().unwrap();
     assert_eq!(bench.page(&[1], false).last().map(String::as_str), Some("stalled false"));
 }
@@ -491,4 +496,44 @@ fn what_was_asked_under_another_name_or_at_another_server_is_not_asked_under_thi
     bench.history.connection_lost();
     assert_eq!(heard(&bench.history.server_chosen()), ["refused @bob"]);
     assert_eq!(bench.question(), None);
+}
+
+#[test]
+fn what_an_earlier_program_told_is_not_told_again() {
+    let mut bench = Bench::new(0);
+    bench.private("bob", 1);
+    bench.private("cy", 1);
+    assert_eq!(bench.question(), None);
+    assert!(
+        bench.history.positions_to_keep(Some(bench.now)).is_none(),
+        "together with what follows"
+    );
+    bench.private("cy", 2);
+    let due = bench.history.poll_timeout().unwrap();
+    let (ann, mut kept) = bench.history.positions_to_keep(Some(due)).unwrap();
+    kept.sort_by_key(|(_, seq)| *seq);
+    let with = |name: &str| Conversation::User(name.into());
+    assert_eq!(kept, [(with("bob"), 1), (with("cy"), 2)], "and not the lobby");
+    assert!(bench.history.positions_to_keep(None).is_none(), "nothing is new");
+
+    let mut bench = Bench { history: History::new(true), now: Instant::now() };
+    bench.history.logged_in(ann.clone());
+    assert_eq!(bench.history.wants_positions(), Some(&ann));
+    bench.history.begin_at(kept);
+    assert!(bench.list(&[("#lobby", 9), ("@bob", 1), ("@cy", 500)]).is_empty());
+    assert_eq!(bench.question(), Some("@cy 2 latest".into()));
+    assert_eq!(bench.page(&[499, 500], true), ["@cy 499", "@cy 500"]);
+    assert_eq!(bench.question(), None);
+    // From here on everything is wanted.
+    bench.reconnect(&[("#lobby", 9), ("@bob", 300), ("@cy", 500)]);
+    assert_eq!(bench.question(), Some("@bob 1".into()));
+    assert!(bench.history.wants_positions().is_none());
+}
+
+#[test]
+fn what_is_not_kept_yet_is_kept_when_the_connection_goes() {
+    let mut bench = Bench::new(0);
+    bench.private("bob", 1);
+    bench.question();
+    assert_eq!(bench.history.positions_to_keep(None).unwrap().1.len(), 1);
 }

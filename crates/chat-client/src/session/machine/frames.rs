@@ -172,6 +172,9 @@ impl Machine {
         let reader = Reader { server: self.pin, name: NameKey::of(&name), log };
         let heard = self.history.logged_in(reader);
         self.tell_heard(heard);
+        if let Some(reader) = self.history.wants_positions().cloned() {
+            self.outputs.push_back(Output::ReadPositions { reader });
+        }
         self.online.insert(name, ());
         let first = wire::ListOnline::default();
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
