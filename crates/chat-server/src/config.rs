@@ -52,6 +52,8 @@ pub struct Config {
     pub sending: SendOptions,
     /// What may be uploaded. `None`: nothing.
     pub uploads: Option<UploadRules>,
+    /// Where the server's metrics can be asked for. `None`: nowhere.
+    pub metrics: Option<MetricsAddress>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -63,6 +65,15 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Nobody asked for it by name: it is left out on a machine that does not have it.
     pub may_be_absent: bool,
+}
+
+/// Where metrics can be asked for: never from another machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MetricsAddress {
+    /// An address of this machine for itself, over TCP.
+    Loopback(SocketAddr),
+    /// A Unix socket, for the server's own user and root.
+    Socket(PathBuf),
 }
 
 /// Who may come in.

@@ -24,6 +24,7 @@ use crate::history_desk::HistoryDesk;
 use crate::log::event::Event;
 use crate::log::history::HistoryAnswer;
 use crate::log::writer::{LogWriter, Outcome, StorageProblem};
+use crate::metrics::Measured;
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
 use crate::state::history::{HistoryProblem, HistoryQuestion};
@@ -73,6 +74,8 @@ pub(crate) enum Input {
     History(HistoryAnswer),
     /// The disk had its say about an upload.
     Upload(DoneUpload),
+    /// Somebody wants to know how things are.
+    Measure(oneshot::Sender<Measured>),
     /// The operator decided anew.
     Policy { policy: Box<Policy>, applied: oneshot::Sender<()> },
 }
@@ -281,6 +284,10 @@ impl Hub {
                 let actions = self.state.history_read(now(), asker, result);
                 self.carry_out(actions);
             }
+            Input::Measure(asker) => {
+                // Who asked may be gone.
+                let _ = asker.send(self.measured());
+            }
             Input::Policy { policy, applied } => {
                 self.state.adopt(*policy);
                 // Whoever wanted to know may be gone.
@@ -291,6 +298,17 @@ impl Hub {
                 let actions = self.state.upload_result(result);
                 self.carry_out(actions);
             }
+        }
+    }
+
+    fn measured(&self) -> Measured {
+        Measured {
+            sessions: self.state.connections().count(),
+            connections: self.links.len(),
+            outbox_bytes: self.links.values().map(|link| link.waiting_bytes()).sum(),
+            downloads: self.state.running_downloads().count(),
+            tally: self.state.tally().clone(),
+            commits: self.log.commit_counts(),
         }
     }
 

@@ -29,6 +29,8 @@ mod upload_desk;
 
 mod history_desk;
 
+mod metrics;
+
 pub mod backup;
 
 pub mod export;

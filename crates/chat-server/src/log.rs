@@ -16,6 +16,8 @@ pub mod memory;
 
 pub(crate) mod writer;
 
+pub(crate) mod commit_times;
+
 pub mod projection;
 
 pub(crate) mod history;

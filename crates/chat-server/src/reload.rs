@@ -77,6 +77,7 @@ impl Running {
             bans,
             sending,
             uploads,
+            metrics,
             limits,
         } = new;
         let running = &mut self.config;
@@ -90,6 +91,7 @@ impl Running {
             ("node", nodes == running.nodes),
             ("transfer", sending == running.sending),
             ("uploads", uploads == running.uploads),
+            ("metrics", metrics == running.metrics),
         ];
         waiting.extend(fixed.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key));
         if is_listen_same {

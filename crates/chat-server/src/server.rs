@@ -33,6 +33,7 @@ use crate::log::projection::Projection;
 use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
 use crate::log::{self, Log};
+use crate::metrics;
 use crate::reload::{self, Reload, Running};
 use crate::sockets::{self, SocketError};
 use crate::state::State;
@@ -93,6 +94,9 @@ pub enum StartError {
     /// TLS does not take the identity.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// Nowhere to ask for the metrics.
+    #[error("metrics: {0}")]
+    Metrics(std::io::Error),
     /// The runtime does not take a socket.
     #[error("sockets: {0}")]
     Runtime(std::io::Error),
@@ -109,6 +113,7 @@ pub struct Server {
     own_node: Option<Arc<TransferNode>>,
     uploads: Option<Arc<UploadStore>>,
     limits: Limits,
+    metrics: Option<metrics::door::Door>,
     running: Running,
     log: LogWriter,
     history: History,
@@ -138,6 +143,8 @@ impl Server {
         let pin = SpkiPin(identity.spki_sha256());
         let link = invite::link(&addresses, &invite::machine_addresses(), pin, &config.name)
             .ok_or(SocketError::NoAddress)?;
+        let metrics = config.metrics.as_ref().map(metrics::door::Door::open).transpose();
+        let metrics = metrics.map_err(StartError::Metrics)?;
         let uploads = upload_store(&config)?;
         let (nodes, own_node) = nodes(&config, pin, udp, &catalogue, uploads.clone())?;
         let limits = config.limits.clone();
@@ -165,6 +172,7 @@ impl Server {
             own_node,
             uploads,
             limits,
+            metrics,
             running,
             log,
             history,
@@ -183,7 +191,8 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, reloads: mpsc::Receiver<Reload>) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
-        let Self { log, history, log_outcomes, lock, running, .. } = self;
+        let Self { log, history, log_outcomes, lock, running, metrics, .. } = self;
+        let measuring = metrics.map(|door| tokio::spawn(door.serve(hub.clone())));
         let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
         let connections = TaskTracker::new();
         let door = Arc::new(Door {
@@ -213,6 +222,9 @@ impl Server {
         let hub = Hub::new(state, files, upload_desk, log, history);
         let tally = hub.run(inputs, log_outcomes, stop).await;
         reloading.abort();
+        if let Some(measuring) = measuring {
+            measuring.abort();
+        }
         if let Some(sweeping) = sweeping {
             sweeping.abort();
         }

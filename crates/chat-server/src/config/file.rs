@@ -30,6 +30,8 @@ pub(crate) struct ConfigFile {
     pub(crate) allow_open_network: bool,
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    /// An address, or with a slash in it a path.
+    pub(crate) metrics: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) transfer: Transfer,
     pub(crate) uploads: UploadsEntry,

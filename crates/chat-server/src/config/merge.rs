@@ -2,7 +2,7 @@
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::limits::PORT_DEFAULT;
@@ -15,7 +15,7 @@ use toml::value::{Datetime, Offset};
 use crate::config::arguments::{AccessName, DataOptions, Options};
 use crate::config::document::Problem;
 use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
-use crate::config::{AccessConfig, CertificateFiles, Config, Listen, NodeConfig};
+use crate::config::{AccessConfig, CertificateFiles, Config, Listen, MetricsAddress, NodeConfig};
 use crate::state::policy::{BanEnd, Bans};
 
 /// Longest time that an unfinished upload is kept: a year.
@@ -118,8 +118,9 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
     let nodes = nodes.filter_map(|(index, entry)| complaints.take(node(index, entry))).collect();
     let bans = bans(file.ban, &mut complaints);
     let uploads = complaints.take(uploads(&file.uploads, has_nodes));
-    let (Some(name), Some(certificate), Some(uploads), []) =
-        (name, certificate, uploads, complaints.0.as_slice())
+    let metrics = complaints.take(metrics(file.metrics, options.config.as_deref()));
+    let (Some(name), Some(certificate), Some(uploads), Some(metrics), []) =
+        (name, certificate, uploads, metrics, complaints.0.as_slice())
     else {
         return Err(source.refuse(complaints.0));
     };
@@ -145,6 +146,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         bans,
         sending: file.transfer.into(),
         uploads,
+        metrics,
         limits: file.limits,
     })
 }
@@ -231,6 +233,29 @@ fn certificate(
         (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
         (Some(_), None) => Err(Complaint::new("certificate", "certificate needs its key as well")),
         (None, Some(_)) => Err(Complaint::new("key", "key needs its certificate as well")),
+    }
+}
+
+/// Where metrics can be asked for; a path is relative to the folder of the file.
+fn metrics(
+    found: Option<String>,
+    file: Option<&Path>,
+) -> Result<Option<MetricsAddress>, Complaint> {
+    let Some(found) = found else { return Ok(None) };
+    if found.contains('/') {
+        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        return Ok(Some(MetricsAddress::Socket(folder.join(found))));
+    }
+    match found.parse::<SocketAddr>() {
+        Ok(address) if address.ip().to_canonical().is_loopback() => {
+            Ok(Some(MetricsAddress::Loopback(address)))
+        }
+        _ => {
+            let sentence = format!(
+                "metrics is {found:?}: a loopback address with a port, like 127.0.0.1:9464, or a path with a slash"
+            );
+            Err(Complaint::new("metrics", sentence))
+        }
     }
 }
 

@@ -91,6 +91,12 @@ impl Link {
         if inner.frames.len() == 1 { Pushed::First } else { Pushed::Further }
     }
 
+    /// Bytes that are queued or being written.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        let inner = self.lock();
+        inner.queued_bytes + inner.writing_bytes
+    }
+
     /// Whether so many bytes would fit now. Where frames only gather for later, nothing has to.
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
         let inner = self.lock();

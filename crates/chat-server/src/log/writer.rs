@@ -2,10 +2,13 @@
 //! gather, and go into the next commit together: alone, an event waits for nothing; under load, many
 //! share one wait for the disk.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Instant;
 
 use tokio::sync::mpsc as hub;
 
+use crate::log::commit_times::{CommitCounts, CommitTimes};
 use crate::log::event::Event;
 use crate::log::history::History;
 use crate::log::{AppendError, Log};
@@ -45,6 +48,7 @@ pub enum StorageProblem {
 pub(crate) struct LogWriter {
     queue: Option<Sender<Submission>>,
     round: u64,
+    times: Arc<CommitTimes>,
 }
 
 struct Submission {
@@ -63,10 +67,17 @@ impl LogWriter {
     ) -> std::io::Result<(Self, hub::Receiver<Outcome>)> {
         let (queue, submissions) = mpsc::channel();
         let (outcomes, told) = hub::channel(OUTCOMES_MAX);
-        std::thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(move || Appending { log, history, outcomes }.run(&submissions))?;
-        Ok((Self { queue: Some(queue), round: 0 }, told))
+        let times = Arc::new(CommitTimes::default());
+        std::thread::Builder::new().name("log-writer".into()).spawn({
+            let times = Arc::clone(&times);
+            move || Appending { log, history, outcomes, times }.run(&submissions)
+        })?;
+        Ok((Self { queue: Some(queue), round: 0, times }, told))
+    }
+
+    /// How long commits took up to now.
+    pub(crate) fn commit_counts(&self) -> CommitCounts {
+        self.times.counts()
     }
 
     /// Hands events over; what becomes of them is told. Never waits. False: the writer is gone.
@@ -92,6 +103,7 @@ struct Appending {
     log: Box<dyn Log>,
     history: History,
     outcomes: hub::Sender<Outcome>,
+    times: Arc<CommitTimes>,
 }
 
 impl Appending {
@@ -106,7 +118,10 @@ impl Appending {
             {
                 events.extend(next.events);
             }
-            let outcome = match self.log.append(&events) {
+            let begun = Instant::now();
+            let appended = self.log.append(&events);
+            self.times.note(begun.elapsed());
+            let outcome = match appended {
                 Ok(_) => {
                     self.history.committed();
                     Outcome::Committed(events.len())

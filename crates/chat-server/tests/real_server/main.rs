@@ -34,3 +34,5 @@ mod configuration;
 mod backups;
 
 mod reloading;
+
+mod metrics;

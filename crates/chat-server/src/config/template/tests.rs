@@ -9,12 +9,13 @@ use crate::config::file::ConfigFile;
 use crate::config::merge::load;
 
 /// Keys that have no default, or one that depends on the machine: what stands behind them is an example.
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 11] = [
     "data",
     "name",
     "join_password_file",
     "certificate",
     "key",
+    "metrics",
     "transfer.bytes_per_second",
     "transfer.bytes_per_second_per_user",
     "uploads.folder",
