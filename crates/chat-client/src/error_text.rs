@@ -65,6 +65,9 @@ pub fn refusal(refusal: &Refusal) -> String {
         RefusalCode::UnknownFile => format!(
             "File does not exist: “{subject}”. Look at the list of server files for its name."
         ),
+        RefusalCode::FileUnreadable => format!(
+            "The server cannot read “{subject}” at the moment. Try again later, or tell its administrator."
+        ),
         RefusalCode::UploadsOff => {
             "This server takes no uploads. Ask its administrator to allow them.".into()
         }

@@ -24,7 +24,7 @@ use crate::hub::Input;
 use crate::state::action::MintTicket;
 use crate::state::downloads::TICKET_LIFE;
 use crate::state::refusal::Refusal;
-use crate::state::request::LoginId;
+use crate::state::request::{LoginId, NoFile};
 
 /// How long a ticket may be used to start a transfer.
 pub(crate) const TICKET_SECONDS: u64 = TICKET_LIFE.as_secs();
@@ -66,10 +66,18 @@ impl FileFinder {
     }
 
     /// The file as it is now, if there is one.
-    pub(crate) async fn find(&self, path: &str) -> Option<CatalogueEntry> {
-        let path = FilePath::parse(path).ok()?;
+    pub(crate) async fn find(&self, path: &str) -> Result<CatalogueEntry, NoFile> {
+        let path = FilePath::parse(path).map_err(|_| NoFile::Missing)?;
         let catalogue = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || catalogue.find(&path)).await.ok()?
+        let found = tokio::task::spawn_blocking(move || catalogue.find(&path)).await;
+        // The task fails where the process ends.
+        found.map_err(|_| NoFile::Unreadable)?.map_err(|error| match error.is_gone() {
+            true => NoFile::Missing,
+            false => {
+                tracing::warn!(%error, "cannot look at a file");
+                NoFile::Unreadable
+            }
+        })
     }
 }
 

@@ -85,6 +85,17 @@ pub enum CatalogueError {
     Unreadable,
 }
 
+impl CatalogueError {
+    /// Whether there is no such file to offer, rather than one that is out of reach for now: what was
+    /// downloaded of it so far may still be of use then.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Unreadable => false,
+            Self::NotAFile | Self::NotFound | Self::TooLarge { .. } => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     beneath: Beneath,
@@ -140,10 +151,10 @@ impl Catalogue {
         self.len() == 0
     }
 
-    /// A file as it is on disk now, be it in the list already or not. `None` if it cannot be had.
-    pub fn find(&self, path: &FilePath) -> Option<CatalogueEntry> {
-        let version = self.shared.look_at(path).ok()?;
-        Some(CatalogueEntry { path: path.clone(), version })
+    /// A file as it is on disk now, be it in the list already or not.
+    pub fn find(&self, path: &FilePath) -> Result<CatalogueEntry, CatalogueError> {
+        let version = self.shared.look_at(path)?;
+        Ok(CatalogueEntry { path: path.clone(), version })
     }
 
     /// Opens a file for reading.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
-use crate::catalogue::{Catalogue, CatalogueError};
+use crate::catalogue::Catalogue;
 use crate::sessions::{Applicant, EndReason, Place, Refusal};
 use crate::sink::Sink;
 use crate::tcp::proof::Exporter;
@@ -79,7 +79,7 @@ impl TransferNode {
             open_file: Box::new(move |path| match files.open_file(path) {
                 Ok(open) => Ok(open.file),
                 Err(error) => {
-                    Err(if is_gone(&error) { OpenError::Gone } else { OpenError::Unreadable })
+                    Err(if error.is_gone() { OpenError::Gone } else { OpenError::Unreadable })
                 }
             }),
             limits,
@@ -211,7 +211,7 @@ impl TransferNode {
         let open = tokio::task::spawn_blocking(move || catalogue.open_file(&path))
             .await
             .map_err(|_| CloseCode::ShuttingDown)?;
-        let open = open.map_err(|error| match is_gone(&error) {
+        let open = open.map_err(|error| match error.is_gone() {
             true => CloseCode::FileChanged,
             false => CloseCode::FileUnreadable,
         })?;
@@ -246,17 +246,6 @@ impl Sink for Counted {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.took.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.part.write_at(offset, bytes)
-    }
-}
-
-/// Whether the file that a ticket was made for is no more, rather than out of reach.
-fn is_gone(error: &CatalogueError) -> bool {
-    match error {
-        CatalogueError::Io(_) | CatalogueError::Unreadable => false,
-        // Whatever it was when the ticket was made, it is no file of that size now.
-        CatalogueError::NotAFile | CatalogueError::NotFound | CatalogueError::TooLarge { .. } => {
-            true
-        }
     }
 }
 

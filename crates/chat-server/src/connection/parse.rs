@@ -16,7 +16,7 @@ use prost::Message;
 use crate::state::refusal::Refusal;
 use crate::state::request::{
     Asked, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, MemberRequest, MessageId,
-    PiecesWanted, Request, ResumeToken, SendMessage,
+    NoFile, PiecesWanted, Request, ResumeToken, SendMessage,
 };
 use crate::state::uploads::UploadRequest;
 
@@ -77,7 +77,7 @@ fn request(
         }
         Body::RequestDownload(wire::RequestDownload { path, download_id: goes_on }) => {
             // Looked up by the reader, which may wait for the disk.
-            member(Ok(MemberRequest::RequestDownload { path, file: None, goes_on }))
+            member(Ok(MemberRequest::RequestDownload { path, file: Err(NoFile::Missing), goes_on }))
         }
         Body::PauseDownload(wire::PauseDownload { download_id: download }) => {
             member(Ok(MemberRequest::PauseDownload { download }))

@@ -14,6 +14,11 @@ pub enum Refusal {
         /// Milliseconds since 1970-01-01 UTC; 0 for ever.
         until_ms: i64,
     },
+    /// The disk does not give the file, or too many are open.
+    FileUnreadable {
+        /// What was asked for.
+        path: String,
+    },
     /// A field is missing or has the wrong length, or the frame is no message at all.
     Malformed,
     /// No name.
@@ -158,6 +163,7 @@ impl Refusal {
         match self {
             Self::AlreadyLoggedIn => RefusalCode::AlreadyLoggedIn,
             Self::Banned { .. } => RefusalCode::Banned,
+            Self::FileUnreadable { .. } => RefusalCode::FileUnreadable,
             Self::Malformed => RefusalCode::Malformed,
             Self::NameMalformed(_) => RefusalCode::NameMalformed,
             Self::NameReserved => RefusalCode::NameReserved,
@@ -196,7 +202,9 @@ impl Refusal {
             | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
             Self::TextTooLong => refused.allowed = common::limits::TEXT_BYTES_MAX as u64,
             Self::TooManyDownloads { allowed } => refused.allowed = allowed as u64,
-            Self::UnknownFile { path } => refused.subject = echo(path),
+            Self::UnknownFile { path } | Self::FileUnreadable { path } => {
+                refused.subject = echo(path);
+            }
             Self::UnknownRoom { room } => refused.subject = echo(room),
             Self::UnknownUser { name } => refused.subject = echo(name),
             Self::Upload(refusal) => refusal.describe(&mut refused),

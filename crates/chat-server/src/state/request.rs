@@ -91,7 +91,7 @@ pub enum MemberRequest {
         /// As listed.
         path: String,
         /// The file of that name as it is now, looked up at the boundary.
-        file: Option<CatalogueEntry>,
+        file: Result<CatalogueEntry, NoFile>,
         /// A download that is to go on; 0 for a new one.
         goes_on: u64,
     },
@@ -188,5 +188,23 @@ impl std::fmt::Debug for LogIn {
     /// Leaves out what must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogIn").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why there is nothing to download.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoFile {
+    /// No file of that name is offered.
+    Missing,
+    /// There may be one, but the server cannot look at it now.
+    Unreadable,
+}
+
+impl NoFile {
+    pub(crate) fn refusal(self, path: String) -> Refusal {
+        match self {
+            Self::Missing => Refusal::UnknownFile { path },
+            Self::Unreadable => Refusal::FileUnreadable { path },
+        }
     }
 }

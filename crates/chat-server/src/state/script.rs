@@ -6,7 +6,7 @@
 
 mod transcript;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
     Asked, ConnectionId, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, LoginId,
-    MemberRequest, MessageId, PiecesWanted, Request, ResumeToken, SendMessage,
+    MemberRequest, MessageId, NoFile, PiecesWanted, Request, ResumeToken, SendMessage,
 };
 use crate::state::script::transcript::{describe, describe_subject, describe_upload, number_of};
 use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult};
@@ -117,6 +117,7 @@ struct Run {
     /// The tokens that were given out, by the number of the login that got them.
     tokens: BTreeMap<u8, ResumeToken>,
     on_disk: BTreeMap<String, CatalogueEntry>,
+    unreadable: BTreeSet<String>,
     /// Whether the log stores what comes at once, or waits to be told.
     log_waits: bool,
     unstored: usize,
@@ -133,6 +134,7 @@ impl Run {
             transcript: Vec::new(),
             tokens: BTreeMap::new(),
             on_disk: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             log_waits: false,
             unstored: 0,
             questions: VecDeque::new(),
@@ -154,6 +156,9 @@ impl Run {
                 self.on_disk.insert((*path).to_owned(), file.clone());
                 let actions = self.state.file_changed(file);
                 self.record(actions);
+            }
+            ["unreadable", path] => {
+                self.unreadable.insert((*path).to_owned());
             }
             ["unfile", path] => {
                 let actions = self.state.file_removed(&FilePath::parse(path).unwrap());
@@ -299,7 +304,10 @@ impl Run {
                 member(MemberRequest::ListFiles { prefix, after: String::new() })
             }
             ["get", path, goes_on @ ..] => {
-                let file = self.on_disk.get(*path).cloned();
+                let file = match self.unreadable.contains(*path) {
+                    true => Err(NoFile::Unreadable),
+                    false => self.on_disk.get(*path).cloned().ok_or(NoFile::Missing),
+                };
                 let goes_on = goes_on.first().map_or(0, |number| number.parse().unwrap());
                 let path = (*path).into();
                 member(MemberRequest::RequestDownload { path, file, goes_on })

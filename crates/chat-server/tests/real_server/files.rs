@@ -182,6 +182,16 @@ fn a_file_that_appeared_just_now_can_be_had_at_once() {
 }
 
 #[test]
+fn a_server_that_has_too_many_files_open_does_not_call_one_missing() {
+    let server = server_with(&[("a", "hello")]);
+    let mut ann = server.log_in("ann");
+    let usual = server.limit_open_files(Some(3));
+    assert_eq!(refusal(&request(&mut ann, "a")), RefusalCode::FileUnreadable);
+    server.limit_open_files(usual);
+    ticket(&mut ann, "a");
+}
+
+#[test]
 fn the_fifth_download_of_a_user_waits_until_one_is_done() {
     let server = server_with(&[("a", "hello")]);
     let mut ann = server.log_in("ann");

@@ -72,6 +72,7 @@ impl Failure {
             | RefusalCode::NotLoggedIn
             | RefusalCode::AlreadyLoggedIn
             | RefusalCode::UnknownUpload
+            | RefusalCode::FileUnreadable
             | RefusalCode::StorageFailed
             | RefusalCode::ServerDiskFailed => Self::Other(text),
             RefusalCode::NameTaken

@@ -186,15 +186,17 @@ impl Downloads {
         let stage = self.by_id.get_mut(&id).map(|download| &mut download.stage);
         let Some(Stage::Running(running)) = stage else { return Ok(()) };
         if hashes.root.is_empty() {
-            let failure = match hashes.problem() {
+            // What the server cannot read now it may read later; what has arrived is then of use.
+            let (failure, keep) = match hashes.problem() {
                 wire::DownloadProblem::FileUnreadable => {
-                    DownloadFailure::Transfer(Arc::new(DownloadError::FileUnreadable))
+                    let error = DownloadError::FileUnreadable;
+                    (DownloadFailure::Transfer(Arc::new(error)), true)
                 }
                 wire::DownloadProblem::Unspecified | wire::DownloadProblem::FileChanged => {
-                    DownloadFailure::FileChanged
+                    (DownloadFailure::FileChanged, false)
                 }
             };
-            self.stop_for(id, failure, false);
+            self.stop_for(id, failure, keep);
             return Ok(());
         }
         let root =

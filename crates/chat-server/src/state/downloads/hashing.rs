@@ -9,7 +9,7 @@ use file_transfer::piece_hashes::piece_count;
 use super::{PiecesAsked, PiecesResult, RootResult};
 use crate::state::State;
 use crate::state::action::{Action, Actions, Recipients};
-use crate::state::refusal::Refusal;
+use crate::state::request::NoFile;
 
 impl State {
     /// A file that [`Action::HashFile`] asked for is hashed.
@@ -47,9 +47,13 @@ impl State {
                 let body = PieceHashes { download_id: download, first_piece: first, hashes, total };
                 out.reply(caller.connection, caller.request_id, Body::PieceHashes(body));
             }
-            Err(_) => {
-                let path = entry.path.as_str().to_owned();
-                self.refuse(caller, Refusal::UnknownFile { path }, &mut out);
+            Err(problem) => {
+                let none = match problem {
+                    DownloadProblem::FileUnreadable => NoFile::Unreadable,
+                    DownloadProblem::Unspecified | DownloadProblem::FileChanged => NoFile::Missing,
+                };
+                let refusal = none.refusal(entry.path.as_str().to_owned());
+                self.refuse(caller, refusal, &mut out);
             }
         }
         out.into_vec()

@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::now::Now;
 use crate::state::refusal::Refusal;
-use crate::state::request::{DownloadDone, LoginId, PiecesWanted};
+use crate::state::request::{DownloadDone, LoginId, NoFile, PiecesWanted};
 use crate::state::router::Caller;
 
 /// When somebody who asks for piece hashes twice at once may try again.
@@ -24,13 +24,11 @@ impl State {
         now: Now,
         caller: Caller,
         login: LoginId,
-        (path, file): (String, Option<CatalogueEntry>),
+        (path, file): (String, Result<CatalogueEntry, NoFile>),
         goes_on: u64,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let Some(file) = file else {
-            return Err(Refusal::UnknownFile { path });
-        };
+        let file = file.map_err(|none| none.refusal(path))?;
         let known = self.downloads.own_mut(login, goes_on).filter(|it| it.path == file.path);
         match known.map(|download| (download.set_version(file.version), download.stage).1) {
             None => self.new_download(now, caller, login, file, out),

@@ -56,6 +56,19 @@ fn a_missing_file_is_refused_with_its_path() {
 }
 
 #[test]
+fn a_file_that_cannot_be_looked_at_now_is_not_called_missing() {
+    check(
+        "file a 5
+         unreadable a
+         1> open
+         1> login ann
+             1< logged in ann t1
+         1> get a
+             1< refused file_unreadable a",
+    );
+}
+
+#[test]
 fn a_download_outlives_its_connection_but_not_its_login() {
     check(
         "file a 5

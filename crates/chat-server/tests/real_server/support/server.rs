@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
 use common::invite_link::InviteLink;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -63,9 +64,15 @@ impl ServerProcess {
 
     /// No file of the server may be longer than this; `None`: as long as it likes.
     pub(crate) fn limit_files(&self, bytes_max: Option<u64>) {
-        use rustix::process::{Pid, Resource, Rlimit, prlimit};
         let limit = Rlimit { current: bytes_max, maximum: None };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
+    }
+
+    /// How many files it may have open; those that are open stay so. Returns what was allowed before.
+    pub(crate) fn limit_open_files(&self, files_max: Option<u64>) -> Option<u64> {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: files_max, maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap().current
     }
 
     fn of_command(folder: TempDir, mut command: Command) -> Self {
@@ -120,7 +127,7 @@ impl ServerProcess {
 
     /// Sends a signal without waiting for its effect.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 

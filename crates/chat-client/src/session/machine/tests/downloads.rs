@@ -464,6 +464,25 @@ fn a_file_that_is_gone_ends_the_transfer() {
 }
 
 #[test]
+fn what_has_arrived_is_kept_where_the_server_cannot_read_its_file_now() {
+    let mut bench = Bench::logged_in();
+    bench.download(1);
+    bench.ticket(11, 10);
+    let problem = wire::DownloadProblem::FileUnreadable.into();
+    bench.tell(Say::FileHashes(wire::FileHashes {
+        download_id: 11,
+        problem,
+        ..Default::default()
+    }));
+    bench.download(2);
+    bench.ticket(12, 10);
+    bench.report(2, TransferReport::TicketWanted);
+    let (id, _) = bench.sent();
+    bench.refuse(id, RefusalCode::FileUnreadable);
+    bench.check_deeds(&["start 1", "interrupt 1", "start 2", "interrupt 2"]);
+}
+
+#[test]
 fn a_session_that_ends_by_force_fails_its_downloads_first() {
     let mut bench = Bench::logged_in();
     bench.download(1);
