@@ -78,6 +78,9 @@ struct Rounds {
     full: Option<Waiting>,
     /// A place at the node is waited for.
     busy: Option<Waiting>,
+    /// What a session sent passes for progress: until the server says what it has, and if that was more
+    /// the last time.
+    believes_sessions: bool,
 }
 
 /// A wait since the server took something last.
@@ -102,13 +105,30 @@ impl Waiting {
 }
 
 impl Rounds {
+    fn new(ways: Ways) -> Self {
+        Self { ways, kept: 0, fruitless: 0, full: None, busy: None, believes_sessions: true }
+    }
+
     /// The server says what it has.
     fn heard(&mut self, kept: u64) {
         if kept > self.kept {
-            self.fruitless = 0;
-            (self.full, self.busy) = (None, None);
+            self.took_something();
+            self.believes_sessions = true;
         }
         self.kept = kept;
+    }
+
+    /// A session ended that sent as much. Before its end is judged, what it brought counts; yet a node may
+    /// receive what its disk does not take, so it counts once, until the server confirms it.
+    fn session_ended(&mut self, sent: u64) {
+        if sent > self.kept && std::mem::take(&mut self.believes_sessions) {
+            self.took_something();
+        }
+    }
+
+    fn took_something(&mut self) {
+        self.fruitless = 0;
+        (self.full, self.busy) = (None, None);
     }
 }
 
@@ -147,7 +167,7 @@ impl<'a> Attempt<'a> {
         let root = self.start_hashing();
         let (mut root, mut known_root) = (Some(root), None);
         let ways = Ways::new(self.request.transport);
-        let mut rounds = Rounds { ways, kept: 0, fruitless: 0, full: None, busy: None };
+        let mut rounds = Rounds::new(ways);
         let mut resumed_from = None;
         let (mut repairs, mut shortfalls) = (0, 0);
         loop {
@@ -172,6 +192,7 @@ impl<'a> Attempt<'a> {
             if ticket.kept < size && !self.send_some(ticket, &mut rounds).await? {
                 continue;
             }
+            rounds.heard(size);
             self.sent.store(size, Ordering::Relaxed);
             self.progress.send_modify(|progress| {
                 progress.verifying = true;
@@ -203,7 +224,9 @@ impl<'a> Attempt<'a> {
 
     /// One round of sending; says whether the server has everything.
     async fn send_some(&self, ticket: UploadTicket, rounds: &mut Rounds) -> Result<bool, Stop> {
-        match self.send(ticket, &mut rounds.ways).await? {
+        let round = self.send(ticket, &mut rounds.ways).await?;
+        rounds.session_ended(self.sent.load(Ordering::Relaxed));
+        match round {
             Round::Complete => Ok(true),
             Round::OtherWay => Ok(false),
             Round::ServerDiskFull => {

@@ -57,8 +57,9 @@ async fn a_server_that_stays_busy_is_given_up_after_ten_minutes() {
 }
 
 fn rounds() -> Rounds {
-    let ways = Ways::new(TransportChoice::Auto);
-    Rounds { ways, kept: 5, fruitless: 0, full: None, busy: None }
+    let mut rounds = Rounds::new(Ways::new(TransportChoice::Auto));
+    rounds.heard(5);
+    rounds
 }
 
 /// How long the next wait for a place takes.
@@ -91,4 +92,30 @@ async fn a_pause_that_ends_after_the_patience_is_not_begun() {
     advance(PAUSE_FIRST * 2).await;
     assert_eq!(Waiting::next_pause(&mut waiting, patience), None);
     assert_eq!(Waiting::next_pause(&mut None, PAUSE_FIRST / 2), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_session_brought_counts_before_its_end_is_judged() {
+    let patience = Duration::from_secs(3600);
+    let mut rounds = rounds();
+    Waiting::next_pause(&mut rounds.full, patience).unwrap();
+    rounds.fruitless = FRUITLESS_MAX - 1;
+    advance(patience + WAIT_PAUSE_MAX).await;
+    rounds.session_ended(6);
+    assert_eq!(Waiting::next_pause(&mut rounds.full, patience), Some(PAUSE_FIRST));
+    assert_eq!(rounds.fruitless, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_session_brought_counts_no_second_time_where_the_server_has_none_of_it() {
+    let patience = Duration::from_secs(3600);
+    let mut rounds = rounds();
+    rounds.session_ended(6);
+    rounds.heard(5);
+    Waiting::next_pause(&mut rounds.full, patience).unwrap();
+    advance(patience + WAIT_PAUSE_MAX).await;
+    rounds.session_ended(6);
+    assert_eq!(Waiting::next_pause(&mut rounds.full, patience), None, "the disk takes nothing");
+    rounds.heard(6);
+    assert_eq!(Waiting::next_pause(&mut rounds.full, patience), Some(PAUSE_FIRST));
 }
