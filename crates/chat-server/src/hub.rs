@@ -295,7 +295,7 @@ impl Hub {
             }
             Input::Upload(done) => {
                 let result = self.uploads.done(done);
-                let actions = self.state.upload_result(result);
+                let actions = self.state.upload_result(now(), result);
                 self.carry_out(actions);
             }
         }

@@ -117,11 +117,11 @@ impl Place {
             (UploadTask::Settle { .. } | UploadTask::Compare { .. }, None) => {
                 Some((UploadOutcome::Refused(UploadRefusal::Unknown), None))
             }
-            (UploadTask::Remove, Some(handle)) => {
-                self.store.remove(&handle);
-                None
+            (UploadTask::Remove, handle) => {
+                handle.iter().for_each(|handle| self.store.remove(handle));
+                Some((UploadOutcome::Removed, None))
             }
-            (UploadTask::Remove, None) | (UploadTask::Release, _) => None,
+            (UploadTask::Release, _) => None,
         }
     }
 

@@ -51,7 +51,7 @@ mod state_file;
 pub use error::PartFileError;
 use folder::{OpenPart, is_named};
 use left_over::LeftOver;
-use piece_checker::{PieceChecker, PieceReader};
+use piece_checker::{PieceChecker, PieceReader, Unsettled};
 use resume_state::{Header, Slot};
 use small_disk::SmallDisk;
 use state_file::StateFile;
@@ -217,6 +217,9 @@ impl PartFile {
     /// The same on that disk.
     #[cfg(test)]
     pub(crate) fn on_disk(mut self, disk: Arc<SmallDisk>) -> Self {
+        if disk.has_a_bug_in_hashing() {
+            self.checker.give_a_bug();
+        }
         self.disk = Some(disk);
         self
     }
@@ -224,7 +227,11 @@ impl PartFile {
     /// Waits until everything that is there is hashed. Then [`missing`](Self::missing) tells whether
     /// it is what it was. Blocks.
     pub fn settle(&self, cancel: &CancellationToken) -> Result<(), PartFileError> {
-        self.checker.wait(cancel).map_err(|error| self.write_error(error))
+        self.checker.wait(cancel).map_err(|unsettled| match unsettled {
+            Unsettled::Disk(error) => self.write_error(error),
+            Unsettled::Cancelled => self.write_error(io::ErrorKind::Interrupted.into()),
+            Unsettled::Broken => PartFileError::Broken,
+        })
     }
 
     /// The BLAKE3 hash of the whole file, once it is complete and [settled](Self::settle).

@@ -75,8 +75,8 @@ pub enum Question {
         first: u64,
         /// At most [`PIECE_HASHES_MAX`].
         hashes: Vec<PieceHash>,
-        /// Where the answer goes: how many differ.
-        reply: oneshot::Sender<u64>,
+        /// Where the answer goes: how many differ. `None`: the server does not know of the upload any more.
+        reply: oneshot::Sender<Option<u64>>,
     },
     /// The file here has changed: the server need not keep what it has of the old version. No answer.
     GiveUp,
@@ -128,6 +128,9 @@ pub enum Verdict {
     Differs,
     /// The server's disk had no room for the last of it; nothing that was kept is lost.
     DiskFull,
+    /// The server's disk failed at the end. Whether the file stands there the next leave tells: what is
+    /// there may only have to be made durable.
+    DiskFailed,
 }
 
 /// How far an upload is.

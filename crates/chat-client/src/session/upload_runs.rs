@@ -53,7 +53,7 @@ struct Control {
 enum Reply {
     Begin(oneshot::Sender<Leave>),
     Sent(oneshot::Sender<Verdict>),
-    Pieces(oneshot::Sender<u64>),
+    Pieces(oneshot::Sender<Option<u64>>),
 }
 
 impl UploadRuns {
@@ -217,7 +217,10 @@ async fn pass_on(reply: Reply, answer: Answer, server: Option<IpAddr>) {
             let _ = reply.send(verdict);
         }
         (Reply::Pieces(reply), Answer::Compared { differing }) => {
-            let _ = reply.send(differing);
+            let _ = reply.send(Some(differing));
+        }
+        (Reply::Pieces(reply), Answer::Forgotten) => {
+            let _ = reply.send(None);
         }
         (Reply::Begin(_) | Reply::Sent(_) | Reply::Pieces(_), _) => {}
     }

@@ -4,11 +4,11 @@
 //! next; here its question is kept until it is answered, over any number of broken connections, and
 //! then the answer is passed back. One question at a time for each upload.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::wire::{self, RefusalCode, client_frame};
+use common::wire::{self, RefusalCode as Code, client_frame};
 use file_transfer::file_version::FileVersion;
 use file_transfer::piece_hashes::PieceHash;
 use file_transfer::upload::{UploadFailure as Failure, UploadProgress, Uploaded, Verdict};
@@ -48,6 +48,8 @@ pub(crate) enum Answer {
     Compared {
         differing: u64,
     },
+    /// The server does not know what is asked about: it is begun again.
+    Forgotten,
     /// The server's disk has no room.
     DiskFull,
     /// It was asked too often.
@@ -90,6 +92,8 @@ struct Upload {
     asks: Option<Ask>,
     /// The server's number for it.
     server_id: Option<u64>,
+    /// The server said once that it may come.
+    has_begun: bool,
     /// Why the server declined.
     refusal: Option<Refusal>,
     restarts: u32,
@@ -103,6 +107,8 @@ struct Upload {
 pub(crate) struct Uploads {
     by_id: BTreeMap<UploadId, Upload>,
     is_logged_in: bool,
+    /// The person gave these up before the server said whether they may begin. Until it does, or nobody can.
+    cancelled: BTreeSet<UploadId>,
     /// What the server has not said yet that it knows: told again after each loss.
     abandoned: Vec<wire::AbandonUpload>,
     outputs: VecDeque<UploadOutput>,
@@ -136,6 +142,7 @@ impl Uploads {
             path,
             asks: None,
             server_id: None,
+            has_begun: false,
             refusal: None,
             restarts: 0,
             is_verifying: false,
@@ -147,7 +154,10 @@ impl Uploads {
 
     /// The person gives an upload up: nothing of it is to stay on the server.
     pub(crate) fn cancel(&mut self, id: UploadId) {
-        if self.by_id.contains_key(&id) {
+        if let Some(upload) = self.by_id.get(&id) {
+            if matches!(upload.asks, Some(Ask::Begin { .. })) {
+                self.cancelled.insert(id);
+            }
             self.abandon(id, false);
             self.outputs.push_back(UploadOutput::Stop { id });
         }
@@ -189,6 +199,7 @@ impl Uploads {
     /// No reply comes any more for what was asked.
     pub(crate) fn connection_lost(&mut self) {
         self.is_logged_in = false;
+        self.cancelled.clear();
     }
 
     /// An upload tells something.
@@ -256,13 +267,12 @@ impl Uploads {
     /// # Errors
     /// If no honest server says so.
     pub(crate) fn handle_reply(&mut self, id: UploadId, answer: Answer) -> Result<(), String> {
+        let is_cancelled = self.cancelled.remove(&id);
         // Given up meanwhile: whoever has a ticket for nobody gives it back.
         let Some(upload) = self.by_id.get_mut(&id) else {
             if let Answer::Ticket(ticket) = answer {
-                self.say_abandoned(wire::AbandonUpload {
-                    upload_id: ticket.upload_id,
-                    keep: false,
-                });
+                let upload_id = ticket.upload_id;
+                self.say_abandoned(wire::AbandonUpload { upload_id, keep: !is_cancelled });
             }
             return Ok(());
         };
@@ -277,6 +287,7 @@ impl Uploads {
         }
         if let Answer::Ticket(ticket) = &answer {
             upload.server_id = Some(ticket.upload_id);
+            upload.has_begun = true;
         }
         (upload.asks, upload.is_queued) = (None, false);
         self.outputs.push_back(UploadOutput::Answer { id, answer });
@@ -305,21 +316,24 @@ impl Uploads {
 
     /// The server refused. One that it does not know any more begins again.
     pub(crate) fn handle_refusal(&mut self, id: UploadId, refusal: Refusal) {
+        self.cancelled.remove(&id);
         let Some(upload) = self.by_id.get_mut(&id) else { return };
-        let is_forgotten = refusal.0.code() == RefusalCode::UnknownUpload;
-        let is_too_often = refusal.0.code() == RefusalCode::SlowDown;
-        let is_full = refusal.0.code() == RefusalCode::ServerDiskFull;
         upload.is_queued = false;
-        let answer = match upload.asks.take() {
-            Some(Ask::Sent { .. }) if is_forgotten => Answer::Verdict(Verdict::Incomplete),
-            Some(Ask::Sent { .. }) if is_full => Answer::Verdict(Verdict::DiskFull),
+        let answer = match (upload.asks.take(), refusal.0.code()) {
+            (Some(Ask::Sent { .. }), Code::UnknownUpload) => Answer::Verdict(Verdict::Incomplete),
+            (Some(Ask::Sent { .. }), Code::ServerDiskFull) => Answer::Verdict(Verdict::DiskFull),
+            (Some(Ask::Sent { .. }), Code::ServerDiskFailed) => {
+                Answer::Verdict(Verdict::DiskFailed)
+            }
             // Declined, if it is the first question.
-            Some(Ask::Begin { .. }) if is_full => {
+            (Some(Ask::Begin { .. }), Code::ServerDiskFull) => {
                 upload.refusal = Some(refusal);
                 Answer::DiskFull
             }
-            Some(Ask::Begin { .. }) if is_too_often => Answer::Later,
-            Some(Ask::Pieces { .. }) if is_forgotten => Answer::Compared { differing: 0 },
+            (Some(Ask::Begin { .. }), Code::SlowDown) => Answer::Later,
+            // Its place is gone, not what it has sent: there will be another one.
+            (Some(Ask::Begin { .. }), Code::TooManyUploads) if upload.has_begun => Answer::Later,
+            (Some(Ask::Pieces { .. }), Code::UnknownUpload) => Answer::Forgotten,
             _ => {
                 upload.refusal = Some(refusal);
                 Answer::Declined

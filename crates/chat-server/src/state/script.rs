@@ -169,10 +169,13 @@ impl Run {
                 self.record(actions);
             }
             ["upload", upload, outcome @ ..] => {
-                let actions = self.state.upload_result(UploadResult {
-                    upload: upload.parse().unwrap(),
-                    outcome: upload_outcome(outcome),
-                });
+                let actions = self.state.upload_result(
+                    self.now(),
+                    UploadResult {
+                        upload: upload.parse().unwrap(),
+                        outcome: upload_outcome(outcome),
+                    },
+                );
                 self.record(actions);
             }
             ["pieces", download, first, count] => {
@@ -441,6 +444,7 @@ fn upload_outcome(words: &[&str]) -> UploadOutcome {
             path: FilePath::parse(path).unwrap(),
             root: [9; 32],
         }),
+        ["removed"] => UploadOutcome::Removed,
         ["misses", missing] => {
             let missing = missing.parse().unwrap();
             UploadOutcome::Incomplete { missing, differs: missing == 0 }

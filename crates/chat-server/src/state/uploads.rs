@@ -5,7 +5,7 @@
 //! ends, or nobody goes on with it for a while, what the server has of the file stays for another one to
 //! go on with. What its client asks is done one after the other; who asks again is answered in place of
 //! the one before ([`questions`]). Where no place is left, what it asks first waits in line for one
-//! ([`line`]).
+//! ([`line`]); and a place is free when the disk is done with the upload, not before ([`leaving`]).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -29,10 +29,13 @@ use crate::state::request::LoginId;
 use crate::state::router::Caller;
 use crate::state::waiting_line::WaitingLine;
 
+mod leaving;
+
 mod line;
 
 mod questions;
 
+use leaving::Leaving;
 use questions::{Asked, Question, Questions};
 
 /// How often a client may ask to begin: each time the disk makes files and is waited for.
@@ -142,6 +145,8 @@ pub enum UploadOutcome {
         /// How many.
         differing: u64,
     },
+    /// Nothing is there of it any more.
+    Removed,
     /// Not carried out.
     Refused(UploadRefusal),
 }
@@ -166,7 +171,9 @@ struct Upload {
     questions: Questions,
     /// It waits for a place, and was told this position.
     waits_at: Option<u32>,
-    /// When a node was last known to transfer it, or the disk to work for it.
+    /// It was given up, and holds its place until the disk is done with it.
+    leaving: Option<Leaving>,
+    /// When a node was last known to transfer it, the disk to work for it, or its client to ask about it.
     used_at: Instant,
 }
 
@@ -196,7 +203,7 @@ impl Upload {
 
 impl Uploads {
     /// The one that a client asks about again: in the same attempt, or in a new one for the same file,
-    /// after it was killed.
+    /// after it was killed. One that is given up, too: who wants it again has to wait until it is gone.
     fn again(
         &self,
         login: LoginId,
@@ -253,9 +260,13 @@ impl State {
         let entry = self.uploads.under_way.get_mut(&upload).filter(|entry| entry.login == login);
         let entry = entry.ok_or(UploadRefusal::Unknown)?;
         let question = Question { caller, task };
+        if entry.leaving.is_some() {
+            return self.keep_until_gone(upload, question, out);
+        }
         if entry.waits_at.is_some() {
             return self.keep_in_line(upload, question, out);
         }
+        entry.used_at = now.instant;
         match entry.questions.ask(question) {
             Asked::First(question) => push(out, upload, entry.work_on(question)),
             Asked::Behind(None) => {}
@@ -310,8 +321,8 @@ impl State {
         let waits_at = (!places.has_one_for(login)).then_some(0);
         self.uploads.last_id += 1;
         let (path, used_at) = (path.clone(), now.instant);
-        let questions = Questions::default();
-        let entry = Upload { login, attempt, path, version, questions, waits_at, used_at };
+        let (questions, leaving) = (Questions::default(), None);
+        let entry = Upload { login, attempt, path, version, questions, waits_at, leaving, used_at };
         self.uploads.under_way.insert(self.uploads.last_id, entry);
         if waits_at.is_some() {
             self.uploads.line.push(login, self.uploads.last_id);
@@ -325,7 +336,8 @@ impl State {
     pub fn uploads_served(&mut self, now: Now, served: &HashSet<u64>) -> Vec<Action> {
         let mut idle = Vec::new();
         for (id, upload) in &mut self.uploads.under_way {
-            if served.contains(id) || upload.questions.is_any() {
+            let is_at_work = upload.questions.is_any() || upload.leaving.is_some();
+            if served.contains(id) || is_at_work {
                 upload.used_at = now.instant;
             }
             if now.instant.saturating_duration_since(upload.used_at) >= TICKET_LIFE {
@@ -336,25 +348,16 @@ impl State {
         let mut out = Actions::default();
         for id in idle {
             tracing::debug!(upload = id, "an upload that nobody goes on with is let go of");
-            self.release(id, &mut out);
+            self.give_up(id, true, &mut out);
         }
         self.fill_upload_places(&mut out);
         out.into_vec()
     }
 
-    /// What there is of it stays, and its place is free.
+    /// The disk waits for nothing: what there is stays, and its place is free.
     fn release(&mut self, upload: u64, out: &mut Actions) {
-        self.forget_upload(upload, UploadTask::Release, out);
-    }
-
-    /// Nothing is known of it any more, and the disk does a last thing for it. One that waits for a place
-    /// has nothing there yet.
-    fn forget_upload(&mut self, upload: u64, last: UploadTask, out: &mut Actions) {
-        let Some(entry) = self.uploads.under_way.remove(&upload) else { return };
-        match entry.waits_at {
-            Some(_) => self.leave_line(upload, entry, out),
-            None => push(out, upload, last),
-        }
+        self.uploads.under_way.remove(&upload);
+        push(out, upload, UploadTask::Release);
     }
 
     /// One that is unknown is answered alike: it may have ended with an earlier login.
@@ -368,8 +371,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let is_own = self.uploads.under_way.get(&upload).is_some_and(|entry| entry.login == login);
         if is_own {
-            let last = if keep { UploadTask::Release } else { UploadTask::Remove };
-            self.forget_upload(upload, last, out);
+            self.give_up(upload, keep, out);
         }
         caller.reply(out, Body::UploadAbandoned(wire::UploadAbandoned { upload_id: upload }))?;
         self.fill_upload_places(out);
@@ -378,17 +380,20 @@ impl State {
 
     /// The disk has had its say.
     #[must_use]
-    pub fn upload_result(&mut self, result: UploadResult) -> Vec<Action> {
+    pub fn upload_result(&mut self, now: Now, result: UploadResult) -> Vec<Action> {
         let UploadResult { upload, outcome } = result;
         let mut out = Actions::default();
-        let Some((entry, asked, next)) = self.uploads.done(upload) else {
-            // Its login ended meanwhile, or it was given up.
-            push(&mut out, upload, UploadTask::Release);
+        let Some(entry) = self.uploads.under_way.get_mut(&upload) else { return out.into_vec() };
+        entry.used_at = now.instant;
+        if let Some(leaving) = entry.leaving {
+            self.leave(upload, leaving, outcome, &mut out);
+            self.fill_upload_places(&mut out);
             return out.into_vec();
-        };
+        }
+        let Some((entry, asked, next)) = self.uploads.done(upload) else { return out.into_vec() };
         let (is_stored, is_over) = match &outcome {
             UploadOutcome::Stored(_) => (true, true),
-            UploadOutcome::Refused(_) => (false, true),
+            UploadOutcome::Refused(_) | UploadOutcome::Removed => (false, true),
             UploadOutcome::Ready(_)
             | UploadOutcome::Incomplete { .. }
             | UploadOutcome::Compared { .. } => (false, false),
@@ -413,13 +418,17 @@ impl State {
             None => {}
         }
         if let UploadOutcome::Stored(stored) = &outcome {
-            let (user, asked, bytes) = (self.name_of(entry.login), entry.path, entry.version.size);
-            let (asked, file) = (asked.as_str(), stored.path.as_str());
-            tracing::info!(?user, ?asked, ?file, upload, bytes, "upload stored");
+            self.log_stored(upload, entry.login, &entry.path, stored);
         }
         self.answer_upload(asked.caller, upload, outcome, &mut out);
         self.fill_upload_places(&mut out);
         out.into_vec()
+    }
+
+    fn log_stored(&self, upload: u64, login: LoginId, asked: &FilePath, stored: &StoredUpload) {
+        let user = self.name_of(login);
+        let (asked, file) = (asked.as_str(), stored.path.as_str());
+        tracing::info!(?user, ?asked, ?file, upload, "upload stored");
     }
 
     /// A connection that is closed by now gets nothing: its client asks again.
@@ -438,7 +447,7 @@ impl State {
 
     /// The uploads of a login that ended are let go of.
     pub(crate) fn end_uploads(&mut self, login: LoginId, out: &mut Actions) {
-        self.uploads.ids_of(login).into_iter().for_each(|upload| self.release(upload, out));
+        self.uploads.ids_of(login).into_iter().for_each(|upload| self.give_up(upload, true, out));
         self.fill_upload_places(out);
     }
 }
@@ -463,6 +472,7 @@ fn reply(upload_id: u64, outcome: UploadOutcome) -> Result<Body, Refusal> {
         UploadOutcome::Compared { differing } => {
             Body::UploadCompared(wire::UploadCompared { upload_id, differing })
         }
+        UploadOutcome::Removed => return Err(UploadRefusal::Unknown.into()),
         UploadOutcome::Refused(refusal) => return Err(refusal.into()),
     })
 }

@@ -93,6 +93,7 @@ pub enum DownloadError {
 impl From<PartFileError> for DownloadError {
     fn from(error: PartFileError) -> Self {
         match error {
+            PartFileError::Broken => DownloadError::Broken,
             PartFileError::DiskFull { path, needed } => DownloadError::DiskFull { path, needed },
             PartFileError::Io { path, error } => DownloadError::Disk { path, error },
             PartFileError::Mismatch { found } => {

@@ -203,3 +203,19 @@ async fn a_pause_does_not_wear_out_the_patience_for_a_hash() {
     running.await.unwrap().unwrap();
     assert_eq!(lab.downloads(), ["file"]);
 }
+
+#[tokio::test]
+async fn hashing_that_panics_ends_the_download_and_what_has_arrived_is_kept() {
+    for transport in [TransportChoice::Udp, TransportChoice::Tcp, TransportChoice::Auto] {
+        let disk = SmallDisk::with_a_bug_in_hashing();
+        let Bench { lab, bytes, running, .. } =
+            Bench::start(transport, disk, Patience::ENDLESS).await;
+        let error = running.await.unwrap().unwrap_err();
+        assert!(matches!(error, DownloadError::Broken), "over {transport:?}: {error:?}");
+        assert_eq!(lab.downloads(), [".file.part.state", "file.part"]);
+        let disk = Arc::new(SmallDisk::new(u64::MAX, false));
+        let (seen, running) = run(&lab, transport, &disk, Patience::ENDLESS);
+        let finished = Bench { lab, bytes, disk, seen, running }.finish().await;
+        assert_eq!(finished.resumed_from, SIZE);
+    }
+}

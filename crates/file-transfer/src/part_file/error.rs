@@ -8,6 +8,9 @@ use crate::secret_file::parent;
 /// Why a part file cannot be made or finished.
 #[derive(Debug, thiserror::Error)]
 pub enum PartFileError {
+    /// A bug in this program: the thread that hashes panicked.
+    #[error("the hashing broke off")]
+    Broken,
     /// The disk has too little space.
     #[error("{}: no space for {needed} bytes", path.display())]
     DiskFull {

@@ -69,6 +69,8 @@ struct State {
     /// The file cannot be read.
     failed: Option<io::Error>,
     abandoned: bool,
+    #[cfg(test)]
+    has_a_bug: bool,
 }
 
 /// What reads pieces back.
@@ -77,6 +79,17 @@ pub(super) struct PieceReader {
     file: Arc<File>,
     size: u64,
     buffer: Vec<u8>,
+}
+
+/// Why it is not known what all pieces are.
+#[derive(Debug)]
+pub(super) enum Unsettled {
+    /// The file cannot be read.
+    Disk(io::Error),
+    /// It was cancelled.
+    Cancelled,
+    /// The thread that hashes panicked.
+    Broken,
 }
 
 /// What is to be done next.
@@ -113,6 +126,8 @@ impl PieceChecker {
             expected: BTreeMap::new(),
             failed: None,
             abandoned: false,
+            #[cfg(test)]
+            has_a_bug: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = std::thread::Builder::new().name("download-hash".into()).spawn({
@@ -148,22 +163,23 @@ impl PieceChecker {
         std::mem::take(&mut self.shared.lock().damaged)
     }
 
-    /// Waits until every piece that was added is hashed. The disk's error, or `Interrupted` if it is
-    /// cancelled first.
-    pub(super) fn wait(&self, cancel: &CancellationToken) -> io::Result<()> {
+    /// Waits until every piece that was added is hashed.
+    pub(super) fn wait(&self, cancel: &CancellationToken) -> Result<(), Unsettled> {
         let mut state = self.shared.lock();
         loop {
             if let Some(error) = &state.failed {
-                return Err(io::Error::new(error.kind(), error.to_string()));
+                let error = io::Error::new(error.kind(), error.to_string());
+                return Err(Unsettled::Disk(error));
+            }
+            // One that panicked leaves nothing to do, too: what it had begun is lost.
+            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return Err(Unsettled::Broken);
             }
             if state.is_idle() {
                 return Ok(());
             }
             if cancel.is_cancelled() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
-                return Err(io::Error::other("the thread that hashes is gone"));
+                return Err(Unsettled::Cancelled);
             }
             let waited = self.shared.changed.wait_timeout(state, LOOK_AROUND);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -183,6 +199,12 @@ impl PieceChecker {
     /// Whether every piece that was expected has come.
     pub(super) fn expects_nothing(&self) -> bool {
         self.shared.lock().expected.is_empty()
+    }
+
+    /// The thread panics over the next thing that it does.
+    #[cfg(test)]
+    pub(super) fn give_a_bug(&self) {
+        self.shared.lock().has_a_bug = true;
     }
 
     /// Nothing is there any more.
@@ -221,6 +243,8 @@ impl Shared {
                 return None;
             }
             if let Some(work) = state.next() {
+                #[cfg(test)]
+                assert!(!state.has_a_bug, "the bug that the test asked for");
                 return Some((state.epoch, work));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

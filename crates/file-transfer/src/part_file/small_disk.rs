@@ -13,13 +13,28 @@ pub(crate) struct SmallDisk {
     shows: AtomicBool,
     /// Instead of failing it panics when it is full: a bug on the way to the disk.
     panics: bool,
+    /// What hashes the pieces panics.
+    #[cfg(test)]
+    hashing_panics: bool,
 }
 
 impl SmallDisk {
     /// With so many bytes left, which shows at once or when it is full.
     #[cfg(test)]
     pub(crate) fn new(left: u64, shows: bool) -> Self {
-        Self { left: AtomicU64::new(left), shows: AtomicBool::new(shows), panics: false }
+        let (left, shows) = (AtomicU64::new(left), AtomicBool::new(shows));
+        Self { left, shows, panics: false, hashing_panics: false }
+    }
+
+    /// Takes everything; to hash it is a bug.
+    #[cfg(test)]
+    pub(crate) fn with_a_bug_in_hashing() -> Self {
+        Self { hashing_panics: true, ..Self::new(u64::MAX, false) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_a_bug_in_hashing(&self) -> bool {
+        self.hashing_panics
     }
 
     /// With so many bytes left; a write beyond them is a bug.

@@ -126,6 +126,17 @@ impl Rounds {
         }
     }
 
+    /// A round was in vain: how long to pause before the next one.
+    fn next_try(&mut self, failure: UploadFailure) -> Result<Duration, UploadFailure> {
+        self.fruitless += 1;
+        let fruitless = self.fruitless;
+        if fruitless >= FRUITLESS_MAX {
+            return Err(failure);
+        }
+        tracing::debug!(%failure, fruitless, "an upload tries again");
+        Ok(PAUSE_FIRST * 2_u32.pow(fruitless - 1))
+    }
+
     fn took_something(&mut self) {
         self.fruitless = 0;
         (self.full, self.busy) = (None, None);
@@ -170,6 +181,8 @@ impl<'a> Attempt<'a> {
         let mut rounds = Rounds::new(ways);
         let mut resumed_from = None;
         let (mut repairs, mut shortfalls) = (0, 0);
+        // The server has to find out which pieces are wrong.
+        let mut differs = false;
         loop {
             let ticket = match self.ask_for_leave().await? {
                 Leave::Ticket(ticket) => ticket,
@@ -189,6 +202,12 @@ impl<'a> Attempt<'a> {
             resumed_from.get_or_insert(ticket.kept);
             self.sent.store(ticket.kept, Ordering::Relaxed);
             rounds.heard(ticket.kept);
+            if differs {
+                differs = !self.tell_pieces().await?;
+                shortfalls += u32::from(differs);
+                check_patience(repairs, shortfalls)?;
+                continue;
+            }
             if ticket.kept < size && !self.send_some(ticket, &mut rounds).await? {
                 continue;
             }
@@ -211,14 +230,15 @@ impl<'a> Attempt<'a> {
                 // What it lacks it says with the next leave.
                 Verdict::Incomplete => shortfalls += 1,
                 Verdict::DiskFull => self.wait_for_room(&mut rounds).await?,
+                Verdict::DiskFailed => {
+                    sleep(rounds.next_try(UploadFailure::ServerDisk)?).await;
+                }
                 Verdict::Differs => {
                     repairs += 1;
-                    self.tell_pieces().await?;
+                    differs = !self.tell_pieces().await?;
                 }
             }
-            if repairs > REPAIRS_MAX || shortfalls > SHORTFALLS_MAX {
-                return Err(UploadFailure::Integrity.into());
-            }
+            check_patience(repairs, shortfalls)?;
         }
     }
 
@@ -238,13 +258,7 @@ impl<'a> Attempt<'a> {
                 Ok(false)
             }
             Round::Again(failure) => {
-                rounds.fruitless += 1;
-                let fruitless = rounds.fruitless;
-                if fruitless >= FRUITLESS_MAX {
-                    return Err(failure.into());
-                }
-                tracing::debug!(%failure, fruitless, "an upload tries again");
-                sleep(PAUSE_FIRST * 2_u32.pow(fruitless - 1)).await;
+                sleep(rounds.next_try(failure)?).await;
                 Ok(false)
             }
         }
@@ -299,17 +313,27 @@ impl<'a> Attempt<'a> {
         answer.await.map_err(declined)
     }
 
-    /// Has the server find out which pieces are wrong.
-    async fn tell_pieces(&self) -> Result<(), Stop> {
+    /// Has the server find out which pieces are wrong. False if it forgot the upload meanwhile: it has to
+    /// be begun again, and told all of them.
+    async fn tell_pieces(&self) -> Result<bool, Stop> {
         let pieces = piece_count(self.file.version.size);
         for first in (0..pieces).step_by(PIECE_HASHES_MAX) {
             let file = self.file.clone();
             let hashing = tokio::task::spawn_blocking(move || file.pieces(first, PIECE_HASHES_MAX));
             let hashes = self.hashed(hashing.await)?.ok_or(Stop::FileChanged)?;
             let differing = self.ask(|reply| Question::Pieces { first, hashes, reply }).await?;
+            let Some(differing) = differing else { return Ok(false) };
             tracing::info!(first, differing, "pieces of an upload are sent again");
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+/// A server that lacks something again and again does not store it.
+fn check_patience(repairs: u32, shortfalls: u32) -> Result<(), UploadFailure> {
+    match repairs > REPAIRS_MAX || shortfalls > SHORTFALLS_MAX {
+        true => Err(UploadFailure::Integrity),
+        false => Ok(()),
     }
 }
 

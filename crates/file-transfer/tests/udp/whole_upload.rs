@@ -67,7 +67,7 @@ impl Chat<'_> {
                     let upload = self.upload.as_ref().unwrap();
                     let differing = self.node.store.compare(upload, first, &hashes).unwrap();
                     self.differing.push(differing);
-                    let _ = reply.send(differing);
+                    let _ = reply.send(Some(differing));
                 }
                 Question::GiveUp => {
                     self.given_up += 1;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use common::wire::RefusalCode;
+
 const ID: UploadId = UploadId(1);
 const VERSION: FileVersion = FileVersion { size: 5, modified_ns: 7 };
 
@@ -181,6 +183,50 @@ fn an_upload_that_fails_gives_its_place_back_and_keeps_what_there_is() {
     uploads.handle_report(ID, UploadReport::Failed(Arc::new(Failure::Busy)));
     assert_eq!(abandoned(&mut uploads), (9, true));
     assert!(matches!(uploads.poll_output(), Some(UploadOutput::Tell { .. })));
+}
+
+/// An upload that waits for leave and is stopped by the session, or cancelled; the leave comes after it.
+fn leave_comes_too_late(stop: impl FnOnce(&mut Uploads)) -> (u64, bool) {
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    stop(&mut uploads);
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Stop { id: ID })));
+    uploads.handle_report(ID, UploadReport::Failed(Arc::new(Failure::Cancelled)));
+    assert!(matches!(uploads.poll_output(), Some(UploadOutput::Tell { .. })));
+    let ticket = wire::UploadTicket { upload_id: 9, ..Default::default() };
+    uploads.handle_reply(ID, Answer::Ticket(Box::new(ticket))).unwrap();
+    abandoned(&mut uploads)
+}
+
+#[test]
+fn leave_that_comes_too_late_is_given_back_and_only_a_cancelled_upload_leaves_nothing() {
+    assert_eq!(leave_comes_too_late(Uploads::stop_all), (9, true));
+    assert_eq!(leave_comes_too_late(|uploads| uploads.cancel(ID)), (9, false));
+}
+
+#[test]
+fn a_disk_that_fails_at_the_very_end_is_asked_again_in_the_same_attempt() {
+    let mut uploads = with_ticket();
+    uploads.handle_report(ID, UploadReport::Asks(Ask::Sent { root: [1; 32] }));
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_refusal(ID, refused(RefusalCode::ServerDiskFailed));
+    let answer = answered(&mut uploads);
+    assert!(matches!(answer, Some(Answer::Verdict(Verdict::DiskFailed))), "{answer:?}");
+}
+
+#[test]
+fn one_that_lost_its_place_on_the_way_waits_for_another_one() {
+    let mut uploads = with_ticket();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_refusal(ID, refused(RefusalCode::TooManyUploads));
+    assert!(matches!(answered(&mut uploads), Some(Answer::Later)));
+    let mut uploads = running();
+    uploads.handle_report(ID, begin());
+    assert!(requested(&mut uploads).is_some());
+    uploads.handle_refusal(ID, refused(RefusalCode::TooManyUploads));
+    assert!(matches!(answered(&mut uploads), Some(Answer::Declined)));
 }
 
 #[test]

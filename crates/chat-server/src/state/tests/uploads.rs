@@ -3,6 +3,8 @@
 use crate::state::policy::Policy;
 use crate::state::script::{check, check_with, policy};
 
+mod leaving;
+
 #[test]
 fn an_upload_goes_from_leave_to_file() {
     check(
@@ -155,6 +157,10 @@ fn logins_that_wait_take_turns() {
              2< upload 6 (attempt 6) queued as 2
          wait 250ms
              1< upload 5 (attempt 5) queued as 3
+         upload 1 ready
+             1< upload ticket
+         upload 2 ready
+             1< upload ticket
          1> release 1
              * upload 1: release
              1< upload 1 abandoned
@@ -215,6 +221,8 @@ fn who_asks_again_keeps_the_place_in_line() {
          2> put 9 d 5
              1< refused too_many_uploads 1
              2< upload 4 (attempt 9) queued as 2
+         upload 1 ready
+             1< upload ticket
          2> release 1
              * upload 1: release
              2< upload 1 abandoned
@@ -263,10 +271,14 @@ fn a_login_that_ends_frees_its_places_and_leaves_the_line() {
              * close 1
              * forget 1
              * end login 1
-             * upload 1: release
              1< refused unknown_upload
-             * upload 3: begin c of 5 bytes by bob
-             2< left ann logged_out",
+             1< refused unknown_upload
+             2< left ann logged_out
+         wait 250ms
+             2< upload 3 (attempt 3) queued as 1
+         upload 1 ready
+             * upload 1: release
+             * upload 3: begin c of 5 bytes by bob",
     );
 }
 
@@ -320,24 +332,6 @@ fn a_client_that_was_killed_goes_on_in_the_same_place() {
 }
 
 #[test]
-fn a_place_is_given_back_and_what_there_is_stays() {
-    check(
-        "1> open
-         1> login ann
-             1< logged in ann t1
-         1> put 1 a 5
-             * upload 1: begin a of 5 bytes by ann
-         upload 1 ready
-             1< upload ticket
-         1> release 1
-             * upload 1: release
-             1< upload 1 abandoned
-         1> release 1
-             1< upload 1 abandoned",
-    );
-}
-
-#[test]
 fn nobody_touches_the_upload_of_another() {
     check(
         "1> open
@@ -358,25 +352,6 @@ fn nobody_touches_the_upload_of_another() {
          1> abandon 1
              * upload 1: remove
              1< upload 1 abandoned",
-    );
-}
-
-#[test]
-fn what_comes_for_a_login_that_ended_is_let_go_of() {
-    check(
-        "1> open
-         1> login ann
-             1< logged in ann t1
-         1> put 1 a 5
-             * upload 1: begin a of 5 bytes by ann
-         1> logout
-             1< logged out
-             * close 1
-             * forget 1
-             * end login 1
-             * upload 1: release
-         upload 1 ready
-             * upload 1: release",
     );
 }
 
@@ -533,4 +508,33 @@ fn beginning_again_and_again_is_slowed_down() {
          1> put 1 a 5
              * upload 33: begin a of 5 bytes by ann"
     ));
+}
+
+#[test]
+fn who_asks_about_an_upload_keeps_its_place_for_as_long_again() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         wait 29s
+         1> pong
+         wait 29s
+         1> pong
+         1> put 1 a 5
+             * upload 1: begin a of 5 bytes by ann
+         upload 1 ready
+             1< upload ticket
+         wait 29s
+         1> pong
+         wait 29s
+         1> pong
+         transferring
+         wait 2s
+         transferring
+             * upload 1: release",
+    );
 }

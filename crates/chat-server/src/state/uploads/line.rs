@@ -9,7 +9,7 @@ use common::wire::UploadQueued;
 use common::wire::server_frame::Body;
 
 use super::questions::Question;
-use super::{Upload, Uploads, push};
+use super::{Uploads, push};
 use crate::state::State;
 use crate::state::action::{Actions, Recipients};
 use crate::state::places::Places;
@@ -59,7 +59,8 @@ impl State {
     }
 
     /// One that waited is forgotten; whoever asked for it is told so.
-    pub(super) fn leave_line(&mut self, upload: u64, mut entry: Upload, out: &mut Actions) {
+    pub(super) fn leave_line(&mut self, upload: u64, out: &mut Actions) {
+        let Some(mut entry) = self.uploads.under_way.remove(&upload) else { return };
         self.uploads.line.remove(upload);
         self.uploads.line_has_moved = true;
         if let Some(question) = entry.questions.take_kept() {

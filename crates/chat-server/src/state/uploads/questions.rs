@@ -55,6 +55,16 @@ impl Questions {
         self.working.is_some() || self.next.is_some()
     }
 
+    /// Whether the disk works on one.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.working.is_some()
+    }
+
+    /// Who waits for an answer.
+    pub(super) fn callers(&self) -> Vec<Caller> {
+        [&self.working, &self.next].into_iter().flatten().map(|question| question.caller).collect()
+    }
+
     /// Keeps one for when there is a place. Whoever waited with another one does so in vain from now on.
     pub(super) fn keep(&mut self, asked: Question) -> Option<Caller> {
         self.next.replace(asked).map(|replaced| replaced.caller)

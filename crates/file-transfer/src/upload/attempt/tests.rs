@@ -119,3 +119,83 @@ async fn what_a_session_brought_counts_no_second_time_where_the_server_has_none_
     rounds.heard(6);
     assert_eq!(Waiting::next_pause(&mut rounds.full, patience), Some(PAUSE_FIRST));
 }
+
+/// Uploads a file of one byte that the server has already, to one that answers its questions so.
+async fn ask(mut answer: impl FnMut(Question)) -> Result<Uploaded, UploadFailure> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "1").unwrap();
+    let (questions, mut asked) = mpsc::channel(1);
+    let request = UploadRequest {
+        file: file.path().to_owned(),
+        transport: TransportChoice::Auto,
+        disk_patience: Duration::ZERO,
+        server: questions,
+    };
+    let server = async {
+        while let Some(question) = asked.recv().await {
+            answer(question);
+        }
+    };
+    let progress = watch::channel(UploadProgress::default()).0;
+    let uploading = async {
+        let request = request;
+        upload::upload(request, progress, CancellationToken::new()).await
+    };
+    tokio::join!(server, uploading).1
+}
+
+fn nothing_is_missing() -> Leave {
+    Leave::Ticket(UploadTicket { ticket: Vec::new(), secret: [0; 32], nodes: Vec::new(), kept: 1 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forgot_the_upload_is_told_all_pieces_when_it_knows_of_it_again() {
+    let mut told = Vec::new();
+    let mut log = Vec::new();
+    let uploaded = ask(|question| match question {
+        Question::Begin { reply, .. } => {
+            log.push("begin");
+            let _ = reply.send(nothing_is_missing());
+        }
+        Question::Sent { reply, .. } => {
+            log.push("sent");
+            let path = "a".to_owned();
+            let is_whole = told.len() == 2;
+            let _ = reply.send(if is_whole { Verdict::Stored { path } } else { Verdict::Differs });
+        }
+        Question::Pieces { first, reply, .. } => {
+            log.push("pieces");
+            told.push(first);
+            let _ = reply.send((told.len() == 2).then_some(1));
+        }
+        Question::GiveUp => panic!("the file is the same"),
+    })
+    .await;
+    assert_eq!(uploaded.unwrap().path, "a");
+    let expected = ["begin", "sent", "pieces", "begin", "pieces", "begin", "sent"];
+    assert_eq!((log, told), (expected.to_vec(), vec![0, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_at_the_end_is_asked_again_a_few_times() {
+    for (failures, is_stored) in [(1, true), (FRUITLESS_MAX, false)] {
+        let (mut attempts, mut failed) = (Vec::new(), 0);
+        let uploaded = ask(|question| match question {
+            Question::Begin { attempt, reply, .. } => {
+                attempts.push(attempt);
+                let stored = Leave::Stored { path: "a".into(), root: [7; 32] };
+                let _ = reply.send(if failed < failures { nothing_is_missing() } else { stored });
+            }
+            Question::Sent { reply, .. } => {
+                failed += 1;
+                let _ = reply.send(Verdict::DiskFailed);
+            }
+            question => panic!("{question:?}"),
+        })
+        .await;
+        let is_the_disk = matches!(uploaded, Err(UploadFailure::ServerDisk));
+        assert!(uploaded.is_ok() == is_stored && is_the_disk != is_stored, "{uploaded:?}");
+        attempts.dedup();
+        assert_eq!((attempts.len(), failed), (1, failures));
+    }
+}
