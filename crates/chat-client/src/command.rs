@@ -82,6 +82,16 @@ pub enum Command {
         /// At most so many; a page holds 200.
         limit: u32,
     },
+    /// Look for stored messages, of any conversation, that hold every word of a text; answered by
+    /// [`crate::event::Event::Found`] or [`crate::event::Event::SearchRefused`].
+    Search {
+        /// At most [`common::limits::SEARCH_TEXT_BYTES_MAX`] bytes. Nothing in it has a special meaning.
+        text: String,
+        /// 0, or where the page before ended.
+        before: u64,
+        /// At most so many; a page holds 200.
+        limit: u32,
+    },
     /// Download a file of the server.
     Download {
         /// Names it in [`crate::event::Event::Download`].

@@ -15,6 +15,21 @@ use file_transfer::upload::UploadFailure as Upload;
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
 use crate::size_text;
 
+/// For a search that the server did not carry out.
+#[must_use]
+pub fn search_refusal(refused: &Refusal) -> String {
+    match refused.0.code() {
+        RefusalCode::TextEmpty => "There is no word in that to look for.".into(),
+        RefusalCode::TextTooLong => {
+            format!(
+                "That is too long to look for: at most {} bytes are allowed.",
+                refused.0.allowed
+            )
+        }
+        _ => refusal(refused),
+    }
+}
+
 /// For a request that the server did not carry out.
 #[must_use]
 pub fn refusal(refusal: &Refusal) -> String {
@@ -62,6 +77,9 @@ pub fn refusal(refusal: &Refusal) -> String {
             refused.allowed
         ),
         RefusalCode::SlowDown => "Too many messages at once. Wait a moment, then try again.".into(),
+        RefusalCode::TooBroad => {
+            "That is in too many messages. Write more of what you look for.".into()
+        }
         RefusalCode::UnknownFile => format!(
             "File does not exist: “{subject}”. Look at the list of server files for its name."
         ),

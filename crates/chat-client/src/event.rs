@@ -91,6 +91,15 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// Messages that were looked for with [`crate::command::Command::Search`].
+    Found {
+        /// The latest first.
+        messages: Vec<(Conversation, StoredMessage)>,
+        /// Where the next page begins, if there is one.
+        next: Option<u64>,
+    },
+    /// They cannot be looked for.
+    SearchRefused(Refusal),
     /// Messages that were missed wait while the server cannot read what it stores; it is asked again by
     /// itself.
     HistoryStalled {

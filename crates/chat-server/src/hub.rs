@@ -22,7 +22,7 @@ use crate::file_desk::hash_job::HashOutcome;
 use crate::file_desk::hash_queue::{HashJob, Hashing};
 use crate::history_desk::HistoryDesk;
 use crate::log::event::Event;
-use crate::log::history::HistoryAnswer;
+use crate::log::follower::HistoryAnswer;
 use crate::log::writer::{LogWriter, Outcome, StorageProblem};
 use crate::metrics::Measured;
 use crate::state::State;

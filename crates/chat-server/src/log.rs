@@ -3,8 +3,9 @@
 //! [`event`] says what an event is and what its bytes are; [`Log`] is the seam that the rest of the
 //! server knows: append a batch, read from a number on. [`store`] fills it with SQLite, [`memory`] with
 //! nothing that lasts, for tests. [`writer`] is the one thread that appends. What is read often is kept
-//! in a form of its own that follows the log and can be made anew from it, the [`projection`]; [`history`]
-//! is the thread that does so. [`start`] opens all of it.
+//! in a form of its own that follows the log and can be made anew from it: the [`projection`], out of which
+//! [`history`] reads, and the index for [`search`]. Each has a thread, the [`follower`]. [`start`] opens all
+//! of it.
 
 pub mod event;
 
@@ -20,9 +21,15 @@ pub(crate) mod commit_times;
 
 pub mod projection;
 
+pub(crate) mod follower;
+
 pub(crate) mod history;
 
+pub(crate) mod search;
+
 pub(crate) mod start;
+
+use rusqlite::ErrorCode;
 
 use crate::log::event::{Event, EventError};
 
@@ -139,4 +146,25 @@ pub enum LogError {
     /// SQLite's word.
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+impl LogError {
+    /// Whether the file may be as good as ever, and only what is around it is not: no room, no permission,
+    /// somebody else who holds it.
+    fn is_of_the_machine(&self) -> bool {
+        let Self::Sqlite(error) = self else { return matches!(self, Self::Io(_)) };
+        error.sqlite_error_code().is_some_and(|code| {
+            matches!(
+                code,
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::OutOfMemory
+            )
+        })
+    }
 }

@@ -24,12 +24,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Limits, NodeConfig};
 use crate::file_desk::{FileDesk, FileFinder, Node};
-use crate::history_desk::HistoryDesk;
+use crate::history_desk::{HistoryDesk, Readers};
 use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
 use crate::listener::Door;
-use crate::log::history::History;
+use crate::log::follower::Follower;
 use crate::log::projection::Projection;
+use crate::log::search::SearchIndex;
 use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
 use crate::log::{self, Log};
@@ -116,7 +117,7 @@ pub struct Server {
     metrics: Option<metrics::door::Door>,
     running: Running,
     log: LogWriter,
-    history: History,
+    readers: Readers,
     log_outcomes: mpsc::Receiver<Outcome>,
     /// Held until the server has ended.
     lock: DataLock,
@@ -161,7 +162,8 @@ impl Server {
             drop(state.file_changed(file));
         }
         let tls = acceptor(&identity)?;
-        let (log, history, log_outcomes) = start_log(log, projection).map_err(log_error)?;
+        let search = SearchIndex::new(&data, log.id());
+        let (log, readers, log_outcomes) = start_log(log, projection, search).map_err(log_error)?;
         Ok(Self {
             link,
             listeners,
@@ -175,7 +177,7 @@ impl Server {
             metrics,
             running,
             log,
-            history,
+            readers,
             log_outcomes,
             lock,
         })
@@ -191,7 +193,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, reloads: mpsc::Receiver<Reload>) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
-        let Self { log, history, log_outcomes, lock, running, metrics, .. } = self;
+        let Self { log, readers, log_outcomes, lock, running, metrics, .. } = self;
         let measuring = metrics.map(|door| tokio::spawn(door.serve(hub.clone())));
         let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
         let connections = TaskTracker::new();
@@ -217,7 +219,7 @@ impl Server {
         let sweeping = uploads.clone().map(|store| tokio::spawn(sweep(store)));
         let (own, store) = (nodes.first().cloned(), uploads.clone());
         let upload_desk = UploadDesk::new(uploads.zip(own), own_node.clone(), hub.clone());
-        let history = HistoryDesk::new(history, hub.clone());
+        let history = HistoryDesk::new(readers, hub.clone());
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
         let hub = Hub::new(state, files, upload_desk, log, history);
         let tally = hub.run(inputs, log_outcomes, stop).await;
@@ -290,12 +292,15 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
 fn start_log(
     log: Box<dyn Log>,
     projection: Projection,
-) -> Result<(LogWriter, History, mpsc::Receiver<Outcome>), LogStartError> {
-    let reader = log.reader().map_err(LogStartError::log)?;
-    let history = log::history::start(reader, projection).map_err(LogStartError::Thread)?;
-    let started = LogWriter::start(log, history.clone()).map_err(LogStartError::Thread)?;
-    let (writer, outcomes) = started;
-    Ok((writer, history, outcomes))
+    search: SearchIndex,
+) -> Result<(LogWriter, Readers, mpsc::Receiver<Outcome>), LogStartError> {
+    let reader = || log.reader().map_err(LogStartError::log);
+    let history = Follower::start("history", reader()?, projection);
+    let history = history.map_err(LogStartError::Thread)?;
+    let search = Follower::start("search", reader()?, search).map_err(LogStartError::Thread)?;
+    let followers = vec![history.clone(), search.clone()];
+    let (writer, outcomes) = LogWriter::start(log, followers).map_err(LogStartError::Thread)?;
+    Ok((writer, Readers { history, search }, outcomes))
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {

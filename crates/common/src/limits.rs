@@ -60,6 +60,9 @@ const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 64 < HISTORY_PAGE_BYTES_
 pub const CONVERSATION_PAGE_ENTRIES_MAX: usize = 500;
 const _: () = assert!(CONVERSATION_PAGE_ENTRIES_MAX * (NAME_BYTES_MAX + 40) < 128 * 1024);
 
+/// Longest text that is searched for.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 256;
+
 /// How long a name is kept after its connection broke.
 pub const NAME_HOLD: Duration = Duration::from_secs(15);
 

@@ -154,7 +154,10 @@ fn history() -> Vec<(&'static str, Bytes)> {
         at_ms: AT_MS,
         message_id: message_id(32),
     };
+    let found = Message { conversation: with("bob"), ..message.clone() };
     let page = HistoryPage { conversation: with("bob"), messages: vec![message], more: true };
+    let search = SearchMessages { text: "yes".to_owned(), before: 0, limit: 50 };
+    let found = SearchPage { messages: vec![found], next: 1011 };
     let list = ListConversations { after: 500 };
     let entry = |conversation, last_seq| ConversationEntry { conversation, last_seq, at_ms: AT_MS };
     let conversations = vec![entry(lobby(), 7), entry(with("bob"), 2)];
@@ -165,6 +168,8 @@ fn history() -> Vec<(&'static str, Bytes)> {
         ("read_history_before", client(26, Ask::ReadHistory(last))),
         ("list_conversations", client(27, Ask::ListConversations(list))),
         ("conversation_page", server(27, Tell::ConversationPage(conversations))),
+        ("search_messages", client(28, Ask::SearchMessages(search))),
+        ("search_page", server(28, Tell::SearchPage(found))),
     ]
 }
 

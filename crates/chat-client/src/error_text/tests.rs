@@ -45,6 +45,7 @@ fn refusals_say_what_and_what_now() {
         (Code::TextTooLong, &["too long", "at most 7 bytes"]),
         (Code::SlowDown, &["Wait"]),
         (Code::FileUnreadable, &["cannot read", "“report.pdf”", "later"]),
+        (Code::TooBroad, &["too many messages", "more"]),
         (Code::UnknownFile, &["File does not exist", "“report.pdf”"]),
         (Code::TooManyDownloads, &["7 are allowed", "Wait"]),
     ];

@@ -25,10 +25,12 @@ use common::wire::{self, RefusalCode};
 use crate::error::Refusal;
 use crate::event::StoredMessage;
 use crate::session::history::watched::Watched;
+pub(crate) use crate::session::history::wishes::{HistoryWish, SearchWish, Wish};
 
 mod listing;
 mod positions;
 mod watched;
+mod wishes;
 
 /// Conversations that are watched; in further ones messages are told as they come.
 const CONVERSATIONS_MAX: usize = 10_000;
@@ -44,15 +46,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// … which doubles with each further time up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(32);
 
-/// Which stored messages a person wants.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct HistoryWish {
-    pub(crate) conversation: Conversation,
-    pub(crate) after: u64,
-    pub(crate) before: u64,
-    pub(crate) limit: u32,
-}
-
 /// What is to be told, in order.
 #[derive(Debug)]
 pub(crate) enum Heard {
@@ -62,6 +55,10 @@ pub(crate) enum Heard {
     Page { conversation: Conversation, messages: Vec<StoredMessage>, more: bool },
     /// It was refused.
     Refused { conversation: Conversation, refusal: Refusal },
+    /// What a person looked for, the latest first.
+    Found { messages: Vec<(Conversation, StoredMessage)>, next: Option<u64> },
+    /// It was not looked for.
+    SearchRefused(Refusal),
     /// The server cannot read what was missed for the time being, or all of it was read after all.
     Stalled(bool),
 }
@@ -69,7 +66,7 @@ pub(crate) enum Heard {
 #[derive(Clone, Debug)]
 enum Question {
     CatchUp(CatchUp),
-    Wish(HistoryWish),
+    Wish(Wish),
 }
 
 #[derive(Clone, Debug)]
@@ -126,7 +123,7 @@ pub(crate) struct History {
     listing: Listing,
     /// The list was read to its end before, for this reader.
     was_listed: bool,
-    wishes: VecDeque<HistoryWish>,
+    wishes: VecDeque<Wish>,
     catch_ups: VecDeque<CatchUp>,
     under_way: Option<Question>,
     pause: Option<Pause>,
@@ -182,11 +179,7 @@ impl History {
         self.reader = None;
         let code = RefusalCode::NotLoggedIn.into();
         let refusal = Refusal(wire::Refused { code, ..wire::Refused::default() });
-        let refused = |wish: HistoryWish| Heard::Refused {
-            conversation: wish.conversation,
-            refusal: refusal.clone(),
-        };
-        self.wishes.drain(..).map(refused).collect()
+        self.wishes.drain(..).map(|wish| wish.refused(refusal.clone())).collect()
     }
 
     /// No answer comes any more; what a person wanted is asked again.
@@ -201,7 +194,7 @@ impl History {
     }
 
     /// False: too many questions wait.
-    pub(crate) fn ask(&mut self, wish: HistoryWish) -> bool {
+    pub(crate) fn ask(&mut self, wish: Wish) -> bool {
         let has_room = self.wishes.len() < WISHES_MAX;
         if has_room {
             self.wishes.push_back(wish);
@@ -222,12 +215,12 @@ impl History {
                 Body::ListConversations(wire::ListConversations { after: *after })
             }
             Question::CatchUp(CatchUp::Missed(conversation)) => {
-                request(conversation, self.last(conversation), 0, 0)
+                wishes::read(conversation, self.last(conversation), 0, 0)
             }
             Question::CatchUp(CatchUp::Latest(conversation)) => {
-                request(conversation, self.last(conversation), u64::MAX, FIRST_MESSAGES)
+                wishes::read(conversation, self.last(conversation), u64::MAX, FIRST_MESSAGES)
             }
-            Question::Wish(it) => request(&it.conversation, it.after, it.before, it.limit),
+            Question::Wish(wish) => wish.request(),
         };
         self.under_way = Some(question);
         Some(request)
@@ -335,15 +328,14 @@ impl History {
                 let told = self.missed(of, answered(messages, is_unanswered), false);
                 Ok(self.caught_up(told))
             }
-            Some(Question::Wish(wish)) => {
+            Some(Question::Wish(Wish::Read(wish))) => {
                 let conversation = conversation.and_then(Conversation::from_wire);
                 let conversation = conversation.unwrap_or(wish.conversation);
                 let messages = messages.into_iter().map(stored).collect();
                 Ok(vec![Heard::Page { conversation, messages, more }])
             }
-            Some(Question::CatchUp(CatchUp::List { .. })) | None => {
-                Err("a page of history that nobody asked for".to_owned())
-            }
+            Some(Question::CatchUp(CatchUp::List { .. }) | Question::Wish(Wish::Search(_)))
+            | None => Err("a page of history that nobody asked for".to_owned()),
         }
     }
 
@@ -356,9 +348,7 @@ impl History {
                 self.pause = Some(Pause { until: now + PAUSE, holds_wishes: true });
                 Vec::new()
             }
-            (Question::Wish(wish), _) => {
-                vec![Heard::Refused { conversation: wish.conversation, refusal }]
-            }
+            (Question::Wish(wish), _) => vec![wish.refused(refusal)],
             (question, RefusalCode::StorageFailed) => {
                 // What cannot be read keeps nothing else from being read.
                 if let Question::CatchUp(catch_up) = question {
@@ -442,11 +432,6 @@ fn key_of(conversation: &Conversation) -> Conversation {
         Conversation::Room(room) => Conversation::Room(room.clone()),
         Conversation::User(name) => Conversation::User(NameKey::of(name).as_str().to_owned()),
     }
-}
-
-fn request(of: &Conversation, after_seq: u64, before_seq: u64, limit: u32) -> Body {
-    let conversation = Some(of.to_wire());
-    Body::ReadHistory(wire::ReadHistory { conversation, after_seq, before_seq, limit })
 }
 
 /// A page of messages, each with whether it is ours and unanswered.

@@ -9,6 +9,7 @@ mod files;
 mod kills;
 mod nodes;
 mod restart;
+mod search;
 mod session;
 mod talk;
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use common::conversation::Conversation;
-use common::limits::{HISTORY_PAGE_MESSAGES_MAX, TEXT_BYTES_MAX};
+use common::limits::{HISTORY_PAGE_MESSAGES_MAX, SEARCH_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
 use common::user_name::UserName;
 use common::wire::client_frame::Body;
 use common::wire::{self, ClientFrame};
@@ -16,7 +16,7 @@ use prost::Message;
 use crate::state::refusal::Refusal;
 use crate::state::request::{
     Asked, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, MemberRequest, MessageId,
-    NoFile, PiecesWanted, Request, ResumeToken, SendMessage,
+    NoFile, PiecesWanted, Request, ResumeToken, SearchWanted, SendMessage,
 };
 use crate::state::uploads::UploadRequest;
 
@@ -66,6 +66,7 @@ fn request(
         Body::LogOut(wire::LogOut {}) => member(Ok(MemberRequest::LogOut)),
         Body::SendMessage(it) => member(send_message(it).map(MemberRequest::SendMessage)),
         Body::ReadHistory(it) => member(read_history(it).map(MemberRequest::ReadHistory)),
+        Body::SearchMessages(it) => member(search(it).map(MemberRequest::SearchMessages)),
         Body::ListConversations(wire::ListConversations { after }) => {
             member(Ok(MemberRequest::ListConversations { after }))
         }
@@ -121,7 +122,7 @@ fn send_message(message: wire::SendMessage) -> Result<SendMessage, Refusal> {
     let id = message.message_id.as_ref().try_into().map_err(|_| Refusal::Malformed)?;
     let to = message.conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed)?;
     if message.text.len() > TEXT_BYTES_MAX {
-        return Err(Refusal::TextTooLong);
+        return Err(Refusal::TextTooLong { allowed: TEXT_BYTES_MAX });
     }
     if message.text.trim().is_empty() {
         return Err(Refusal::TextEmpty);
@@ -133,11 +134,27 @@ fn read_history(wanted: wire::ReadHistory) -> Result<HistoryWanted, Refusal> {
     let wire::ReadHistory { conversation, after_seq: after, before_seq, limit } = wanted;
     let conversation = conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed)?;
     let before = (before_seq > 0).then_some(before_seq);
-    let limit = match limit {
+    let range = HistoryRange { after, before, limit: page_limit(limit) };
+    Ok(HistoryWanted { conversation, range })
+}
+
+fn search(wanted: wire::SearchMessages) -> Result<SearchWanted, Refusal> {
+    let wire::SearchMessages { text, before, limit } = wanted;
+    if text.len() > SEARCH_TEXT_BYTES_MAX {
+        return Err(Refusal::TextTooLong { allowed: SEARCH_TEXT_BYTES_MAX });
+    }
+    if text.trim().is_empty() {
+        return Err(Refusal::TextEmpty);
+    }
+    let before = (before > 0).then_some(before);
+    Ok(SearchWanted { text, before, limit: page_limit(limit) })
+}
+
+fn page_limit(limit: u32) -> usize {
+    match limit {
         0 => HISTORY_PAGE_MESSAGES_MAX,
         limit => HISTORY_PAGE_MESSAGES_MAX.min(limit as usize),
-    };
-    Ok(HistoryWanted { conversation, range: HistoryRange { after, before, limit } })
+    }
 }
 
 fn download_done(done: &wire::DownloadDone) -> DownloadDone {
@@ -245,7 +262,10 @@ mod tests {
         check_refused(message(15, "hi"), &Refusal::Malformed);
         check_refused(message(16, ""), &Refusal::TextEmpty);
         check_refused(message(16, " \n\t"), &Refusal::TextEmpty);
-        check_refused(message(16, &"x".repeat(TEXT_BYTES_MAX + 1)), &Refusal::TextTooLong);
+        check_refused(
+            message(16, &"x".repeat(TEXT_BYTES_MAX + 1)),
+            &Refusal::TextTooLong { allowed: TEXT_BYTES_MAX },
+        );
         let longest = parse_bytes(&encode(1, message(16, &"x".repeat(TEXT_BYTES_MAX))));
         assert!(matches!(longest.request, Ok(Request::Member(Ok(_)))));
     }

@@ -1,7 +1,7 @@
-//! What is asked of the log often, in a form for asking: the last number of each conversation, where
-//! its messages are in the log, and who may read something of it. Follows the log, and says how far: the number of the last event
-//! that it has is written in the same transaction as what follows from it. It holds nothing of its
-//! own, so it can be made anew.
+//! What is asked of the log often, in a form for asking: the last number of each conversation, where its
+//! messages are in the log, and who may read something of it. Follows the log, and says how far: the number
+//! of the last event that it has is written in the same transaction as what follows from it. It holds
+//! nothing of its own, so it can be made anew.
 
 use std::path::Path;
 

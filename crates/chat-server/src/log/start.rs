@@ -5,7 +5,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -134,30 +133,12 @@ fn caught_up(
     match usable {
         Ok(usable) => Ok(usable),
         Err(error @ LogError::Event { .. }) => Err(LogStartError::log(error)),
-        Err(error) if is_of_the_machine(&error) => Err(LogStartError::history(error)),
+        Err(error) if error.is_of_the_machine() => Err(LogStartError::history(error)),
         Err(error) => {
             tracing::warn!(%error, "the history is made anew from the log");
             make_anew(folder, id, log, &error)
         }
     }
-}
-
-/// Whether the file may be as good as ever, and only what is around it is not.
-fn is_of_the_machine(error: &LogError) -> bool {
-    let LogError::Sqlite(error) = error else { return matches!(error, LogError::Io(_)) };
-    error.sqlite_error_code().is_some_and(|code| {
-        matches!(
-            code,
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::ReadOnly
-                | ErrorCode::OutOfMemory
-        )
-    })
 }
 
 /// Made beside the one that is there, which goes only when the new one is complete. A file of others is

@@ -10,7 +10,7 @@ use tokio::sync::mpsc as hub;
 
 use crate::log::commit_times::{CommitCounts, CommitTimes};
 use crate::log::event::Event;
-use crate::log::history::History;
+use crate::log::follower::Follower;
 use crate::log::{AppendError, Log};
 
 /// Events of one commit. More make it longer and no cheaper: with so many the wait for the disk is a
@@ -63,14 +63,14 @@ impl LogWriter {
     /// Where the system gives none.
     pub(crate) fn start(
         log: Box<dyn Log>,
-        history: History,
+        followers: Vec<Follower>,
     ) -> std::io::Result<(Self, hub::Receiver<Outcome>)> {
         let (queue, submissions) = mpsc::channel();
         let (outcomes, told) = hub::channel(OUTCOMES_MAX);
         let times = Arc::new(CommitTimes::default());
         std::thread::Builder::new().name("log-writer".into()).spawn({
             let times = Arc::clone(&times);
-            move || Appending { log, history, outcomes, times }.run(&submissions)
+            move || Appending { log, followers, outcomes, times }.run(&submissions)
         })?;
         Ok((Self { queue: Some(queue), round: 0, times }, told))
     }
@@ -101,7 +101,7 @@ impl LogWriter {
 /// The thread's own.
 struct Appending {
     log: Box<dyn Log>,
-    history: History,
+    followers: Vec<Follower>,
     outcomes: hub::Sender<Outcome>,
     times: Arc<CommitTimes>,
 }
@@ -123,7 +123,7 @@ impl Appending {
             self.times.note(begun.elapsed());
             let outcome = match appended {
                 Ok(_) => {
-                    self.history.committed();
+                    self.followers.iter().for_each(Follower::committed);
                     Outcome::Committed(events.len())
                 }
                 Err(error) => {

@@ -7,7 +7,7 @@ use common::conversation::{Conversation, LOBBY};
 use common::limits::NAME_BYTES_MAX;
 use common::user_name::NameKey;
 use common::wire::server_frame::Body;
-use common::wire::{ConversationEntry, ConversationPage, HistoryPage};
+use common::wire::{ConversationEntry, ConversationPage, HistoryPage, Message, SearchPage};
 
 use crate::log::event::{ConversationKey, Identity, MessageSent};
 use crate::log::writer::StorageProblem;
@@ -15,7 +15,7 @@ use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::now::Now;
 use crate::state::refusal::Refusal;
-use crate::state::request::{ConnectionId, HistoryRange, HistoryWanted, LoginId};
+use crate::state::request::{ConnectionId, HistoryRange, HistoryWanted, LoginId, SearchWanted};
 use crate::state::roster::Session;
 use crate::state::router::Caller;
 use crate::state::settling::to_wire;
@@ -51,6 +51,8 @@ pub enum HistorySubject {
         /// Where the page before ended; 0 for the first.
         after: u64,
     },
+    /// Stored messages of any conversation that hold some words.
+    Search(SearchWanted),
 }
 
 /// Who asked.
@@ -78,6 +80,13 @@ pub enum HistoryFound {
     },
     /// A page of conversations.
     Conversations(ConversationsFound),
+    /// Messages that hold what was looked for.
+    Search {
+        /// The latest first, each with what the reader calls its conversation.
+        messages: Vec<(Conversation, MessageSent)>,
+        /// Where the next page begins, if there is one.
+        next: Option<u64>,
+    },
 }
 
 /// A page of conversations.
@@ -107,6 +116,10 @@ pub enum HistoryProblem {
     Busy,
     /// The disk.
     Failed,
+    /// There is no word in what is looked for.
+    NoWord,
+    /// What is looked for is in too many messages.
+    TooBroad,
 }
 
 impl State {
@@ -134,6 +147,18 @@ impl State {
     ) -> Result<(), Refusal> {
         let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
         ask(now, caller, session, HistorySubject::Conversations { after }, out)
+    }
+
+    pub(crate) fn search_messages(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        login: LoginId,
+        wanted: SearchWanted,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        ask(now, caller, session, HistorySubject::Search(wanted), out)
     }
 
     /// What was asked for was read, or not.
@@ -202,7 +227,15 @@ fn body(found: HistoryFound) -> Body {
             conversations: found.entries.iter().map(entry).collect(),
             next: found.next.unwrap_or(0),
         }),
+        HistoryFound::Search { messages, next } => Body::SearchPage(SearchPage {
+            messages: messages.iter().map(found_message).collect(),
+            next: next.unwrap_or(0),
+        }),
     }
+}
+
+fn found_message((conversation, message): &(Conversation, MessageSent)) -> Message {
+    Message { conversation: Some(conversation.to_wire()), ..to_wire(message) }
 }
 
 fn entry(found: &ConversationFound) -> ConversationEntry {
@@ -214,5 +247,7 @@ fn refusal(now: Now, problem: HistoryProblem) -> Refusal {
     match problem {
         HistoryProblem::Busy => Refusal::SlowDown { retry_at_ms: now.unix_ms_after(BUSY_PAUSE) },
         HistoryProblem::Failed => Refusal::Storage(StorageProblem::Failed),
+        HistoryProblem::NoWord => Refusal::TextEmpty,
+        HistoryProblem::TooBroad => Refusal::TooBroad,
     }
 }

@@ -48,8 +48,13 @@ pub enum Refusal {
     Storage(StorageProblem),
     /// Nothing to read in it.
     TextEmpty,
-    /// Longer than a message may be.
-    TextTooLong,
+    /// Longer than a message, or what is looked for, may be.
+    TextTooLong {
+        /// Bytes that it may have.
+        allowed: usize,
+    },
+    /// What is looked for is in too many messages.
+    TooBroad,
     /// Too many wrong passwords.
     TooManyAttempts {
         /// When to try again, milliseconds since 1970-01-01 UTC.
@@ -175,7 +180,8 @@ impl Refusal {
             Self::Storage(StorageProblem::Full) => RefusalCode::StorageFull,
             Self::Storage(StorageProblem::Failed) => RefusalCode::StorageFailed,
             Self::TextEmpty => RefusalCode::TextEmpty,
-            Self::TextTooLong => RefusalCode::TextTooLong,
+            Self::TextTooLong { .. } => RefusalCode::TextTooLong,
+            Self::TooBroad => RefusalCode::TooBroad,
             Self::TooManyAttempts { .. } => RefusalCode::TooManyAttempts,
             Self::TooManyDownloads { .. } => RefusalCode::TooManyDownloads,
             Self::UnknownDownload => RefusalCode::UnknownDownload,
@@ -200,8 +206,9 @@ impl Refusal {
             Self::ServerFull { retry_at_ms }
             | Self::SlowDown { retry_at_ms }
             | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
-            Self::TextTooLong => refused.allowed = common::limits::TEXT_BYTES_MAX as u64,
-            Self::TooManyDownloads { allowed } => refused.allowed = allowed as u64,
+            Self::TextTooLong { allowed } | Self::TooManyDownloads { allowed } => {
+                refused.allowed = allowed as u64;
+            }
             Self::UnknownFile { path } | Self::FileUnreadable { path } => {
                 refused.subject = echo(path);
             }
@@ -215,6 +222,7 @@ impl Refusal {
             | Self::NotLoggedIn
             | Self::Storage(_)
             | Self::TextEmpty
+            | Self::TooBroad
             | Self::UnknownDownload
             | Self::Unsupported
             | Self::Version

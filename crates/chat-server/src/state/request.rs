@@ -74,6 +74,8 @@ pub enum MemberRequest {
         /// Where the page before ended; 0 for the first.
         after: u64,
     },
+    /// Stored messages of any conversation that hold some words.
+    SearchMessages(SearchWanted),
     /// One page of names.
     ListOnline {
         /// The last name of the page before.
@@ -149,6 +151,17 @@ pub struct HistoryWanted {
     pub conversation: Conversation,
     /// Which of them.
     pub range: HistoryRange,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SearchWanted {
+    /// Neither blank nor too long.
+    pub text: String,
+    /// Where the page before ended.
+    pub before: Option<u64>,
+    /// At most so many, and never more than a page holds.
+    pub limit: usize,
 }
 
 /// Which messages of a conversation.

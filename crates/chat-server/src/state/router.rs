@@ -78,6 +78,9 @@ impl State {
             MemberRequest::ReadHistory(wanted) => {
                 self.read_history(now, caller, login, wanted, out)
             }
+            MemberRequest::SearchMessages(wanted) => {
+                self.search_messages(now, caller, login, wanted, out)
+            }
             MemberRequest::ListConversations { after } => {
                 self.list_conversations(now, caller, login, after, out)
             }

@@ -34,7 +34,8 @@ use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
     Asked, ConnectionId, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, LoginId,
-    MemberRequest, MessageId, NoFile, PiecesWanted, Request, ResumeToken, SendMessage,
+    MemberRequest, MessageId, NoFile, PiecesWanted, Request, ResumeToken, SearchWanted,
+    SendMessage,
 };
 use crate::state::script::transcript::{describe, describe_subject, describe_upload, number_of};
 use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult};
@@ -199,6 +200,8 @@ impl Run {
                 let result = match *what {
                     "busy" => Err(HistoryProblem::Busy),
                     "failed" => Err(HistoryProblem::Failed),
+                    "too_broad" => Err(HistoryProblem::TooBroad),
+                    "no_word" => Err(HistoryProblem::NoWord),
                     _ => Ok(found_nothing(subject)),
                 };
                 let actions = self.state.history_read(self.now(), asker, result);
@@ -297,6 +300,10 @@ impl Run {
                 let conversation = Conversation::from_text(conversation);
                 let range = HistoryRange { after: 0, before: None, limit: 2 };
                 member(MemberRequest::ReadHistory(HistoryWanted { conversation, range }))
+            }
+            ["search", text @ ..] => {
+                let wanted = SearchWanted { text: text.join(" "), before: None, limit: 2 };
+                member(MemberRequest::SearchMessages(wanted))
             }
             ["conversations", after] => {
                 member(MemberRequest::ListConversations { after: after.parse().unwrap() })
@@ -434,6 +441,7 @@ fn found_nothing(subject: HistorySubject) -> HistoryFound {
         HistorySubject::Conversations { .. } => {
             HistoryFound::Conversations(ConversationsFound::default())
         }
+        HistorySubject::Search(_) => HistoryFound::Search { messages: Vec::new(), next: None },
     }
 }
 

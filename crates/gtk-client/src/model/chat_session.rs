@@ -188,8 +188,12 @@ impl ChatSession {
                 self.say(Kind::Notice, error_text::history_stalled(is_stalled))
             }
             Event::Download { id, change } => self.download_changed(id, change),
-            // The window starts none.
-            Event::Upload { .. } | Event::History { .. } | Event::HistoryRefused { .. } => {}
+            // The window asks for none of these.
+            Event::Upload { .. }
+            | Event::History { .. }
+            | Event::HistoryRefused { .. }
+            | Event::Found { .. }
+            | Event::SearchRefused(_) => {}
             Event::Ended(reason) => self.ended(&reason),
         }
     }

@@ -59,7 +59,14 @@ impl Failure {
     }
 
     pub(crate) fn of_refusal(refusal: &Refusal) -> Self {
-        let text = error_text::refusal(refusal);
+        Self::refused(refusal, error_text::refusal(refusal))
+    }
+
+    pub(crate) fn of_search_refusal(refusal: &Refusal) -> Self {
+        Self::refused(refusal, error_text::search_refusal(refusal))
+    }
+
+    fn refused(refusal: &Refusal, text: String) -> Self {
         match refusal.0.code() {
             RefusalCode::UnknownUser
             | RefusalCode::UnknownRoom
@@ -87,6 +94,7 @@ impl Failure {
             | RefusalCode::TextTooLong
             | RefusalCode::SlowDown
             | RefusalCode::TooManyDownloads
+            | RefusalCode::TooBroad
             | RefusalCode::UploadsOff
             | RefusalCode::UploadName
             | RefusalCode::UploadFolder

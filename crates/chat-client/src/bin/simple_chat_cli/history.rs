@@ -23,7 +23,7 @@ pub(crate) async fn history(
         return print_all(visit, output, &conversation).await;
     }
     for message in last(visit, &conversation, wanted.limit).await? {
-        show_message(output, &conversation, message)?;
+        show_message(output, &conversation, &message)?;
     }
     Ok(())
 }
@@ -40,7 +40,7 @@ async fn print_all(
         let Some(last) = page.0.last() else { return Ok(()) };
         (after, more) = (last.seq, page.1);
         for message in page.0 {
-            show_message(output, conversation, message)?;
+            show_message(output, conversation, &message)?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_client::error_text;
 use chat_client::event::{Event, OnlineChange, StoredMessage};
 use common::conversation::Conversation;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -31,7 +31,8 @@ impl Listener<'_> {
     fn show(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Message { conversation, seq, from, text, at_ms } => {
-                show_message(self.output, &conversation, StoredMessage { seq, from, text, at_ms })
+                let message = StoredMessage { seq, from, text, at_ms };
+                show_message(self.output, &conversation, &message)
             }
             Event::Online(OnlineChange::Reset(names)) => self.connected(names),
             Event::Online(OnlineChange::Joined(name)) => self.joined(&name),
@@ -108,22 +109,24 @@ impl Listener<'_> {
 pub(crate) fn show_message(
     output: &mut Output,
     conversation: &Conversation,
-    message: StoredMessage,
+    message: &StoredMessage,
 ) -> Result<(), Failure> {
-    let StoredMessage { seq, from, text, at_ms } = message;
     output.result(
-        || Some(message_text(conversation, &from, &text)),
-        || {
-            json!({
-                "event": "message",
-                "conversation": conversation.to_string(),
-                "seq": seq,
-                "from": from,
-                "text": text,
-                "at": at_ms,
-            })
-        },
+        || Some(message_text(conversation, &message.from, &message.text)),
+        || message_json(conversation, message),
     )
+}
+
+pub(crate) fn message_json(conversation: &Conversation, message: &StoredMessage) -> Value {
+    let StoredMessage { seq, from, text, at_ms } = message;
+    json!({
+        "event": "message",
+        "conversation": conversation.to_string(),
+        "seq": seq,
+        "from": from,
+        "text": text,
+        "at": at_ms,
+    })
 }
 
 /// Public: `bob: text`. Private: `bob (private): text`.

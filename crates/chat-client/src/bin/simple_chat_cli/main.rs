@@ -23,6 +23,7 @@ mod history;
 mod listen;
 mod online;
 mod put;
+mod search;
 mod send;
 
 mod failure;
@@ -65,7 +66,7 @@ async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
         outcome = carry_out(&options, &mut visit, output) => outcome,
         failure = interrupted() => Err(match options.command {
             Command::Get(_) => Failure::InterruptedDownload,
-            Command::Send(_) | Command::Listen | Command::History(_) | Command::Online | Command::Files(_) | Command::Put(_) => failure,
+            Command::Send(_) | Command::Listen | Command::History(_) | Command::Search(_) | Command::Online | Command::Files(_) | Command::Put(_) => failure,
         }),
     };
     tokio::select! {
@@ -84,6 +85,7 @@ async fn carry_out(
         Command::Send(send) => send::send(visit, output, send).await,
         Command::Listen => listen::listen(visit, output).await,
         Command::History(wanted) => history::history(visit, output, wanted).await,
+        Command::Search(wanted) => search::search(visit, output, wanted).await,
         Command::Online => online::online(visit, output).await,
         Command::Files(files) => files::files(visit, output, files).await,
         Command::Get(get) => get::get(visit, output, get).await,

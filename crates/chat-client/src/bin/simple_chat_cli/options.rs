@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Listen,
     /// Print stored messages of a conversation, oldest first
     History(History),
+    /// Print stored messages that hold every word of a text, oldest first
+    Search(Search),
     /// List who is online
     Online,
     /// List the files that the server offers
@@ -91,6 +93,22 @@ pub(crate) struct History {
     /// computer's user are shown, not those of others who had one of the names
     #[arg(value_name = "CONVERSATION")]
     pub(crate) conversation: String,
+
+    /// How many, the last ones
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+
+    /// All there are
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Search {
+    /// Words, in any order, or their beginnings; capitals and accents do not matter. Looked for in #lobby
+    /// and in the private messages of the same name and of this computer's user
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
 
     /// How many, the last ones
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -10,6 +10,8 @@ fn heard(history: &[Heard]) -> Vec<String> {
             let seqs: Vec<u64> = messages.iter().map(|message| message.seq).collect();
             format!("page {seqs:?} {more}")
         }
+        Heard::Found { messages, .. } => format!("{} found", messages.len()),
+        Heard::SearchRefused(refusal) => format!("search {:?}", refusal.0.code()),
         Heard::Refused { conversation, .. } => format!("refused {conversation}"),
         Heard::Stalled(is_stalled) => format!("stalled {is_stalled}"),
     };
@@ -211,7 +213,7 @@ fn a_busy_server_is_asked_again_later() {
 fn what_a_person_wants_outlives_a_lost_connection() {
     let mut bench = Bench::new(3);
     let conversation = Conversation::User("bob".into());
-    bench.history.ask(HistoryWish { conversation, after: 0, before: 7, limit: 2 });
+    bench.history.ask(Wish::Read(HistoryWish { conversation, after: 0, before: 7, limit: 2 }));
     assert_eq!(bench.asked(), Some((0, 7)));
     bench.history.connection_lost();
     bench.log_in("ann", 1);
@@ -261,7 +263,12 @@ fn what_a_person_asks_is_refused_at_once_and_does_not_wait_for_what_was_missed()
     bench.asked();
     bench.refused(RefusalCode::StorageFailed);
     let conversation = Conversation::User("bob".into());
-    assert!(bench.history.ask(HistoryWish { conversation, after: 0, before: 7, limit: 2 }));
+    assert!(bench.history.ask(Wish::Read(HistoryWish {
+        conversation,
+        after: 0,
+        before: 7,
+        limit: 2
+    })));
     assert_eq!(bench.asked(), Some((0, 7)));
     assert_eq!(bench.refused(RefusalCode::StorageFailed), ["refused @bob"]);
     assert_eq!(bench.asked(), None, "the lobby's pause goes on");
@@ -280,9 +287,9 @@ fn what_a_person_asks_goes_before_any_number_of_conversations() {
     let wish =
         |limit| HistoryWish { conversation: Conversation::lobby(), after: 5, before: 7, limit };
     for limit in 0..64 {
-        assert!(bench.history.ask(wish(limit)), "{limit}");
+        assert!(bench.history.ask(Wish::Read(wish(limit))), "{limit}");
     }
-    assert!(!bench.history.ask(wish(64)), "they are bounded by themselves");
+    assert!(!bench.history.ask(Wish::Read(wish(64))), "they are bounded by themselves");
     assert_eq!(bench.asked(), Some((5, 7)));
 }
 
@@ -482,15 +489,15 @@ fn what_was_asked_under_another_name_or_at_another_server_is_not_asked_under_thi
         limit: 2,
     };
     let mut bench = Bench::new(0);
-    bench.history.ask(wish());
+    bench.history.ask(Wish::Read(wish()));
     bench.question().unwrap();
-    bench.history.ask(wish());
+    bench.history.ask(Wish::Read(wish()));
     bench.history.connection_lost();
     assert!(bench.history.name_chosen(&NameKey::of("ANN")).is_empty(), "the same person");
     let refused = ["refused @bob", "refused @bob"];
     assert_eq!(heard(&bench.history.name_chosen(&NameKey::of("anna"))), refused);
     // Asked under the new name before it was let in.
-    bench.history.ask(wish());
+    bench.history.ask(Wish::Read(wish()));
     bench.log_in("anna", 1);
     assert_eq!(bench.asked(), Some((0, 7)));
     bench.history.connection_lost();
@@ -536,4 +543,32 @@ fn what_is_not_kept_yet_is_kept_when_the_connection_goes() {
     bench.private("bob", 1);
     bench.question();
     assert_eq!(bench.history.positions_to_keep(None).unwrap().1.len(), 1);
+}
+
+#[test]
+fn what_is_looked_for_is_asked_again_after_a_loss_and_told_page_by_page() {
+    let mut bench = Bench::new(0);
+    let wish = SearchWish { text: "tea".into(), before: 0, limit: 2 };
+    assert!(bench.history.ask(Wish::Search(wish.clone())));
+    let asked = |bench: &mut Bench| match bench.history.next_request(bench.now) {
+        Some(Body::SearchMessages(it)) => (it.text, it.before, it.limit),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(&mut bench), ("tea".to_owned(), 0, 2));
+    bench.history.connection_lost();
+    assert_eq!(asked(&mut bench), ("tea".to_owned(), 0, 2));
+    let conversation = Some(Conversation::lobby().to_wire());
+    let message = wire::Message { conversation, seq: 5, ..wire::Message::default() };
+    let page = wire::SearchPage { messages: vec![message.clone()], next: 9 };
+    let heard = bench.history.found(page).unwrap();
+    let [Heard::Found { messages, next: Some(9) }] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!((messages[0].0.clone(), messages[0].1.seq), (Conversation::lobby(), 5));
+
+    for (before, next, messages) in [(9, 9, vec![message.clone()]), (0, 4, vec![])] {
+        assert!(bench.history.ask(Wish::Search(SearchWish { before, ..wish.clone() })));
+        asked(&mut bench);
+        let page = wire::SearchPage { messages, next };
+        assert!(bench.history.found(page).is_err(), "it does not end");
+    }
+    assert!(bench.history.found(wire::SearchPage::default()).is_err(), "nobody asked");
 }

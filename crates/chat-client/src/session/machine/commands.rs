@@ -10,7 +10,7 @@ use crate::command::{Command, MessageId, ServerAddress};
 use crate::error::{DownloadFailure, EndReason, Refusal};
 use crate::event::{DownloadChange, Event};
 use crate::session::downloads::Wish;
-use crate::session::history::HistoryWish;
+use crate::session::history::{self, HistoryWish, SearchWish};
 use crate::session::machine::{ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Phase};
 use crate::session::outbox::Outgoing;
 use crate::session::precheck;
@@ -25,7 +25,10 @@ impl Machine {
             Command::LogIn { name, password } => self.log_in(now, name, password),
             Command::Send { id, to, text } => self.queue_message(id, to, text),
             Command::ReadHistory { conversation, after, before, limit } => {
-                self.read_history(HistoryWish { conversation, after, before, limit });
+                self.wish(history::Wish::Read(HistoryWish { conversation, after, before, limit }));
+            }
+            Command::Search { text, before, limit } => {
+                self.wish(history::Wish::Search(SearchWish { text, before, limit }));
             }
             Command::Download { id, path, save_as, transport } => {
                 self.download(now, id, Wish { path, save_as, transport });
@@ -145,12 +148,11 @@ impl Machine {
         }
     }
 
-    fn read_history(&mut self, wish: HistoryWish) {
-        let conversation = wish.conversation.clone();
-        if !self.history.ask(wish) {
+    fn wish(&mut self, wish: history::Wish) {
+        if !self.history.ask(wish.clone()) {
             let code = RefusalCode::SlowDown.into();
             let refusal = Refusal(wire::Refused { code, ..wire::Refused::default() });
-            self.tell(Event::HistoryRefused { conversation, refusal });
+            self.tell_heard(vec![wish.refused(refusal)]);
         }
     }
 

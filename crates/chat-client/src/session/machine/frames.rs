@@ -49,6 +49,7 @@ impl Machine {
             }
             (Body::HistoryPage(page), Some(Request::History)) => self.history_page(page),
             (Body::ConversationPage(page), Some(Request::History)) => self.conversation_page(page),
+            (Body::SearchPage(page), Some(Request::History)) => self.search_page(page),
             (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
             (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
@@ -113,6 +114,7 @@ impl Machine {
                 | Body::MessageAccepted(_)
                 | Body::HistoryPage(_)
                 | Body::ConversationPage(_)
+                | Body::SearchPage(_)
                 | Body::OnlinePage(_)
                 | Body::FilePage(_)
                 | Body::DownloadTicket(_)
@@ -323,6 +325,12 @@ impl Machine {
         Ok(())
     }
 
+    fn search_page(&mut self, page: wire::SearchPage) -> Result<(), Offence> {
+        let heard = self.history.found(page)?;
+        self.tell_heard(heard);
+        Ok(())
+    }
+
     pub(super) fn tell_heard(&mut self, heard: Vec<Heard>) {
         for heard in heard {
             self.tell(match heard {
@@ -335,6 +343,8 @@ impl Machine {
                 Heard::Refused { conversation, refusal } => {
                     Event::HistoryRefused { conversation, refusal }
                 }
+                Heard::Found { messages, next } => Event::Found { messages, next },
+                Heard::SearchRefused(refusal) => Event::SearchRefused(refusal),
                 Heard::Stalled(is_stalled) => Event::HistoryStalled { is_stalled },
             });
         }

@@ -363,6 +363,8 @@ fn spell(event: &Event) -> String {
             format!("message {} {:?}", id.0[0], refusal.0.code())
         }
         Event::History { messages, .. } => format!("history of {}", messages.len()),
+        Event::Found { messages, .. } => format!("{} messages found", messages.len()),
+        Event::SearchRefused(refusal) => format!("search {:?}", refusal.0.code()),
         Event::HistoryRefused { refusal, .. } => format!("no history {:?}", refusal.0.code()),
         Event::HistoryStalled { is_stalled } => format!("history stalled {is_stalled}"),
         Event::Notice { text } => format!("notice {text}"),

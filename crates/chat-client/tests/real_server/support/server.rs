@@ -46,6 +46,11 @@ impl Server {
         std::fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
+    /// What it finds messages by is gone; it must be down.
+    pub(crate) fn lose_search_index(&self) {
+        std::fs::remove_file(self.folder.path().join("data/search.db")).unwrap();
+    }
+
     /// Another log from the next start on, under the same key.
     pub(crate) fn lose_log(&self) {
         for name in ["log.db", "log.db-wal", "log.db-shm"] {

@@ -1,5 +1,6 @@
 //! What is read for whom, and in which pages.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use common::conversation::Conversation;
@@ -7,9 +8,11 @@ use common::user_name::NameKey;
 
 use super::*;
 use crate::log::Log;
-use crate::log::event::{ConversationKey, Destination, Identity, Person};
+use crate::log::event::{Destination, Event, Person};
+use crate::log::follower::Follower;
 use crate::log::memory::MemoryLog;
-use crate::state::request::{ConnectionId, HistoryRange, LoginId};
+use crate::state::history::{HistoryAsker, HistoryQuestion};
+use crate::state::request::{ConnectionId, LoginId};
 
 fn person(name: &str, identity: u64) -> Person {
     Person { key: NameKey::of(name), name: name.into(), identity: Identity(identity) }
@@ -27,7 +30,7 @@ fn message(from: Person, to: Option<Person>, seq: u64, text: &str) -> Event {
 }
 
 struct Bench {
-    history: History,
+    history: Follower,
     log: MemoryLog,
     _folder: tempfile::TempDir,
 }
@@ -36,7 +39,7 @@ impl Bench {
     fn new() -> Self {
         let (folder, log) = (tempfile::tempdir().unwrap(), MemoryLog::default());
         let projection = Projection::open(folder.path()).unwrap();
-        let history = start(log.reader().unwrap(), projection).unwrap();
+        let history = Follower::start("history", log.reader().unwrap(), projection).unwrap();
         Self { history, log, _folder: folder }
     }
 

@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::*;
 use crate::log::event::{Destination, Identity, MessageSent, Person};
+use crate::log::follower::Follower;
 use crate::log::memory::MemoryLog;
 use crate::log::projection::Projection;
-use crate::log::{LogError, LogReader, Numbered, history};
+use crate::log::{LogError, LogReader, Numbered};
 use common::user_name::NameKey;
 
 /// The lobby's message of that number.
@@ -65,8 +66,8 @@ impl Bench {
         let (answers, told) = sync_channel(1);
         let fickle = Fickle { log: log.clone(), asked, answers: told };
         let projection = Projection::open(folder.path()).unwrap();
-        let history = history::start(log.reader().unwrap(), projection).unwrap();
-        let (writer, outcomes) = LogWriter::start(Box::new(fickle), history).unwrap();
+        let history = Follower::start("history", log.reader().unwrap(), projection).unwrap();
+        let (writer, outcomes) = LogWriter::start(Box::new(fickle), vec![history]).unwrap();
         Self { writer, outcomes, asked: appends, answers, log, _folder: folder }
     }
 

@@ -12,6 +12,7 @@ pub(super) fn describe_subject(subject: &HistorySubject) -> String {
     match subject {
         HistorySubject::Messages { key, .. } => describe_key(key),
         HistorySubject::Conversations { after } => format!("conversations after {after}"),
+        HistorySubject::Search(wanted) => format!("what holds {:?}", wanted.text),
     }
 }
 
@@ -64,6 +65,7 @@ pub(super) fn describe(body: Body) -> String {
         Body::ConversationPage(it) => {
             format!("{} conversations, next {}", it.conversations.len(), it.next)
         }
+        Body::SearchPage(it) => format!("{} found, next {}", it.messages.len(), it.next),
         Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
         Body::FilePage(it) => {
             let files = it.files.iter().map(|file| format!(" {}={}", file.path, file.size));

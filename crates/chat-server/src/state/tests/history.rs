@@ -86,3 +86,28 @@ fn who_has_the_token_is_who_it_was_and_who_has_the_name_alone_is_not() {
              * read ann+bob for 4",
     );
 }
+
+#[test]
+fn a_search_is_a_question_like_the_others_and_says_why_it_finds_nothing() {
+    check(
+        "1> open
+         1> search tea
+             1< refused not_logged_in
+         1> login ann
+             1< logged in ann t1
+         1> search tea biscuits
+             * read what holds \"tea biscuits\" for 1
+         1> history #lobby
+             1< refused slow_down at 1000ms
+         read nothing
+             1< 0 found, next 0
+         1> search e
+             * read what holds \"e\" for 1
+         read too_broad
+             1< refused too_broad
+         1> search ?
+             * read what holds \"?\" for 1
+         read no_word
+             1< refused text_empty",
+    );
+}

@@ -1,0 +1,187 @@
+//! A thread that keeps something up with the log, and answers questions from it. Neither the hub nor the
+//! log's writer ever waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvError, SyncSender, TryRecvError};
+
+use crate::log::event::{Event, Identity, MessageSent};
+use crate::log::{LogError, LogReader};
+use crate::state::history::{
+    HistoryAsker, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
+};
+
+/// Questions that wait. Further ones are refused, to be asked again.
+const QUESTIONS_MAX: usize = 1024;
+
+/// Somebody's question, and what came of it.
+pub(crate) type HistoryAnswer = (HistoryAsker, Result<HistoryFound, HistoryProblem>);
+
+/// What follows the log on a thread of its own.
+pub(crate) trait Follow: Send + 'static {
+    /// Takes up what is new, or as much of it as may keep a question waiting.
+    ///
+    /// # Errors
+    /// [`LogError`]; what was taken up so far stays.
+    fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<CaughtUp, LogError>;
+
+    /// Reads what somebody may read.
+    ///
+    /// # Errors
+    /// [`HistoryProblem`]; what failed is in the server's log.
+    fn read(
+        &mut self,
+        log: &mut dyn LogReader,
+        reader: Identity,
+        subject: HistorySubject,
+    ) -> Result<HistoryFound, HistoryProblem>;
+}
+
+/// How far something is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CaughtUp {
+    /// It has everything.
+    All,
+    /// There is more to be taken up.
+    InPart,
+}
+
+/// Tells the thread what to do. It ends when the last of these is gone.
+#[derive(Clone)]
+pub(crate) struct Follower {
+    tasks: SyncSender<Task>,
+    /// The thread has been told of news that it did not look at yet.
+    told: Arc<AtomicBool>,
+}
+
+enum Task {
+    /// There is something new in the log.
+    CatchUp,
+    Read(Box<HistoryQuestion>, Tell),
+}
+
+/// Takes an answer, on the thread.
+type Tell = Box<dyn FnOnce(HistoryAnswer) + Send>;
+
+impl Follower {
+    /// Starts a thread of this name for it.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    pub(crate) fn start(
+        name: &'static str,
+        log: Box<dyn LogReader>,
+        follow: impl Follow,
+    ) -> std::io::Result<Self> {
+        let (tasks, queue) = mpsc::sync_channel(QUESTIONS_MAX);
+        let told = Arc::new(AtomicBool::new(false));
+        let following =
+            Following { name, log, follow, told: Arc::clone(&told), state: State::Behind };
+        std::thread::Builder::new().name(name.into()).spawn(move || following.run(&queue))?;
+        Ok(Self { tasks, told })
+    }
+
+    /// There is something new in the log. Never waits: with a full queue the thread looks anyway.
+    pub(crate) fn committed(&self) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            let _ = self.tasks.try_send(Task::CatchUp);
+        }
+    }
+
+    /// Has stored messages read; never waits. `tell` may.
+    ///
+    /// # Errors
+    /// The question, if too many wait already.
+    pub(crate) fn ask(
+        &self,
+        question: Box<HistoryQuestion>,
+        tell: impl FnOnce(HistoryAnswer) + Send + 'static,
+    ) -> Result<(), HistoryAsker> {
+        let asker = question.asker;
+        self.tasks.try_send(Task::Read(question, Box::new(tell))).map_err(|_| asker)
+    }
+}
+
+/// How the thread stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    UpToDate,
+    /// There is more to be taken up, whether or not anybody asks.
+    Behind,
+    /// The disk did not do it. The next task tries again.
+    Failed,
+}
+
+/// The thread's own.
+struct Following<F> {
+    name: &'static str,
+    log: Box<dyn LogReader>,
+    follow: F,
+    told: Arc<AtomicBool>,
+    state: State,
+}
+
+impl<F: Follow> Following<F> {
+    fn run(mut self, tasks: &Receiver<Task>) {
+        while let Ok(task) = self.next(tasks) {
+            // Before looking: what comes from here on is told anew.
+            self.told.store(false, Ordering::Release);
+            self.catch_up();
+            if let Some(Task::Read(question, tell)) = task {
+                let HistoryQuestion { asker, reader, subject } = *question;
+                tell((asker, self.answer(reader, subject)));
+            }
+        }
+    }
+
+    /// The next task; none if there is something to do without one.
+    fn next(&self, tasks: &Receiver<Task>) -> Result<Option<Task>, RecvError> {
+        if self.state != State::Behind {
+            return tasks.recv().map(Some);
+        }
+        match tasks.try_recv() {
+            Ok(task) => Ok(Some(task)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(RecvError),
+        }
+    }
+
+    /// A disk that stays full is told of once, not for each message. Nothing gets lost: the log has it.
+    fn catch_up(&mut self) {
+        let had_failed = self.state == State::Failed;
+        self.state = match self.follow.catch_up(self.log.as_mut()) {
+            Ok(CaughtUp::All) => State::UpToDate,
+            Ok(CaughtUp::InPart) => State::Behind,
+            Err(error) => {
+                if !had_failed {
+                    tracing::error!(%error, name = self.name, "it does not follow the log");
+                }
+                State::Failed
+            }
+        };
+    }
+
+    fn answer(
+        &mut self,
+        reader: Identity,
+        subject: HistorySubject,
+    ) -> Result<HistoryFound, HistoryProblem> {
+        match self.state {
+            State::UpToDate => self.follow.read(self.log.as_mut(), reader, subject),
+            State::Behind => Err(HistoryProblem::Busy),
+            State::Failed => Err(HistoryProblem::Failed),
+        }
+    }
+}
+
+/// The message of that event.
+///
+/// # Errors
+/// [`LogError`].
+pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSent, LogError> {
+    let event = log.tail(number, 1)?.pop();
+    match event.filter(|event| event.number == number).map(|event| event.event) {
+        Some(Event::MessageSent(message)) => Ok(Arc::unwrap_or_clone(message)),
+        None => Err(LogError::Damaged { number }),
+    }
+}
