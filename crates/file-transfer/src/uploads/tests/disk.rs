@@ -45,6 +45,19 @@ fn an_upload_stops_before_the_disk_is_full_and_goes_on_with_room() {
 }
 
 #[test]
+fn what_lacks_nothing_needs_no_room() {
+    let bench = Bench::new();
+    let whole = bytes(PIECE_BYTES);
+    let wish = wish("ann", "a", &whole);
+    let upload = bench.begin(&wish);
+    write(&upload, 0, &whole).unwrap();
+    drop(upload);
+    bench.store.free_space.pretend(0);
+    let upload = bench.begin(&wish);
+    assert_eq!(bench.store.settle(&upload, &root(&whole)).unwrap(), stored("a", &whole));
+}
+
+#[test]
 fn a_name_that_does_not_get_to_the_disk_is_not_acknowledged_and_given_once() {
     let mut bench = Bench::new();
     let wish = wish("ann", "sub/a", b"bytes");
