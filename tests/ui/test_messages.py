@@ -31,7 +31,7 @@ class Messages(WindowTest):
         alice.say("are you there?", to="nobody")
         alice.reads("no user “nobody” online")
 
-    def test_a_private_message_to_somebody_who_left_is_told(self):
+    def test_a_private_message_to_somebody_who_left_waits_for_them(self):
         server = self.start_server()
         alice = self.enter(server, "alice")
         guest = self.listener(server, "bob")
@@ -40,7 +40,7 @@ class Messages(WindowTest):
         guest.interrupt()
         alice.is_told("bob left")
         alice.write("still there?")
-        alice.reads("no user “bob” online")
+        alice.reads("“bob” is away")
 
     def test_texts_are_shown_as_they_were_written(self):
         server = self.start_server()

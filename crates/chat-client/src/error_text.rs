@@ -216,6 +216,12 @@ pub fn key_changed(
     )
 }
 
+/// A private message waits for who it is for.
+#[must_use]
+pub fn receiver_is_away(name: &str) -> String {
+    format!("“{name}” is away. The message waits for them.")
+}
+
 /// Messages that were missed wait for the server's disk, or do so no longer.
 #[must_use]
 pub fn history_stalled(is_stalled: bool) -> &'static str {

@@ -116,6 +116,8 @@ pub enum Event {
         seq: u64,
         /// Server's clock, milliseconds since 1970-01-01 UTC.
         at_ms: i64,
+        /// Who it is for is away, and finds it when back.
+        receiver_is_away: bool,
     },
     /// The server did not take the message.
     MessageRefused {

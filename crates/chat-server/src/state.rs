@@ -40,6 +40,8 @@ mod recent_messages;
 
 pub(crate) mod server_files;
 
+pub(crate) mod people;
+
 mod places;
 
 mod waiting_line;
@@ -74,6 +76,7 @@ use crate::state::action::{Action, Actions};
 use crate::state::conversations::Conversations;
 use crate::state::downloads::Downloads;
 use crate::state::login_attempts::LoginAttempts;
+use crate::state::people::People;
 use crate::state::policy::Policy;
 use crate::state::recent_messages::{Accepted, RecentMessages};
 use crate::state::request::{ConnectionId, LogIn, LoginId, MessageId};
@@ -99,6 +102,7 @@ pub struct State {
     log: LogId,
     conversations: Conversations,
     recent: RecentMessages,
+    people: People,
     unsettled: Unsettled,
     files: ServerFiles,
     downloads: Downloads,
@@ -138,6 +142,7 @@ impl State {
             log: LogId::default(),
             conversations: Conversations::default(),
             recent: RecentMessages::default(),
+            people: People::default(),
             unsettled: Unsettled::default(),
             files: ServerFiles::default(),
             downloads: Downloads::default(),
@@ -157,6 +162,7 @@ impl State {
     pub fn remember(&mut self, past: Past) {
         self.log = past.log;
         self.conversations.remember(past.last_numbers);
+        past.people.into_iter().for_each(|person| self.people.meet(person));
         self.recent.remember(past.recent.into_iter().map(|message| {
             let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };
             (message.from.key, MessageId(message.id), accepted)

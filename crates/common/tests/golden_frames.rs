@@ -111,12 +111,15 @@ fn messages() -> Vec<(&'static str, Bytes)> {
         conversation: lobby(),
         text: "good morning".to_owned(),
     };
-    let accepted = MessageAccepted { conversation: lobby(), seq: 7, at_ms: AT_MS };
+    let accepted =
+        MessageAccepted { conversation: lobby(), seq: 7, at_ms: AT_MS, receiver_is_away: false };
     let private = SendMessage {
         message_id: message_id(16),
         conversation: with("bob"),
         text: "psst".to_owned(),
     };
+    let away =
+        MessageAccepted { conversation: with("bob"), seq: 1, at_ms: AT_MS, receiver_is_away: true };
     let received = Message {
         conversation: with("bob"),
         seq: 2,
@@ -136,6 +139,7 @@ fn messages() -> Vec<(&'static str, Bytes)> {
         ("send_public", client(6, Ask::SendMessage(public))),
         ("message_accepted", server(6, Tell::MessageAccepted(accepted))),
         ("send_private", client(7, Ask::SendMessage(private))),
+        ("message_accepted_away", server(7, Tell::MessageAccepted(away))),
         ("message_private", event(Tell::Message(received))),
         ("refused_unknown_user", server(8, Tell::Refused(unknown))),
         ("refused_storage_full", server(24, Tell::Refused(full))),

@@ -48,6 +48,28 @@ fn a_conversation_that_begins_while_one_is_away_is_there_when_one_is_back() {
 }
 
 #[test]
+fn what_is_said_to_somebody_who_logged_out_waits_also_over_a_restart() {
+    let mut server = Server::start();
+    let (ann, bob) = (Person::new("ann"), Person::new("bob"));
+    ann.run(&server.link, &["send", "--to", "bob", "zero"]).check(4, &["no user"]);
+    bob.run(&server.link, &["send", "here I am"]).check(0, &[]);
+    let done = ann.run(&server.link, &["--json", "send", "--to", "bob", "one"]);
+    done.check(0, &[]);
+    assert_eq!(done.events()[0]["receiver_is_away"], true);
+    server.kill();
+    server.start_again();
+    ann.run(&server.link, &["send", "--to", "bob", "two"]).check(0, &["“bob” is away"]);
+    let listener = bob.listen(&server.link);
+    for (seq, text) in [(1, "one"), (2, "two")] {
+        let message = listener.skip_to("message");
+        assert_eq!((&message["seq"], &message["text"]), (&seq.into(), &text.into()));
+    }
+    let done = ann.run(&server.link, &["--json", "send", "--to", "bob", "three"]);
+    assert_eq!(done.events()[0]["receiver_is_away"], false);
+    assert_eq!(listener.skip_to("message")["text"], "three");
+}
+
+#[test]
 fn what_was_said_to_somebody_whose_program_was_killed_waits_for_the_next_one_over_a_restart() {
     let mut server = Server::start_with(HOLD);
     let (ann, bob, cy) = (Person::new("ann"), Person::new("bob"), Person::new("cy"));

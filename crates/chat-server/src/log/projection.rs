@@ -25,7 +25,7 @@ const BATCH_EVENTS: usize = 4096;
 const FORMAT: Format = Format {
     // "schi"
     application_id: 0x7363_6869,
-    version: 3,
+    version: 4,
     schema: "
         -- Of which log, once it follows one, and up to which event.
         CREATE TABLE applied (event INTEGER NOT NULL, log BLOB) STRICT;
@@ -58,7 +58,15 @@ const FORMAT: Format = Format {
             at_ms INTEGER NOT NULL,
             peer TEXT NOT NULL,
             PRIMARY KEY (identity, conversation)
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;
+        -- The last person of each name who wrote or got anything, and in which event.
+        CREATE TABLE people (
+            key TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            identity INTEGER NOT NULL,
+            event INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX people_by_event ON people (event);",
     // The log has it all: after a power cut the projection goes on from where it then is.
     synchronous: "NORMAL",
 };
@@ -155,6 +163,24 @@ impl Projection {
 }
 
 impl Projection {
+    /// The people who wrote or got something last, at most `limit`, the latest at the end.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn people(&self, limit: usize) -> Result<Vec<Person>, LogError> {
+        let mut select = self
+            .connection
+            .prepare("SELECT key, name, identity FROM people ORDER BY event DESC LIMIT ?1")?;
+        let people = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            let key = NameKey::from_stored(row.get(0)?);
+            let identity = Identity(row.get::<_, i64>(2)?.cast_unsigned());
+            Ok(Person { key, name: row.get(1)?, identity })
+        })?;
+        let mut people = people.collect::<Result<Vec<_>, _>>()?;
+        people.reverse();
+        Ok(people)
+    }
+
     /// Which messages of a conversation somebody may read, in the order of their numbers, by the
     /// numbers of their events; and whether there are more than `range` allows.
     ///
@@ -240,6 +266,7 @@ struct Statements<'t> {
     go_on: Statement<'t>,
     insert: Statement<'t>,
     may_read: Statement<'t>,
+    meet: Statement<'t>,
     applied: Statement<'t>,
 }
 
@@ -262,6 +289,10 @@ impl<'t> Statements<'t> {
                 "INSERT INTO readers VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET last_seq = ?3, at_ms = ?4, peer = ?5",
             )?,
+            meet: transaction.prepare(
+                "INSERT INTO people VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET name = ?2, identity = ?3, event = ?4",
+            )?,
             applied: transaction.prepare("UPDATE applied SET event = ?1")?,
         })
     }
@@ -283,7 +314,14 @@ impl<'t> Statements<'t> {
         let Some(conversation) = returned.optional()? else { return Ok(false) };
         let (writer, number) = (&message.from, number.cast_signed());
         let signed = |person: &Person| person.identity.0.cast_signed();
-        let Destination::Person(reader) = &message.to else {
+        let receiver = match &message.to {
+            Destination::Lobby => None,
+            Destination::Person(receiver) => Some(receiver),
+        };
+        for person in receiver.into_iter().chain([writer]) {
+            self.meet.execute((person.key.as_str(), &person.name, signed(person), number))?;
+        }
+        let Some(reader) = receiver else {
             self.insert.execute((conversation, seq, number, signed(writer), None::<i64>))?;
             return Ok(true);
         };

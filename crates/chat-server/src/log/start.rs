@@ -8,10 +8,11 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::log::event::{ConversationKey, Event, MessageSent};
+use crate::log::event::{ConversationKey, Event, MessageSent, Person};
 use crate::log::projection::{self, Projection};
 use crate::log::store::{self, SqliteLog};
 use crate::log::{Log, LogError, LogId, LogReader, Numbered};
+use crate::state::people::PEOPLE_MAX;
 
 /// File name of the lock in the data folder.
 const LOCK_FILE: &str = "server.lock";
@@ -93,6 +94,8 @@ pub struct Past {
     pub log: LogId,
     /// The last number of each conversation.
     pub last_numbers: Vec<(ConversationKey, u64)>,
+    /// Who wrote or got a private message, as many as are remembered, whoever did so last at the end.
+    pub people: Vec<Person>,
     /// The latest messages, oldest first, without their texts.
     pub recent: Vec<MessageSent>,
 }
@@ -106,7 +109,8 @@ pub(crate) fn open(folder: &Path) -> Result<OpenLog, LogStartError> {
     let mut reader = log.reader().map_err(LogStartError::log)?;
     let (projection, last_numbers) = caught_up(folder, log.id(), reader.as_mut())?;
     let recent = recent(reader.as_mut()).map_err(LogStartError::log)?;
-    let past = Past { log: log.id(), last_numbers, recent };
+    let people = projection.people(PEOPLE_MAX).map_err(LogStartError::history)?;
+    let past = Past { log: log.id(), last_numbers, people, recent };
     Ok(OpenLog { log: Box::new(log), projection, past })
 }
 

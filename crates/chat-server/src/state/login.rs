@@ -7,7 +7,7 @@ use common::user_name::{NameKey, UserName};
 use common::wire::server_frame::Body;
 use common::wire::{GoodbyeReason, LeaveReason, LoggedIn, LoggedOut, Ping, UserJoined};
 
-use crate::log::event::Identity;
+use crate::log::event::{Identity, Person};
 use crate::state::action::{Action, Actions, Recipients};
 use crate::state::now::Now;
 use crate::state::policy::{Access, BanEnd};
@@ -116,6 +116,8 @@ impl State {
         let key = log_in.name.key();
         self.recent.user_came(&key);
         let (identity, token) = self.prove_identity(log_in, &key);
+        let name = log_in.name.as_str().to_owned();
+        self.people.meet(Person { key: key.clone(), name, identity });
         self.roster.insert(Session {
             login: self.last_login,
             name: log_in.name.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
+use common::wire::server_frame::Body;
 
 use crate::log::event::{Destination, Event, MessageSent, Person};
 use crate::state::State;
@@ -15,7 +16,7 @@ use crate::state::refusal::Refusal;
 use crate::state::request::{LoginId, MessageId, SendMessage};
 use crate::state::roster::Session;
 use crate::state::router::Caller;
-use crate::state::settling::accepted_body;
+use crate::state::settling::accepted_as;
 use crate::state::unsettled::UnsettledMessage;
 
 /// How long a client is asked to wait while the log has all it can take: it is behind by less.
@@ -28,8 +29,6 @@ const AGAIN_MAX: usize = 8;
 /// Where a message goes, once it is known that it goes anywhere.
 struct Route {
     to: Destination,
-    /// The login of a private message's receiver, other than the sender.
-    receiver: Option<LoginId>,
     /// The conversation as the sender sees it, names spelt as the server spells them.
     seen_by_sender: Conversation,
 }
@@ -48,7 +47,8 @@ impl State {
         let sender = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
         match self.recent.find(&sender.key, message.id) {
             Some(Known::Accepted(accepted)) => {
-                return caller.reply(out, accepted_body(&message.to, accepted));
+                let body = Body::MessageAccepted(accepted_as(&message.to, accepted));
+                return caller.reply(out, body);
             }
             Some(Known::Unsettled) => {
                 if let Some(first) = self.unsettled.find(&sender.key, message.id) {
@@ -70,12 +70,12 @@ impl State {
             return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(LOG_BUSY_PAUSE) });
         }
         let sender = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
-        let route = self.find_route(sender, message.to)?;
+        let (from, route) = (person(sender), self.find_route(message.to)?);
         let mut message = MessageSent {
             to: route.to,
             seq: 0,
             id: message.id.0,
-            from: person(sender),
+            from,
             text: message.text,
             at_ms: now.unix_ms,
         };
@@ -89,7 +89,6 @@ impl State {
         self.unsettled.push(UnsettledMessage {
             message,
             sender: login,
-            receiver: route.receiver,
             seen_by_sender: route.seen_by_sender,
             caller,
             again: Vec::new(),
@@ -97,32 +96,31 @@ impl State {
         Ok(())
     }
 
-    fn find_route(&self, sender: &Session, to: Conversation) -> Result<Route, Refusal> {
+    fn find_route(&self, to: Conversation) -> Result<Route, Refusal> {
         match to {
-            Conversation::Room(room) if room == LOBBY => Ok(Route {
-                to: Destination::Lobby,
-                receiver: None,
-                seen_by_sender: Conversation::lobby(),
-            }),
+            Conversation::Room(room) if room == LOBBY => {
+                Ok(Route { to: Destination::Lobby, seen_by_sender: Conversation::lobby() })
+            }
             Conversation::Room(room) => Err(Refusal::UnknownRoom { room }),
             Conversation::User(name) => {
-                let Some(receiver) = self.find_user(&name) else {
-                    return Err(Refusal::UnknownUser { name });
-                };
-                let is_note_to_self = receiver.login == sender.login;
+                let receiver = self.find_person(&name).ok_or(Refusal::UnknownUser { name })?;
                 Ok(Route {
-                    to: Destination::Person(person(receiver)),
-                    receiver: (!is_note_to_self).then_some(receiver.login),
-                    seen_by_sender: Conversation::User(receiver.name.as_str().to_owned()),
+                    seen_by_sender: Conversation::User(receiver.name.clone()),
+                    to: Destination::Person(receiver),
                 })
             }
         }
     }
 
-    /// A person by any spelling of the name; a text too long for a name is nobody's.
-    fn find_user(&self, name: &str) -> Option<&Session> {
-        let may_be_a_name = name.len() <= common::limits::NAME_BYTES_MAX;
-        may_be_a_name.then(|| self.roster.by_key(&NameKey::of(name))).flatten()
+    /// A person by any spelling of the name: who has it, or had it last. A text too long for a name is
+    /// nobody's.
+    fn find_person(&self, name: &str) -> Option<Person> {
+        if name.len() > common::limits::NAME_BYTES_MAX {
+            return None;
+        }
+        let key = NameKey::of(name);
+        let here = self.roster.by_key(&key).map(person);
+        here.or_else(|| self.people.find(&key).cloned())
     }
 }
 

@@ -6,7 +6,7 @@ use common::conversation::Conversation;
 use common::wire::server_frame::Body;
 use common::wire::{Message, MessageAccepted};
 
-use crate::log::event::{Destination, MessageSent};
+use crate::log::event::{Destination, MessageSent, Person};
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Actions, Recipients};
@@ -14,6 +14,7 @@ use crate::state::now::Now;
 use crate::state::recent_messages::Accepted;
 use crate::state::refusal::Refusal;
 use crate::state::request::{LoginId, MessageId};
+use crate::state::roster::Session;
 use crate::state::router::Caller;
 use crate::state::unsettled::{UnsettledMessage, Waiting};
 
@@ -67,8 +68,11 @@ impl State {
         self.tally.messages += 1;
         self.one_less_unsettled(stored.sender);
         for caller in self.callers_still_there(stored) {
-            let body = accepted_body(&stored.seen_by_sender, accepted);
-            out.reply(caller.connection, caller.request_id, body);
+            let body = MessageAccepted {
+                receiver_is_away: self.receiver_is_away(message),
+                ..accepted_as(&stored.seen_by_sender, accepted)
+            };
+            out.reply(caller.connection, caller.request_id, Body::MessageAccepted(body));
         }
         self.deliver(stored, out);
     }
@@ -82,10 +86,11 @@ impl State {
                 let but_sender = sender.map(|sender| Recipients::EverybodyBut(sender.connection));
                 (but_sender.unwrap_or(Recipients::Everybody), Conversation::lobby())
             }
-            Destination::Person(_) => {
-                // Nobody else, should somebody have taken the name.
-                let receiver = stored.receiver.and_then(|login| self.roster.session(login));
-                let Some(receiver) = receiver else { return };
+            // A note; who wrote it has it.
+            Destination::Person(receiver) if receiver.identity == message.from.identity => return,
+            // Who is away reads it when back.
+            Destination::Person(receiver) => {
+                let Some(receiver) = self.session_of(receiver) else { return };
                 (
                     Recipients::One(receiver.connection),
                     Conversation::User(message.from.name.clone()),
@@ -94,6 +99,18 @@ impl State {
         };
         let conversation = Some(conversation.to_wire());
         out.tell(recipients, Body::Message(Message { conversation, ..to_wire(message) }));
+    }
+
+    /// The session of this very person, and of nobody else who has the name by now.
+    fn session_of(&self, person: &Person) -> Option<&Session> {
+        self.roster.by_key(&person.key).filter(|session| session.identity == person.identity)
+    }
+
+    fn receiver_is_away(&self, message: &MessageSent) -> bool {
+        match &message.to {
+            Destination::Lobby => false,
+            Destination::Person(receiver) => self.session_of(receiver).is_none(),
+        }
     }
 
     fn message_not_stored(
@@ -134,10 +151,11 @@ pub(crate) fn to_wire(message: &MessageSent) -> Message {
     }
 }
 
-pub(crate) fn accepted_body(conversation: &Conversation, accepted: Accepted) -> Body {
-    Body::MessageAccepted(MessageAccepted {
+pub(crate) fn accepted_as(conversation: &Conversation, accepted: Accepted) -> MessageAccepted {
+    MessageAccepted {
         conversation: Some(conversation.to_wire()),
         seq: accepted.seq,
         at_ms: accepted.at_ms,
-    })
+        receiver_is_away: false,
+    }
 }

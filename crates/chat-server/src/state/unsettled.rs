@@ -33,8 +33,6 @@ pub(crate) enum Waiting {
 pub(crate) struct UnsettledMessage {
     pub(crate) message: Arc<MessageSent>,
     pub(crate) sender: LoginId,
-    /// Of a private message to somebody else.
-    pub(crate) receiver: Option<LoginId>,
     /// The conversation as the sender sees it, names spelt as the server spells them.
     pub(crate) seen_by_sender: Conversation,
     pub(crate) caller: Caller,

@@ -181,7 +181,13 @@ impl ChatSession {
             Event::Message { conversation, from, text, at_ms, .. } => {
                 self.arrived(conversation, &from, &text, at_ms)
             }
-            Event::MessageAccepted { id, .. } => self.accepted(id),
+            Event::MessageAccepted { id, conversation, receiver_is_away, .. } => {
+                self.accepted(id);
+                if let (Conversation::User(name), true) = (&conversation, receiver_is_away) {
+                    let name = plain_text::shown(name);
+                    self.say(Kind::Notice, &error_text::receiver_is_away(&name));
+                }
+            }
             Event::MessageRefused { id, refusal } => self.refused(id, &refusal),
             Event::Notice { text } => self.say(Kind::Notice, &plain_text::shown(&text)),
             Event::HistoryStalled { is_stalled } => {

@@ -4,12 +4,14 @@ use std::io::BufRead;
 
 use async_channel::Receiver;
 use chat_client::command::{Command, MessageId};
+use chat_client::error_text;
 use chat_client::event::Event;
 use common::conversation::Conversation;
 
 use crate::failure::Failure;
 use crate::options;
 use crate::output::Output;
+use crate::terminal_text::line;
 use crate::visit::Visit;
 
 /// Lines read ahead of the one that is being sent.
@@ -50,13 +52,19 @@ async fn send_one(
     visit.ask(Command::Send { id, to: to.clone(), text }).await?;
     loop {
         match visit.next().await? {
-            Event::MessageAccepted { id: of, conversation, seq, at_ms } if of == id => {
+            Event::MessageAccepted { id: of, conversation, seq, at_ms, receiver_is_away }
+                if of == id =>
+            {
+                if let (Conversation::User(name), true) = (&conversation, receiver_is_away) {
+                    output.remark(&error_text::receiver_is_away(&line(name)));
+                }
                 return output.json_only(|| {
                     serde_json::json!({
                         "event": "accepted",
                         "conversation": conversation.to_string(),
                         "seq": seq,
                         "at": at_ms,
+                        "receiver_is_away": receiver_is_away,
                     })
                 });
             }

@@ -250,9 +250,9 @@ impl Machine {
         let Some(message) = self.outbox.answered(id) else { return Ok(()) };
         let named = accepted.conversation.and_then(Conversation::from_wire);
         let conversation = named.unwrap_or(message.to);
-        let wire::MessageAccepted { seq, at_ms, .. } = accepted;
+        let wire::MessageAccepted { seq, at_ms, receiver_is_away, .. } = accepted;
         let heard = self.history.accepted(&conversation, seq);
-        self.tell(Event::MessageAccepted { id, conversation, seq, at_ms });
+        self.tell(Event::MessageAccepted { id, conversation, seq, at_ms, receiver_is_away });
         self.tell_heard(heard);
         Ok(())
     }

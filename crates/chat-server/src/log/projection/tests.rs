@@ -44,6 +44,33 @@ fn the_last_numbers_outlive_the_file_and_only_new_events_are_applied() {
     assert_eq!(numbers, [(ConversationKey::Lobby, 2), (pair("bob"), 2), (pair("cy"), 1)]);
 }
 
+#[test]
+fn the_people_are_known_who_wrote_or_got_something_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = MemoryLog::default();
+    let renamed = Person { name: "Bob".into(), ..person("bob") };
+    let later = Event::MessageSent(Arc::new(MessageSent {
+        to: Destination::Lobby,
+        seq: 1,
+        id: [1; 16],
+        from: Person { identity: Identity(77), ..renamed },
+        text: "hi".into(),
+        at_ms: 5,
+    }));
+    log.append(&[message(Some("bob"), 1), message(Some("cy"), 1), later]).unwrap();
+    let mut projection = Projection::open(folder.path()).unwrap();
+    projection.catch_up(&mut log).unwrap();
+    let people = |limit| {
+        let people = projection.people(limit).unwrap().into_iter();
+        people.map(|it| (it.name, it.identity.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(people(1), [("Bob".to_owned(), 77)]);
+    let mut all = people(9);
+    assert_eq!(all.pop(), Some(("Bob".to_owned(), 77)));
+    all.sort();
+    assert_eq!(all, [("ann".to_owned(), 3), ("cy".to_owned(), 2)]);
+}
+
 #[track_caller]
 fn check_damaged(events: &[Event], number: u64) {
     let folder = tempfile::tempdir().unwrap();

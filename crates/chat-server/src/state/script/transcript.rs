@@ -54,7 +54,8 @@ pub(super) fn describe(body: Body) -> String {
         }
         Body::LoggedOut(_) => "logged out".into(),
         Body::MessageAccepted(it) => {
-            format!("accepted {} {}", conversation(it.conversation), it.seq)
+            let away = if it.receiver_is_away { " away" } else { "" };
+            format!("accepted {} {}{away}", conversation(it.conversation), it.seq)
         }
         Body::HistoryPage(it) => {
             let more = if it.more { " and more" } else { "" };

@@ -255,7 +255,7 @@ fn who_takes_the_name_of_a_receiver_does_not_get_the_message() {
              3< logged in bob t3
              1< joined bob
          log stores 1
-             1< accepted @bob 1",
+             1< accepted @bob 1 away",
     );
 }
 
@@ -330,4 +330,67 @@ fn a_private_conversation_goes_on_with_its_numbers_when_both_have_left() {
         )
     };
     check(&(meet(1, 1) + &meet(3, 2)));
+}
+
+#[test]
+fn what_is_for_somebody_who_is_away_waits_for_the_one_who_had_the_name_last() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         1> say bob m1 psst
+             1< refused unknown_user bob
+         2> open
+         2> login bob
+             2< logged in bob t2
+             1< joined bob
+         2> logout
+             2< logged out
+             * close 2
+             * forget 2
+             * end login 2
+             1< left bob logged_out
+         1> say BOB m2 hm?
+             1< accepted @bob 1 away
+         1> say bob m2 hm?
+             1< accepted @bob 1
+         1> say ann m3 note
+             1< accepted @ann 1
+         3> open
+         3> login bob t2
+             3< logged in bob t3
+             1< joined bob
+         wait 1s
+         1> say bob m4 hello
+             1< accepted @bob 2
+             3< @ann 2 ann: hello",
+    );
+}
+
+#[test]
+fn who_comes_back_before_the_message_is_stored_gets_it_at_once() {
+    check(
+        "1> open
+         1> login ann
+             1< logged in ann t1
+         2> open
+         2> login bob
+             2< logged in bob t2
+             1< joined bob
+         2> logout
+             2< logged out
+             * close 2
+             * forget 2
+             * end login 2
+             1< left bob logged_out
+         log waits
+         1> say bob m1 psst
+         3> open
+         3> login bob t2
+             3< logged in bob t3
+             1< joined bob
+         log stores 1
+             1< accepted @bob 1
+             3< @ann 1 ann: psst",
+    );
 }

@@ -250,8 +250,25 @@ fn own_message_shows_at_once_and_settles() {
         conversation: Conversation::lobby(),
         seq: 1,
         at_ms: 0,
+        receiver_is_away: false,
     });
     assert!(!row.pending() && row.failure().is_none());
+}
+
+#[test]
+fn what_waits_for_somebody_who_is_away_is_said_to() {
+    let network = Network::online();
+    network.session.send(user("zed"), "hello");
+    let Some(Command::Send { id, .. }) = network.asked().pop() else { panic!() };
+    let conversation = user("zed");
+    network.tell(Event::MessageAccepted {
+        id,
+        conversation,
+        seq: 1,
+        at_ms: 0,
+        receiver_is_away: true,
+    });
+    assert_eq!(network.texts().pop().unwrap(), "“zed” is away. The message waits for them.");
 }
 
 #[test]
