@@ -234,6 +234,19 @@ impl OpenIndex {
         limit: usize,
     ) -> Result<Vec<u64>, SearchError> {
         self.look_at_the_clock()?;
+        let found = self.find_at_leisure(terms, reader, before, limit);
+        // Taking up takes as long as it takes.
+        self.connection.progress_handler(STEPS_PER_LOOK, None::<fn() -> bool>)?;
+        found
+    }
+
+    fn find_at_leisure(
+        &self,
+        terms: &Terms,
+        reader: Identity,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, SearchError> {
         let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut events = Vec::new();
