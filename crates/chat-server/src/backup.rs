@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use file_transfer::tls_identity;
 
+use crate::join_password;
 use crate::log::LogError;
 use crate::log::store;
 use crate::server::TICKET_KEY_FILE;
@@ -25,8 +26,13 @@ use crate::backup::manifest::{Entry, Manifest};
 pub use crate::backup::restore::restore;
 
 /// What a backup holds beside the log. A server with a certificate of the operator's own has no `tls-*.pem`.
-const KEY_FILES: [&str; 4] =
-    [tls_identity::KEY_FILE, tls_identity::CERTIFICATE_FILE, TICKET_KEY_FILE, token_key::FILE_NAME];
+const KEY_FILES: [&str; 5] = [
+    tls_identity::KEY_FILE,
+    tls_identity::CERTIFICATE_FILE,
+    TICKET_KEY_FILE,
+    token_key::FILE_NAME,
+    join_password::FILE_NAME,
+];
 
 /// Longest key or certificate file that is copied.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;

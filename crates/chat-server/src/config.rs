@@ -3,6 +3,8 @@
 
 pub mod arguments;
 
+mod access;
+
 mod file;
 
 mod document;
@@ -83,6 +85,8 @@ pub enum AccessConfig {
     Open,
     /// Who knows this password.
     Password(String),
+    /// Who knows the password that the server made, and keeps in its data folder.
+    OwnPassword,
 }
 
 impl std::fmt::Debug for AccessConfig {
@@ -91,6 +95,7 @@ impl std::fmt::Debug for AccessConfig {
         f.write_str(match self {
             Self::Open => "Open",
             Self::Password(_) => "Password",
+            Self::OwnPassword => "OwnPassword",
         })
     }
 }

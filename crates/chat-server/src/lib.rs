@@ -41,6 +41,8 @@ pub mod join_password;
 
 pub mod token_key;
 
+mod secret_file;
+
 mod sockets;
 
 mod invite;

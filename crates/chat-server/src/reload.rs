@@ -1,13 +1,15 @@
 //! A configuration that is read again while the server runs. What decides about people changes at once;
 //! what sockets, threads and folders were made of stays until a restart, and is named.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{AccessConfig, Config, Limits};
 use crate::hub::Input;
-use crate::join_password::JoinPassword;
+use crate::join_password::{self, JoinPassword, OwnPassword};
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::policy::{Access, Policy};
 use crate::state::rate_limit::Rate;
@@ -25,11 +27,43 @@ pub struct Reload {
 pub(crate) struct Running {
     config: Config,
     token_key: TokenKey,
+    access: RunningAccess,
+}
+
+/// Who may come in, with a password that the server made where it was to make one.
+pub(crate) struct RunningAccess {
+    password: Option<String>,
+    /// It was made just now: somebody has to be told.
+    pub(crate) is_new: bool,
+}
+
+impl RunningAccess {
+    /// Reads the password of the data folder, or makes it, where that is what counts.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn resolve(access: &AccessConfig, data: &Path) -> io::Result<Self> {
+        Ok(match access {
+            AccessConfig::Open => Self { password: None, is_new: false },
+            AccessConfig::Password(password) => {
+                Self { password: Some(password.clone()), is_new: false }
+            }
+            AccessConfig::OwnPassword => {
+                let OwnPassword { text, is_new } = OwnPassword::load_or_create(data)?;
+                Self { password: Some(text), is_new }
+            }
+        })
+    }
+
+    /// The password, if it was made just now.
+    pub(crate) fn new_password(&self) -> Option<&str> {
+        self.password.as_deref().filter(|_| self.is_new)
+    }
 }
 
 impl Running {
-    pub(crate) fn new(config: Config, token_key: TokenKey) -> Self {
-        Self { config, token_key }
+    pub(crate) fn new(config: Config, token_key: TokenKey, access: RunningAccess) -> Self {
+        Self { config, token_key, access }
     }
 
     /// What the state has to know of it.
@@ -37,9 +71,9 @@ impl Running {
         let limits = &self.config.limits;
         Policy {
             server_name: self.config.name.clone(),
-            access: match &self.config.access {
-                AccessConfig::Open => Access::Open,
-                AccessConfig::Password(password) => {
+            access: match &self.access.password {
+                None => Access::Open,
+                Some(password) => {
                     Access::Password(Box::new(JoinPassword::new(password, rand::random())))
                 }
             },
@@ -95,7 +129,16 @@ impl Running {
         ];
         waiting.extend(fixed.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key));
         if is_listen_same {
-            running.access = access;
+            match RunningAccess::resolve(&access, &running.data) {
+                Ok(resolved) => {
+                    self.access = resolved;
+                    running.access = access;
+                }
+                Err(error) => {
+                    tracing::error!(%error, file = join_password::FILE_NAME, "access stays as it was");
+                    waiting.push("access");
+                }
+            }
         } else if access != running.access {
             // It was checked beside addresses that are not the ones listened on: who may come in there
             // was not said.
@@ -162,7 +205,9 @@ mod tests {
             load(Options { config: Some(path.clone()), ..Options::default() }).unwrap()
         };
         std::fs::write(folder.path().join("password"), "secret").unwrap();
-        let mut running = Running::new(config(before), TokenKey::new(&[7; 32]));
+        let before = config(before);
+        let access = RunningAccess::resolve(&before.access, folder.path()).unwrap();
+        let mut running = Running::new(before, TokenKey::new(&[7; 32]), access);
         assert_eq!(running.adopt(config(after)), expected_waiting);
         running.policy()
     }

@@ -22,11 +22,12 @@ use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Limits, NodeConfig};
+use crate::config::{AccessConfig, Config, Limits, NodeConfig};
 use crate::file_desk::{FileDesk, FileFinder, Node};
 use crate::history_desk::{HistoryDesk, Readers};
 use crate::hub::{Hub, INPUTS_MAX, Input};
 use crate::invite;
+use crate::join_password;
 use crate::listener::Door;
 use crate::log::follower::Follower;
 use crate::log::projection::Projection;
@@ -35,7 +36,7 @@ use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
 use crate::log::{self, Log};
 use crate::metrics;
-use crate::reload::{self, Reload, Running};
+use crate::reload::{self, Reload, Running, RunningAccess};
 use crate::sockets::{self, SocketError};
 use crate::state::State;
 use crate::state::request::LoginId;
@@ -81,6 +82,14 @@ pub enum StartError {
         /// The system's word.
         error: std::io::Error,
     },
+    /// The password that the server made itself.
+    #[error("{}: {error}", path.display())]
+    JoinPassword {
+        /// Its file.
+        path: PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
     /// The log.
     #[error("folder {}: {error}", path.display())]
     Log {
@@ -106,6 +115,7 @@ pub enum StartError {
 /// A server that listens and is ready to serve.
 pub struct Server {
     link: InviteLink,
+    new_password: Option<String>,
     listeners: Vec<TcpListener>,
     tls: TlsAcceptor,
     state: State,
@@ -154,7 +164,15 @@ impl Server {
             error,
         })?;
         let OpenLog { log, projection, past } = log::start::open(&data).map_err(log_error)?;
-        let running = Running::new(config, token_key);
+        let access = RunningAccess::resolve(&config.access, &data).map_err(|error| {
+            StartError::JoinPassword { path: data.join(join_password::FILE_NAME), error }
+        })?;
+        if matches!(config.access, AccessConfig::OwnPassword) {
+            let file = data.join(join_password::FILE_NAME);
+            tracing::info!(file = %file.display(), "whoever comes in needs the join password");
+        }
+        let new_password = access.new_password().map(str::to_owned);
+        let running = Running::new(config, token_key, access);
         let mut state = State::new(running.policy(), first_login());
         state.remember(past);
         for file in catalogue.list("", "", usize::MAX) {
@@ -166,6 +184,7 @@ impl Server {
         let (log, readers, log_outcomes) = start_log(log, projection, search).map_err(log_error)?;
         Ok(Self {
             link,
+            new_password,
             listeners,
             tls,
             state,
@@ -187,6 +206,12 @@ impl Server {
     #[must_use]
     pub fn link(&self) -> &InviteLink {
         &self.link
+    }
+
+    /// The join password, if this start made it: nobody knows it yet.
+    #[must_use]
+    pub fn new_password(&self) -> Option<&str> {
+        self.new_password.as_deref()
     }
 
     /// Serves until `stop`, says goodbye, and tells what happened. Each of `reloads` changes what it goes by.

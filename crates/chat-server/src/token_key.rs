@@ -1,9 +1,7 @@
 //! The key under which resume tokens are made. A token carries who its holder is and a proof that this
 //! server said so: it is believed after a restart too, and nothing has to be stored for it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use aws_lc_rs::{constant_time, hmac};
@@ -11,13 +9,11 @@ use common::limits::RESUME_TOKEN_BYTES;
 use common::user_name::NameKey;
 
 use crate::log::event::Identity;
+use crate::secret_file;
 use crate::state::request::ResumeToken;
 
 /// File name in the data folder.
 pub(crate) const FILE_NAME: &str = "token.key";
-
-/// What it is called until it is complete.
-const UNFINISHED_NAME: &str = "token.key.new";
 
 const KEY_BYTES: usize = 32;
 /// Who it is.
@@ -54,16 +50,8 @@ impl TokenKey {
     /// # Errors
     /// The system's, or `InvalidData` for a file of another length.
     pub(crate) fn load_or_create(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(FILE_NAME);
-        if !path.try_exists()? {
-            create(folder, &path)?;
-        }
-        let mut bytes = Vec::new();
-        OpenOptions::new()
-            .read(true)
-            .open(&path)?
-            .take(KEY_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)?;
+        let make = || rand::random::<[u8; KEY_BYTES]>().to_vec();
+        let bytes = secret_file::load_or_create(folder, FILE_NAME, make)?.bytes;
         let bytes = bytes.as_slice().try_into().map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidData, "this is no key of 32 bytes")
         })?;
@@ -107,17 +95,6 @@ impl TokenKey {
         proof.iter_mut().zip(tag.as_ref()).for_each(|(byte, part)| *byte = *part);
         proof
     }
-}
-
-/// Whole or not at all: a server that is killed here starts again.
-fn create(folder: &Path, path: &Path) -> io::Result<()> {
-    let unfinished = folder.join(UNFINISHED_NAME);
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(&rand::random::<[u8; KEY_BYTES]>())?;
-    file.sync_all()?;
-    std::fs::rename(unfinished, path)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -113,10 +113,11 @@ pub struct Options {
     /// What the server calls itself [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Who may come in [default: open]
+    /// Who may come in [default: open where only this machine can reach the server, else password]
     #[arg(long, value_name = "ACCESS")]
     pub access: Option<AccessName>,
-    /// File with the password that everybody needs under `--access password`
+    /// File with the password that everybody needs under `--access password` [default: the server makes one,
+    /// keeps it as join-password in its data folder, and shows it at that start]
     #[arg(long, value_name = "FILE")]
     pub join_password_file: Option<PathBuf>,
     /// Allow access `open` on addresses that other machines can reach

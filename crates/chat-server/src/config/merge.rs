@@ -12,10 +12,11 @@ use file_transfer::file_version::FILE_BYTES_MAX;
 use file_transfer::uploads::UploadRules;
 use toml::value::{Datetime, Offset};
 
-use crate::config::arguments::{AccessName, DataOptions, Options};
+use crate::config::access::{Said, access};
+use crate::config::arguments::{DataOptions, Options};
 use crate::config::document::Problem;
 use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
-use crate::config::{AccessConfig, CertificateFiles, Config, Listen, MetricsAddress, NodeConfig};
+use crate::config::{CertificateFiles, Config, Listen, MetricsAddress, NodeConfig};
 use crate::state::policy::{BanEnd, Bans};
 
 /// Longest time that an unfinished upload is kept: a year.
@@ -51,9 +52,6 @@ pub enum ConfigError {
     /// Access that this version does not have.
     #[error("access `accounts`: this version has no accounts yet; use `open` or `password`")]
     NoAccounts,
-    /// Access `password` without one.
-    #[error("access `password` needs join_password_file (or --join-password-file)")]
-    NoPassword,
     /// Everybody on the network could come in, and nobody said that they may.
     #[error(
         "{0} can be reached by other machines and access is `open`: use --access password, or say --allow-open-network"
@@ -125,16 +123,12 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         return Err(source.refuse(complaints.0));
     };
     let listen = listen([options.listen, file.listen]);
-    let access = access(
-        options.access.or(file.access).unwrap_or(AccessName::Open),
-        options.join_password_file.or(file.join_password_file),
-    )?;
-    let may_be_open = options.allow_open_network || file.allow_open_network;
-    if matches!(access, AccessConfig::Open) && !may_be_open {
-        let exposed =
-            listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback());
-        exposed.map_or(Ok(()), |listen| Err(ConfigError::OpenNetwork(listen.address)))?;
-    }
+    let said = Said {
+        access: options.access.or(file.access),
+        password_file: options.join_password_file.or(file.join_password_file),
+        may_be_open: options.allow_open_network || file.allow_open_network,
+    };
+    let access = access(said, &listen)?;
     Ok(Config {
         listen,
         data: options.data.or(file.data).map_or_else(default_data, Ok)?,
@@ -171,24 +165,6 @@ fn listen(choices: [Vec<SocketAddr>; 2]) -> Vec<Listen> {
     [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
         .map(|ip| Listen { address: SocketAddr::new(ip, PORT_DEFAULT), may_be_absent: true })
         .to_vec()
-}
-
-fn access(name: AccessName, password_file: Option<PathBuf>) -> Result<AccessConfig, ConfigError> {
-    match (name, password_file) {
-        (AccessName::Accounts, _) => Err(ConfigError::NoAccounts),
-        (AccessName::Open, _) => Ok(AccessConfig::Open),
-        (AccessName::Password, None) => Err(ConfigError::NoPassword),
-        (AccessName::Password, Some(path)) => {
-            let shown = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| ConfigError::Unreadable { path: shown.clone(), error })?;
-            let password = text.lines().next().unwrap_or_default();
-            if password.is_empty() {
-                return Err(ConfigError::Value(format!("{shown}: the first line is empty")));
-            }
-            Ok(AccessConfig::Password(password.to_owned()))
-        }
-    }
 }
 
 fn default_data() -> Result<PathBuf, ConfigError> {

@@ -17,6 +17,8 @@ mod kills;
 
 mod names;
 
+mod access;
+
 mod presence;
 
 mod frames;

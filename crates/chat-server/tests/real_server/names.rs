@@ -102,35 +102,6 @@ fn a_banned_name_is_told_until_when() {
 }
 
 #[test]
-fn a_join_password_is_asked_for_and_guessing_is_slowed_down() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("password"), "correct horse\n").unwrap();
-    let config = "access = \"password\"\njoin_password_file = \"password\"";
-    let server = ServerProcess::in_folder(folder, config, &[]);
-    let mut client = server.connect();
-    let hello = wire::Hello { version_min: 1, version_max: 1, agent: String::new() };
-    let Body::ServerHello(hello) = client.ask(wire::client_frame::Body::Hello(hello)) else {
-        panic!("no hello")
-    };
-    assert_eq!(hello.access(), wire::Access::Password);
-    let mut log_in = |name: &str, password: &str| {
-        let (name, password) = (name.to_owned(), password.to_owned());
-        client.ask(wire::client_frame::Body::LogIn(wire::LogIn {
-            name,
-            password,
-            ..Default::default()
-        }))
-    };
-    for guess in ["", "correct"] {
-        assert_eq!(refusal(&log_in("ann", guess)), RefusalCode::WrongPassword);
-    }
-    let Body::Refused(refused) = log_in("ann", "correct horse") else { panic!("no delay") };
-    assert_eq!(refused.code(), RefusalCode::TooManyAttempts);
-    assert!(refused.time_ms > 0);
-    assert!(matches!(log_in("bob", "correct horse"), Body::LoggedIn(_)));
-}
-
-#[test]
 fn names_are_paged_in_the_order_of_their_bytes() {
     let server = ServerProcess::start();
     let _others: Vec<Client> =

@@ -2,17 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::support::{Client, ServerProcess, spawn_failing};
-
-/// The program ends with an error, one line of it, that says `expected`.
-#[track_caller]
-fn check_refused(config: &str, arguments: &[&str], expected: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let (status, error) = spawn_failing(folder.path(), config, arguments);
-    assert!(!status.success());
-    assert!(error.contains(expected), "{error}");
-    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
-}
+use crate::support::{Client, ServerProcess, check_refused, spawn_failing};
 
 #[test]
 fn an_unknown_key_is_an_error_with_its_line() {
@@ -39,27 +29,6 @@ fn values_that_make_no_sense_are_errors() {
     check_refused("[[ban]]\nname = \"\"\n", &[], "ban of \"\"");
     check_refused("[[ban]]\nname = \"a\"\nuntil = 2026-01-01\n", &[], "with offset");
     check_refused("certificate = \"a.pem\"\n", &[], "certificate needs its key");
-}
-
-#[test]
-fn accounts_are_said_to_be_missing() {
-    check_refused("", &["--access", "accounts"], "no accounts yet");
-}
-
-#[test]
-fn a_join_password_must_be_there_and_readable() {
-    check_refused("", &["--access", "password"], "needs join_password_file");
-    let missing = ["--access", "password", "--join-password-file", "/nonexistent/password"];
-    check_refused("", &missing, "/nonexistent/password: No such file");
-}
-
-#[test]
-fn everybody_on_the_network_is_let_in_only_when_said_so() {
-    check_refused("", &["--listen", "0.0.0.0:0"], "--allow-open-network");
-    ServerProcess::with_config_and_arguments(
-        "",
-        &["--listen", "0.0.0.0:0", "--allow-open-network"],
-    );
 }
 
 #[test]

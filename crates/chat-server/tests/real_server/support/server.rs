@@ -172,6 +172,16 @@ pub(crate) fn spawn_failing(
     (status, log.join().unwrap())
 }
 
+/// The program ends with an error, one line of it, that says `expected`.
+#[track_caller]
+pub(crate) fn check_refused(config: &str, arguments: &[&str], expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, error) = spawn_failing(folder.path(), config, arguments);
+    assert!(!status.success());
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+}
+
 fn command(folder: &Path, config: &str, arguments: &[&str]) -> Command {
     let config_file = folder.join("config.toml");
     std::fs::write(&config_file, config).unwrap();
