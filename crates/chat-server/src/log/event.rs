@@ -1,12 +1,16 @@
 //! The durable events and their bytes: `proto/log.proto`. What was written once is read by every later
 //! version, so golden bytes hold the encoding.
 
+pub mod ruling;
+
 use std::sync::Arc;
 
 use common::conversation::LOBBY;
 use common::limits::MESSAGE_ID_BYTES;
 use common::user_name::NameKey;
 use prost::Message;
+
+use crate::log::event::ruling::Ruling;
 
 /// The messages of `proto/log.proto` as Rust types, generated at build time.
 mod wire {
@@ -20,6 +24,8 @@ mod wire {
 pub enum Event {
     /// Somebody wrote.
     MessageSent(Arc<MessageSent>),
+    /// Something was decided about accounts or people.
+    Ruling(Arc<Ruling>),
 }
 
 /// One message.
@@ -90,6 +96,11 @@ pub enum EventError {
     /// It belongs to a room, which this version has none of but the lobby.
     #[error("its room is unknown: it was written by a later version of the server, use that one")]
     UnknownRoom,
+    /// It decides something that this version knows nothing of.
+    #[error(
+        "its decision is unknown: it was written by a later version of the server, use that one"
+    )]
+    UnknownDecision,
     /// These are not the bytes of an event.
     #[error("it is damaged: restore a backup")]
     Damaged,
@@ -112,6 +123,7 @@ impl Event {
     pub fn encode(&self) -> Vec<u8> {
         let kind = match self {
             Self::MessageSent(it) => wire::event::Kind::MessageSent(it.to_wire()),
+            Self::Ruling(it) => wire::event::Kind::Ruling(it.to_wire()),
         };
         wire::Event { kind: Some(kind) }.encode_to_vec()
     }
@@ -126,6 +138,9 @@ impl Event {
             None => Err(EventError::UnknownKind),
             Some(wire::event::Kind::MessageSent(it)) => {
                 Ok(Self::MessageSent(Arc::new(MessageSent::from_wire(it)?)))
+            }
+            Some(wire::event::Kind::Ruling(it)) => {
+                Ok(Self::Ruling(Arc::new(Ruling::from_wire(it)?)))
             }
         }
     }

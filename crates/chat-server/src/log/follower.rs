@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvError, SyncSender, TryRecvError};
 
+use crate::log::event::ruling::Ruling;
 use crate::log::event::{Event, Identity, MessageSent};
 use crate::log::{LogError, LogReader};
 use crate::state::history::{
@@ -182,6 +183,18 @@ pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSen
     let event = log.tail(number, 1)?.pop();
     match event.filter(|event| event.number == number).map(|event| event.event) {
         Some(Event::MessageSent(message)) => Ok(Arc::unwrap_or_clone(message)),
-        None => Err(LogError::Damaged { number }),
+        Some(Event::Ruling(_)) | None => Err(LogError::Damaged { number }),
+    }
+}
+
+/// The decision of that event.
+///
+/// # Errors
+/// [`LogError`].
+pub(crate) fn ruling(log: &mut dyn LogReader, number: u64) -> Result<Arc<Ruling>, LogError> {
+    let event = log.tail(number, 1)?.pop();
+    match event.filter(|event| event.number == number).map(|event| event.event) {
+        Some(Event::Ruling(ruling)) => Ok(ruling),
+        Some(Event::MessageSent(_)) | None => Err(LogError::Damaged { number }),
     }
 }

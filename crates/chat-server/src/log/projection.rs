@@ -3,6 +3,8 @@
 //! of the last event that it has is written in the same transaction as what follows from it. It holds
 //! nothing of its own, so it can be made anew.
 
+mod standing;
+
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
@@ -25,7 +27,7 @@ const BATCH_EVENTS: usize = 4096;
 const FORMAT: Format = Format {
     // "schi"
     application_id: 0x7363_6869,
-    version: 4,
+    version: 5,
     schema: "
         -- Of which log, once it follows one, and up to which event.
         CREATE TABLE applied (event INTEGER NOT NULL, log BLOB) STRICT;
@@ -66,7 +68,16 @@ const FORMAT: Format = Format {
             identity INTEGER NOT NULL,
             event INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX people_by_event ON people (event);",
+        CREATE INDEX people_by_event ON people (event);
+        -- The decisions that still hold, by what they are about, and the event of each.
+        CREATE TABLE standing (
+            kind INTEGER NOT NULL,
+            about TEXT NOT NULL,
+            event INTEGER NOT NULL,
+            PRIMARY KEY (kind, about)
+        ) STRICT, WITHOUT ROWID;
+        -- Everything that was ever decided.
+        CREATE TABLE rulings (event INTEGER PRIMARY KEY) STRICT;",
     // The log has it all: after a power cut the projection goes on from where it then is.
     synchronous: "NORMAL",
 };
@@ -267,6 +278,7 @@ struct Statements<'t> {
     insert: Statement<'t>,
     may_read: Statement<'t>,
     meet: Statement<'t>,
+    rulings: standing::Statements<'t>,
     applied: Statement<'t>,
 }
 
@@ -293,6 +305,7 @@ impl<'t> Statements<'t> {
                 "INSERT INTO people VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET name = ?2, identity = ?3, event = ?4",
             )?,
+            rulings: standing::Statements::prepare(transaction)?,
             applied: transaction.prepare("UPDATE applied SET event = ?1")?,
         })
     }
@@ -301,6 +314,7 @@ impl<'t> Statements<'t> {
     fn apply(&mut self, number: u64, event: &Event) -> rusqlite::Result<bool> {
         match event {
             Event::MessageSent(message) => self.message_sent(number, message),
+            Event::Ruling(ruling) => self.rulings.decided(number, &ruling.decision).map(|()| true),
         }
     }
 

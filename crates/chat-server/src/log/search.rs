@@ -293,7 +293,7 @@ impl<'t> Statements<'t> {
     }
 
     fn take_up(&mut self, number: u64, event: &Event) -> rusqlite::Result<()> {
-        let Event::MessageSent(message) = event;
+        let Event::MessageSent(message) = event else { return Ok(()) };
         let readers = match &message.to {
             Destination::Lobby => terms::EVERYBODY.to_owned(),
             Destination::Person(receiver) => {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::log::event::ruling::Ruling;
 use crate::log::event::{ConversationKey, Event, MessageSent, Person};
+use crate::log::follower::ruling;
 use crate::log::projection::{self, Projection};
 use crate::log::store::{self, SqliteLog};
 use crate::log::{Log, LogError, LogId, LogReader, Numbered};
@@ -96,6 +98,8 @@ pub struct Past {
     pub last_numbers: Vec<(ConversationKey, u64)>,
     /// Who wrote or got a private message, as many as are remembered, whoever did so last at the end.
     pub people: Vec<Person>,
+    /// Decisions that still hold, in the order in which they were made.
+    pub rulings: Vec<Arc<Ruling>>,
     /// The latest messages, oldest first, without their texts.
     pub recent: Vec<MessageSent>,
 }
@@ -110,8 +114,19 @@ pub(crate) fn open(folder: &Path) -> Result<OpenLog, LogStartError> {
     let (projection, last_numbers) = caught_up(folder, log.id(), reader.as_mut())?;
     let recent = recent(reader.as_mut()).map_err(LogStartError::log)?;
     let people = projection.people(PEOPLE_MAX).map_err(LogStartError::history)?;
-    let past = Past { log: log.id(), last_numbers, people, recent };
+    let rulings = standing(&projection, reader.as_mut())?;
+    let past = Past { log: log.id(), last_numbers, people, rulings, recent };
     Ok(OpenLog { log: Box::new(log), projection, past })
+}
+
+/// The decisions that still hold.
+fn standing(
+    projection: &Projection,
+    log: &mut dyn LogReader,
+) -> Result<Vec<Arc<Ruling>>, LogStartError> {
+    let events = projection.standing().map_err(LogStartError::history)?;
+    let read = |number| ruling(log, number).map_err(LogStartError::log);
+    events.into_iter().map(read).collect()
 }
 
 type LastNumbers = Vec<(ConversationKey, u64)>;
@@ -204,10 +219,11 @@ fn recent(log: &mut dyn LogReader) -> Result<Vec<MessageSent>, LogError> {
         let events = log.tail(next, READ_EVENTS)?;
         let Some(read_to) = events.last().map(|event| event.number) else { break };
         next = read_to + 1;
-        recent.extend(events.into_iter().map(|Numbered { event, .. }| match event {
+        recent.extend(events.into_iter().filter_map(|Numbered { event, .. }| match event {
             Event::MessageSent(message) => {
-                MessageSent { text: String::new(), ..Arc::unwrap_or_clone(message) }
+                Some(MessageSent { text: String::new(), ..Arc::unwrap_or_clone(message) })
             }
+            Event::Ruling(_) => None,
         }));
     }
     Ok(recent)

@@ -214,7 +214,7 @@ fn a_history_of_another_log_is_made_anew_even_where_that_is_as_long() {
         name: "bob".into(),
         identity: Identity(2),
     });
-    let Event::MessageSent(private) = message(1);
+    let Event::MessageSent(private) = message(1) else { panic!("no message") };
     let private = MessageSent { to, ..Arc::unwrap_or_clone(private) };
     let mut log = SqliteLog::open(folder.path()).unwrap();
     log.append(&[Event::MessageSent(Arc::new(private))]).unwrap();

@@ -1,0 +1,92 @@
+use common::user_name::NameKey;
+
+use super::*;
+use crate::log::event::{Event, EventError, Identity};
+
+fn name() -> Name {
+    Name { key: NameKey::of("ann"), spelling: "Ann".into() }
+}
+
+fn holder() -> Person {
+    Person { key: NameKey::of("ann"), name: "Ann".into(), identity: Identity(258) }
+}
+
+fn account() -> Account {
+    let password_hash = "$argon2id$v=19$".into();
+    Account { holder: holder(), password_hash, role: Role::Moderator, password_at_ms: 5 }
+}
+
+/// The bytes are these, and these bytes are that event.
+#[track_caller]
+fn check(decision: Decision, hex: &str) {
+    let event = Event::Ruling(Ruling { by: "bob".into(), at_ms: 7, decision }.into());
+    let bytes = event.encode();
+    let found: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(found, hex);
+    assert_eq!(Event::decode(&bytes), Ok(event));
+}
+
+#[test]
+fn accounts_and_devices_are_the_golden_bytes() {
+    check(
+        Decision::AccountSet(account()),
+        "82052d0a03626f62100752240a0d0a03616e6e1203416e6e188202120f246172676f6e3269642476\
+         3d31392418022005",
+    );
+    check(Decision::AccountRemoved(holder()), "8205160a03626f6210075a0d0a03616e6e1203416e6e188202");
+    let device =
+        Device { holder: name(), id: DeviceId([1, 2, 3, 4, 5, 6, 7, 8]), label: "w".into() };
+    check(
+        Decision::DeviceAdded(device.clone()),
+        "8205220a03626f62100762190a0a0a03616e6e1203416e6e120801020304050607081a0177",
+    );
+    check(
+        Decision::DeviceRemoved(device),
+        "8205220a03626f6210076a190a0a0a03616e6e1203416e6e120801020304050607081a0177",
+    );
+}
+
+#[test]
+fn bans_and_mutes_are_the_golden_bytes() {
+    let (end, reason) = (End::At(9), "spam".to_owned());
+    let ban = Ban { subject: BanSubject::Name(name()), end, reason: reason.clone() };
+    check(
+        Decision::Banned(ban),
+        "82051e0a03626f621007a201140a0a0a03616e6e1203416e6e180922047370616d",
+    );
+    let subject = BanSubject::Network("10.1.0.0/16".parse().unwrap());
+    let ban = Ban { subject, end: End::Never, reason: String::new() };
+    check(Decision::Banned(ban.clone()), "8205170a03626f621007a2010d120b31302e312e302e302f3136");
+    check(Decision::Unbanned(ban), "8205170a03626f621007aa010d120b31302e312e302e302f3136");
+    let mute = Mute { name: name(), end, reason: reason.clone() };
+    check(
+        Decision::Muted(mute.clone()),
+        "82051e0a03626f621007b201140a0a0a03616e6e1203416e6e10091a047370616d",
+    );
+    check(
+        Decision::Unmuted(mute),
+        "82051e0a03626f621007ba01140a0a0a03616e6e1203416e6e10091a047370616d",
+    );
+    check(
+        Decision::Kicked { name: name(), reason },
+        "82051c0a03626f621007c201120a0a0a03616e6e1203416e6e12047370616d",
+    );
+    check(Decision::Announced { text: "tea".into() }, "82050f0a03626f621007ca01050a03746561");
+}
+
+#[test]
+fn a_decision_of_a_later_version_is_told_from_a_damaged_one() {
+    // Field 1000 of a ruling.
+    let bytes = [0x82, 0x05, 6, 0x10, 7, 0xc2, 0x3e, 1, 0];
+    assert_eq!(Event::decode(&bytes), Err(EventError::UnknownDecision));
+    // A kick of nobody.
+    assert_eq!(Event::decode(&[0x82, 0x05, 3, 0xc2, 0x01, 0]), Err(EventError::Damaged));
+}
+
+#[test]
+fn a_name_that_looks_like_a_network_is_another_subject() {
+    let of = |subject| Decision::Banned(Ban { subject, end: End::Never, reason: String::new() });
+    let named = Name { key: NameKey::of("10.0.0.0/8"), spelling: String::new() };
+    let network = of(BanSubject::Network("10.0.0.0/8".parse().unwrap()));
+    assert_ne!(of(BanSubject::Name(named)).subject(), network.subject());
+}
