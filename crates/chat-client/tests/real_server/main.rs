@@ -5,6 +5,7 @@
 mod support;
 
 mod away;
+mod chaos;
 mod files;
 mod kills;
 mod nodes;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::TryRecvError;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -23,10 +25,15 @@ impl Server {
 
     /// With a configuration file of that text.
     pub(crate) fn start_with(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_at(&std::env::temp_dir(), "127.0.0.1:0", config)
+    }
+
+    /// The same with its folders in `place`, and listening there.
+    pub(crate) fn start_at(place: &Path, listen: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
         std::fs::create_dir(folder.path().join("files")).unwrap();
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        let (child, link) = spawn(folder.path(), "127.0.0.1:0");
+        let (child, link) = spawn(folder.path(), listen);
         Self { link, folder, child }
     }
 
@@ -84,15 +91,34 @@ impl Server {
 
     /// Bytes that it has read from files since it began. What comes over sockets does not count.
     pub(crate) fn bytes_read(&self) -> u64 {
-        let counters = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
-        let read = counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
-        read.parse().unwrap()
+        rchar(&format!("/proc/{}/io", self.child.id()))
     }
 
     /// Starts it again on the same port after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub(crate) fn start_again(&mut self) {
         let address = self.address();
         (self.child, self.link) = spawn(self.folder.path(), &address);
+    }
+
+    /// The same, but it is killed while it starts: when it has read so many bytes from files, or serves.
+    pub(crate) fn start_and_kill(&mut self, bytes_read: u64) {
+        let mut child = command(self.folder.path(), &self.address()).spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let (counters, begun) = (format!("/proc/{}/io", child.id()), Instant::now());
+        self.child = child;
+        while lines.try_recv() == Err(TryRecvError::Empty) && rchar(&counters) < bytes_read {
+            assert!(begun.elapsed() < PATIENCE, "it neither serves nor ends");
+        }
+        self.kill();
+    }
+
+    /// What `chat-server export` writes.
+    pub(crate) fn export(&self) -> String {
+        let mut export = Command::new(program("chat-server", "chat-server"));
+        let done = export.args(["export", "--data"]).arg(self.folder.path().join("data")).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -109,9 +135,17 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, listen: &str) -> (Child, String) {
+/// Bytes that a process has read from files.
+fn rchar(counters: &str) -> u64 {
+    let counters = std::fs::read_to_string(counters).unwrap();
+    let read = counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+    read.parse().unwrap()
+}
+
+fn command(folder: &Path, listen: &str) -> Command {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut child = Command::new(program("chat-server", "chat-server"))
+    let mut command = Command::new(program("chat-server", "chat-server"));
+    command
         .arg("--config")
         .arg(folder.join("config.toml"))
         .args(["--listen", listen])
@@ -120,9 +154,12 @@ fn spawn(folder: &Path, listen: &str) -> (Child, String) {
         .arg("--files")
         .arg(folder.join("files"))
         .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+        .stderr(log);
+    command
+}
+
+fn spawn(folder: &Path, listen: &str) -> (Child, String) {
+    let mut child = command(folder, listen).spawn().unwrap();
     let link = lines_of(child.stdout.take().unwrap()).recv_timeout(PATIENCE);
     let Ok(link) = link else {
         let _ = child.kill();
