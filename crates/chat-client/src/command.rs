@@ -8,6 +8,8 @@ use common::conversation::Conversation;
 use common::invite_link::{HostPort, InviteLink, InviteLinkError};
 use common::spki_pin::SpkiPin;
 
+use crate::question::{Question, QuestionId};
+
 /// Names one message of this client: 16 random bytes, kept over every resend.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct MessageId(pub [u8; 16]);
@@ -91,6 +93,13 @@ pub enum Command {
         before: u64,
         /// At most so many; a page holds 200.
         limit: u32,
+    },
+    /// Ask something about accounts or keeping order; answered by [`crate::event::Event::Answered`].
+    Ask {
+        /// Names it in the answer.
+        id: QuestionId,
+        /// What.
+        question: Question,
     },
     /// Download a file of the server.
     Download {

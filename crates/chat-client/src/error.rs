@@ -48,6 +48,9 @@ pub enum SessionError {
     /// The server said goodbye.
     #[error("the server closed the connection")]
     Goodbye(wire::GoodbyeReason),
+    /// Somebody who may do so sent this person away, or what the login was proven with counts no more.
+    #[error("the server ended the session")]
+    SentAway(wire::Goodbye),
     /// The server broke the protocol.
     #[error("the server sent what it must not: {0}")]
     Protocol(String),

@@ -14,8 +14,11 @@ use file_transfer::download::{DownloadError, Waiting};
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError};
 use crate::size_text;
 
+mod accounts;
+
 mod uploads;
 
+pub use accounts::no_answer;
 pub use uploads::{upload_failure, upload_waiting};
 
 /// For a search that the server did not carry out.
@@ -38,8 +41,24 @@ pub fn search_refusal(refused: &Refusal) -> String {
 pub fn refusal(refusal: &Refusal) -> String {
     let refused = &refusal.0;
     let subject = &refused.subject;
+    if let Some(sentence) = accounts::account_refusal(refused) {
+        return sentence;
+    }
     match refused.code() {
-        RefusalCode::Unspecified | RefusalCode::Unsupported => {
+        RefusalCode::Unspecified
+        | RefusalCode::Unsupported
+        | RefusalCode::PasswordNeeded
+        | RefusalCode::ServerBusy
+        | RefusalCode::PasswordTooShort
+        | RefusalCode::AccountExists
+        | RefusalCode::UnknownAccount
+        | RefusalCode::UnknownDevice
+        | RefusalCode::RegistrationOff
+        | RefusalCode::AccountsFull
+        | RefusalCode::NotAllowed
+        | RefusalCode::NotInForce
+        | RefusalCode::Muted
+        | RefusalCode::Banned => {
             "The server does not know this request. It may run an older version of Simple Chat."
                 .into()
         }
@@ -63,7 +82,6 @@ pub fn refusal(refusal: &Refusal) -> String {
         }
         RefusalCode::NameMalformed => name_problem(refused.name_problem()).into(),
         RefusalCode::WrongPassword => "The password is wrong. Try again.".into(),
-        RefusalCode::Banned => banned(refused.time_ms),
         RefusalCode::ServerFull => "The server is full. Try again in a moment.".into(),
         RefusalCode::TooManyAttempts => {
             "Too many failed attempts to log in. Wait a minute, then try again.".into()
@@ -183,6 +201,7 @@ pub fn session_error(error: &SessionError) -> String {
                 .into()
         }
         SessionError::Goodbye(reason) => goodbye(*reason).into(),
+        SessionError::SentAway(goodbye) => accounts::sent_away(goodbye),
         SessionError::Protocol(_) => {
             "The server sent something that makes no sense, so the connection was closed. If that \
              happens again, update Simple Chat."
@@ -336,14 +355,6 @@ pub fn address_error(error: &InviteLinkError) -> String {
     }
 }
 
-fn banned(until_ms: i64) -> String {
-    match until_ms {
-        0 => "You are banned from this server. Ask its administrator.".into(),
-        _ => "You are banned from this server for now. Try again later, or ask its administrator."
-            .into(),
-    }
-}
-
 fn goodbye(reason: GoodbyeReason) -> &'static str {
     match reason {
         GoodbyeReason::Unspecified | GoodbyeReason::Shutdown => {
@@ -355,6 +366,9 @@ fn goodbye(reason: GoodbyeReason) -> &'static str {
         }
         GoodbyeReason::Idle => "The server closed the connection because nothing happened on it.",
         GoodbyeReason::TakenOver => "Another program of yours took the session over.",
+        GoodbyeReason::Kicked | GoodbyeReason::Banned | GoodbyeReason::AccountChanged => {
+            "The server ended the session. Log in again."
+        }
         GoodbyeReason::ProtocolError => {
             "The server closed the connection because of a protocol error. Update Simple Chat."
         }

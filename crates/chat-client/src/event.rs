@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
+use common::wire::Role;
 pub use file_transfer::download::{Transport, Waiting};
 
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
+use crate::question::{Answer, NoAnswer, QuestionId};
 
 /// Something that happened. See the module for the order.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub enum Event {
         name: String,
         /// Nobody noticed the gap.
         resumed: bool,
+        /// What this person may do.
+        role: Role,
     },
     /// The connection broke. The session tries again by itself.
     Disconnected {
@@ -130,6 +134,13 @@ pub enum Event {
     Notice {
         /// As sent.
         text: String,
+    },
+    /// What came of [`crate::command::Command::Ask`].
+    Answered {
+        /// As given in the command.
+        id: QuestionId,
+        /// The answer.
+        answer: Result<Answer, NoAnswer>,
     },
     /// A download moved on.
     Download {

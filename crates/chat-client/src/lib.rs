@@ -9,6 +9,8 @@
 pub mod command;
 pub mod event;
 
+pub mod question;
+
 pub mod error;
 pub mod error_text;
 pub mod size_text;

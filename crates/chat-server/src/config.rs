@@ -44,6 +44,8 @@ pub struct Config {
     pub name: String,
     /// Who may come in.
     pub access: AccessConfig,
+    /// Whether people may make accounts of their names.
+    pub registration: bool,
     /// A certificate and key of the operator's own, in place of the self-made.
     pub certificate: Option<CertificateFiles>,
     /// Transfer nodes elsewhere. None: the server serves the files itself.
@@ -87,6 +89,8 @@ pub enum AccessConfig {
     Password(String),
     /// Who knows the password that the server made, and keeps in its data folder.
     OwnPassword,
+    /// Who has an account.
+    Accounts,
 }
 
 impl std::fmt::Debug for AccessConfig {
@@ -96,6 +100,7 @@ impl std::fmt::Debug for AccessConfig {
             Self::Open => "Open",
             Self::Password(_) => "Password",
             Self::OwnPassword => "OwnPassword",
+            Self::Accounts => "Accounts",
         })
     }
 }

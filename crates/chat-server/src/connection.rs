@@ -33,22 +33,36 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// What a connection is started with.
 pub(crate) struct Opening {
     pub(crate) connection: ConnectionId,
-    pub(crate) address: IpAddr,
-    /// Kept until the client is logged in.
-    pub(crate) place: Place,
-    /// When the client must be logged in.
-    pub(crate) login_deadline: Instant,
+    pub(crate) entrance: Entrance,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) hub: mpsc::Sender<Input>,
     pub(crate) files: FileFinder,
 }
 
+/// Through which door a connection came.
+pub(crate) enum Entrance {
+    /// Somebody who has to log in.
+    Stranger {
+        address: IpAddr,
+        /// Kept until the client is logged in.
+        place: Place,
+        /// When the client must be logged in.
+        login_deadline: Instant,
+    },
+    /// Who runs the server: needs no place among strangers and no login.
+    Operator,
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening) {
-    let Opening { connection, address, place, login_deadline, outbox_bytes_max, hub, files } =
-        opening;
+    let Opening { connection, entrance, outbox_bytes_max, hub, files } = opening;
     let link = Arc::new(Link::new(outbox_bytes_max));
-    let opened = Input::Opened { connection, address, link: Arc::clone(&link) };
+    let opened = match &entrance {
+        Entrance::Stranger { address, .. } => {
+            Input::Opened { connection, address: *address, link: Arc::clone(&link) }
+        }
+        Entrance::Operator => Input::OperatorConnected { connection, link: Arc::clone(&link) },
+    };
     if hub.send(opened).await.is_err() {
         return;
     }
@@ -56,7 +70,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening
     let mut reader = Reader::new(source, connection, &link, &hub, &files);
     let mut writing = pin!(write_frames(sink, &link));
     let end = tokio::select! {
-        end = read(&mut reader, place, login_deadline) => Some(end),
+        end = read(&mut reader, entrance) => Some(end),
         _ = &mut writing => None,
     };
     match end {
@@ -87,27 +101,31 @@ enum End {
     Failed(GoodbyeReason),
 }
 
-async fn read<R: AsyncRead + Unpin>(
-    reader: &mut Reader<'_, R>,
-    place: Place,
-    login_deadline: Instant,
-) -> End {
+async fn read<R: AsyncRead + Unpin>(reader: &mut Reader<'_, R>, entrance: Entrance) -> End {
+    let Entrance::Stranger { place, login_deadline, .. } = entrance else {
+        return reader.read_on().await.into();
+    };
     let admitted = tokio::select! {
         admitted = timeout_at(login_deadline, reader.read_until_admitted()) => admitted,
         () = place.evicted() => return End::Failed(GoodbyeReason::Idle),
     };
-    let end = match admitted {
-        Err(_) => return End::Failed(GoodbyeReason::Idle),
-        Ok(Some(end)) => end,
+    match admitted {
+        Err(_) => End::Failed(GoodbyeReason::Idle),
+        Ok(Some(end)) => end.into(),
         Ok(None) => {
             drop(place);
-            reader.read_on().await
+            reader.read_on().await.into()
         }
-    };
-    match end {
-        ReadEnd::Closed => End::Closed,
-        ReadEnd::Ended => End::Ended,
-        ReadEnd::ProtocolError => End::Failed(GoodbyeReason::ProtocolError),
+    }
+}
+
+impl From<ReadEnd> for End {
+    fn from(end: ReadEnd) -> Self {
+        match end {
+            ReadEnd::Closed => Self::Closed,
+            ReadEnd::Ended => Self::Ended,
+            ReadEnd::ProtocolError => Self::Failed(GoodbyeReason::ProtocolError),
+        }
     }
 }
 

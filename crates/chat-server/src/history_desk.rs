@@ -32,9 +32,9 @@ impl HistoryDesk {
     /// Who asked, if too many questions wait.
     pub(crate) fn read(&self, question: Box<HistoryQuestion>) -> Result<(), HistoryAsker> {
         let reader = match question.subject {
-            HistorySubject::Messages { .. } | HistorySubject::Conversations { .. } => {
-                &self.readers.history
-            }
+            HistorySubject::Messages { .. }
+            | HistorySubject::Conversations { .. }
+            | HistorySubject::Audit { .. } => &self.readers.history,
             HistorySubject::Search(_) => &self.readers.search,
         };
         let hub = self.hub.clone();

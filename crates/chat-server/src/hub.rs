@@ -3,20 +3,20 @@
 //!
 //! A frame is encoded once for all its receivers, and each writer is woken once for a whole batch.
 
+mod delivering;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use common::framing;
-use common::wire::{GoodbyeReason, ServerFrame};
+use common::wire::GoodbyeReason;
 use file_transfer::catalogue::CatalogueChange;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::link::{Link, Pushed};
+use crate::connection::link::Link;
 use crate::file_desk::FileDesk;
 use crate::file_desk::hash_job::HashOutcome;
 use crate::file_desk::hash_queue::{HashJob, Hashing};
@@ -25,10 +25,12 @@ use crate::log::event::Event;
 use crate::log::follower::HistoryAnswer;
 use crate::log::writer::{LogWriter, Outcome, StorageProblem};
 use crate::metrics::Measured;
+use crate::password_desk::PasswordDesk;
 use crate::state::State;
 use crate::state::action::{Action, Delivery, Recipients};
 use crate::state::history::{HistoryProblem, HistoryQuestion};
 use crate::state::now::Now;
+use crate::state::passwords::{PasswordResult, PasswordTask, PasswordTicket};
 use crate::state::policy::Policy;
 use crate::state::request::{Asked, ConnectionId};
 use crate::state::tally::Tally;
@@ -60,6 +62,8 @@ const LOG_FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) enum Input {
     /// A connection is ready to talk.
     Opened { connection: ConnectionId, address: IpAddr, link: Arc<Link> },
+    /// Who runs the server is ready to talk.
+    OperatorConnected { connection: ConnectionId, link: Arc<Link> },
     /// It asks; answered by [`Link::batch_handled`] and whatever is in its outbox.
     Asked { connection: ConnectionId, requests: Vec<Asked> },
     /// It has to end, with a last word.
@@ -72,6 +76,8 @@ pub(crate) enum Input {
     Hashed { job: HashJob, outcome: HashOutcome },
     /// Stored messages were read.
     History(HistoryAnswer),
+    /// Something was done with a password.
+    Password { ticket: PasswordTicket, result: PasswordResult },
     /// The disk had its say about an upload.
     Upload(DoneUpload),
     /// Somebody wants to know how things are.
@@ -88,6 +94,7 @@ pub(crate) struct Hub {
     uploads: UploadDesk,
     log: LogWriter,
     history: HistoryDesk,
+    passwords: PasswordDesk,
     /// Events of this batch that are to be stored.
     to_record: Vec<Event>,
     /// Events that are stored and that nobody was told of yet.
@@ -109,6 +116,7 @@ impl Hub {
         uploads: UploadDesk,
         log: LogWriter,
         history: HistoryDesk,
+        passwords: PasswordDesk,
     ) -> Self {
         Self {
             state,
@@ -117,6 +125,7 @@ impl Hub {
             uploads,
             log,
             history,
+            passwords,
             to_record: Vec::new(),
             to_settle: 0,
             settling_waits_until: Instant::now(),
@@ -259,6 +268,11 @@ impl Hub {
                 self.links.insert(connection, link);
                 self.state.connection_opened(connection, address);
             }
+            Input::OperatorConnected { connection, link } => {
+                link.admit();
+                self.links.insert(connection, link);
+                self.state.operator_connected(connection);
+            }
             Input::Asked { connection, requests } => self.answer(connection, requests),
             Input::Failed { connection, reason } => {
                 let actions = self.state.end_connection(now(), connection, reason);
@@ -282,6 +296,10 @@ impl Hub {
             Input::Hashed { job, outcome } => self.hashed(&job, &outcome),
             Input::History((asker, result)) => {
                 let actions = self.state.history_read(now(), asker, result);
+                self.carry_out(actions);
+            }
+            Input::Password { ticket, result } => {
+                let actions = self.state.password_done(now(), ticket, result);
                 self.carry_out(actions);
             }
             Input::Measure(asker) => {
@@ -394,8 +412,16 @@ impl Hub {
                 Action::Upload(work) => self.uploads.begin(*work),
                 Action::Record(event) => self.to_record.push(event),
                 Action::ReadHistory(question) => self.read_history(question),
+                Action::Password(task) => self.ask_password_desk(task),
                 Action::EndLogin(login) => self.files.end_login(login),
             }
+        }
+    }
+
+    fn ask_password_desk(&mut self, task: PasswordTask) {
+        if let Err(PasswordTask { ticket, .. }) = self.passwords.take(task) {
+            let actions = self.state.password_done(now(), ticket, PasswordResult::Busy);
+            self.carry_out(actions);
         }
     }
 
@@ -406,80 +432,9 @@ impl Hub {
             self.carry_out(actions);
         }
     }
-
-    fn deliver(&mut self, delivery: &Delivery) {
-        let Some(frame) = encode(&delivery.frame) else { return };
-        self.encoded_bytes += frame.len();
-        match delivery.to {
-            Recipients::One(connection) => self.push(connection, frame),
-            Recipients::Everybody => self.push_to_all(None, &frame),
-            Recipients::EverybodyBut(connection) => self.push_to_all(Some(connection), &frame),
-        }
-    }
-
-    fn push(&mut self, connection: ConnectionId, frame: Bytes) {
-        if let Some(link) = self.links.get(&connection) {
-            match link.push(frame) {
-                Pushed::First => self.to_wake.push(Arc::clone(link)),
-                Pushed::Further => {}
-                Pushed::Full => self.overflowed.push(connection),
-            }
-        }
-    }
-
-    fn push_to_all(&mut self, but: Option<ConnectionId>, frame: &Bytes) {
-        for connection in self.state.connections().filter(|connection| Some(*connection) != but) {
-            if let Some(link) = self.links.get(&connection) {
-                match link.push(frame.clone()) {
-                    Pushed::First => self.to_wake.push(Arc::clone(link)),
-                    Pushed::Further => {}
-                    Pushed::Full => self.overflowed.push(connection),
-                }
-            }
-        }
-    }
-
-    /// What a session missed while its connection was gone follows on the new one.
-    fn move_outbox(&mut self, from: ConnectionId, to: ConnectionId) {
-        let Some(old) = self.links.get(&from) else { return };
-        for frame in old.take_events() {
-            self.push(to, frame);
-        }
-        let is_gone = self.links.get(&from).is_some_and(|old| old.is_abandoned());
-        if is_gone {
-            self.links.remove(&from);
-        }
-    }
-
-    /// A client that does not read is let go. The events that it did not read wait for its return,
-    /// the latest of them at least; the answers do not.
-    fn end_overflowed(&mut self) {
-        while let Some(connection) = self.overflowed.pop() {
-            if let Some(link) = self.links.get(&connection) {
-                link.drop_answers();
-                let reason = GoodbyeReason::TooSlow;
-                let actions = self.state.end_connection(now(), connection, reason);
-                self.carry_out(actions);
-            }
-        }
-    }
-
-    fn wake_writers(&mut self) {
-        self.to_wake.drain(..).for_each(|link| link.wake_writer());
-    }
 }
 
-/// A frame that is too long to send is a mistake of ours: it is left out, and said so.
-fn encode(frame: &ServerFrame) -> Option<Bytes> {
-    framing::encode(frame)
-        .inspect_err(|error| {
-            debug_assert!(false, "{error}");
-            tracing::error!(%error, "a frame that cannot be sent");
-        })
-        .ok()
-}
-
-fn now() -> Now {
+pub(crate) fn now() -> Now {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
     Now { instant: Instant::now(), unix_ms }

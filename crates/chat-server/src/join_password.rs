@@ -46,7 +46,8 @@ pub(crate) fn first_line(text: &str) -> Option<&str> {
     text.lines().next().filter(|line| !line.is_empty())
 }
 
-fn random_password() -> String {
+/// One that nobody guesses and everybody can read out.
+pub(crate) fn random_password() -> String {
     let mut rng = rand::rng();
     let letters = std::iter::repeat_with(|| LETTERS.choose(&mut rng).copied().map(char::from));
     let letters: Vec<char> = letters.flatten().take(GROUPS * GROUP_LETTERS).collect();

@@ -29,6 +29,14 @@ mod upload_desk;
 
 mod history_desk;
 
+mod password_desk;
+
+mod operator_door;
+
+pub mod operator;
+
+mod local_socket;
+
 mod metrics;
 
 pub mod backup;

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{self, Opening};
+use crate::connection::{self, Entrance, Opening};
 use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
@@ -40,7 +40,8 @@ pub(crate) struct Door {
     /// Connections for file bytes, with or without a ticket yet.
     pub(crate) file_connections: Semaphore,
     pub(crate) connections: TaskTracker,
-    pub(crate) last_connection: AtomicU64,
+    /// Shared with the other doors: a number names one connection.
+    pub(crate) last_connection: Arc<AtomicU64>,
 }
 
 impl Door {
@@ -89,9 +90,7 @@ impl Door {
                     ConnectionId(1 + self.last_connection.fetch_add(1, Ordering::Relaxed));
                 let opening = Opening {
                     connection,
-                    address,
-                    place,
-                    login_deadline,
+                    entrance: Entrance::Stranger { address, place, login_deadline },
                     outbox_bytes_max: self.outbox_bytes_max,
                     hub: self.hub.clone(),
                     files: self.files.clone(),

@@ -13,7 +13,7 @@ use chat_server::config::arguments::{
 use chat_server::config::{self, Config, template};
 use chat_server::reload::Reload;
 use chat_server::server::Server;
-use chat_server::{backup, export, log_output};
+use chat_server::{backup, export, log_output, operator};
 use clap::Parser;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,13 +26,17 @@ const DISK_FAREWELL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let Arguments { command, options } = Arguments::parse();
-    let result = match command.unwrap_or(Command::Run(options)) {
+    let result: anyhow::Result<()> = match command.unwrap_or(Command::Run(options)) {
         Command::Run(options) => run(options),
         Command::CheckConfig(options) => return check_config(options),
         Command::Init(options) => init(options),
         Command::Backup(options) => back_up(options),
         Command::Restore(options) => restore(options),
         Command::Export(options) => export(options),
+        Command::User(options) => {
+            operator::user(options.command, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Command::Order(order) => operator::order(order, &mut std::io::stdout()).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

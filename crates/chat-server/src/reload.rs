@@ -31,10 +31,14 @@ pub(crate) struct Running {
 }
 
 /// Who may come in, with a password that the server made where it was to make one.
-pub(crate) struct RunningAccess {
-    password: Option<String>,
-    /// It was made just now: somebody has to be told.
-    pub(crate) is_new: bool,
+pub(crate) enum RunningAccess {
+    Open,
+    Accounts,
+    /// `is_new`: it was made just now, and somebody has to be told.
+    Password {
+        text: String,
+        is_new: bool,
+    },
 }
 
 impl RunningAccess {
@@ -44,20 +48,22 @@ impl RunningAccess {
     /// The system's.
     pub(crate) fn resolve(access: &AccessConfig, data: &Path) -> io::Result<Self> {
         Ok(match access {
-            AccessConfig::Open => Self { password: None, is_new: false },
-            AccessConfig::Password(password) => {
-                Self { password: Some(password.clone()), is_new: false }
-            }
+            AccessConfig::Open => Self::Open,
+            AccessConfig::Accounts => Self::Accounts,
+            AccessConfig::Password(text) => Self::Password { text: text.clone(), is_new: false },
             AccessConfig::OwnPassword => {
                 let OwnPassword { text, is_new } = OwnPassword::load_or_create(data)?;
-                Self { password: Some(text), is_new }
+                Self::Password { text, is_new }
             }
         })
     }
 
     /// The password, if it was made just now.
     pub(crate) fn new_password(&self) -> Option<&str> {
-        self.password.as_deref().filter(|_| self.is_new)
+        match self {
+            Self::Password { text, is_new: true } => Some(text),
+            Self::Password { .. } | Self::Open | Self::Accounts => None,
+        }
     }
 }
 
@@ -71,12 +77,15 @@ impl Running {
         let limits = &self.config.limits;
         Policy {
             server_name: self.config.name.clone(),
-            access: match &self.access.password {
-                None => Access::Open,
-                Some(password) => {
-                    Access::Password(Box::new(JoinPassword::new(password, rand::random())))
+            access: match &self.access {
+                RunningAccess::Open => Access::Open,
+                RunningAccess::Accounts => Access::Accounts,
+                RunningAccess::Password { text, .. } => {
+                    Access::Password(Box::new(JoinPassword::new(text, rand::random())))
                 }
             },
+            takes_registrations: self.config.registration,
+            accounts_max: limits.accounts,
             bans: self.config.bans.clone(),
             token_key: self.token_key.clone(),
             sessions_max: limits.sessions,
@@ -106,6 +115,7 @@ impl Running {
             files,
             name,
             access,
+            registration,
             certificate,
             nodes,
             bans,
@@ -145,6 +155,7 @@ impl Running {
             waiting.push("access");
         }
         running.name = name;
+        running.registration = registration;
         running.bans = bans;
         running.limits = Limits {
             handshake_seconds: running.limits.handshake_seconds,

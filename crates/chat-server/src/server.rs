@@ -15,7 +15,7 @@ use file_transfer::node::{NodeLimits, TransferNode};
 use file_transfer::ticket::{KeyFileError, TicketKey};
 use file_transfer::tls_identity::{TlsIdentity, TlsIdentityError};
 use file_transfer::uploads::UploadStore;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{AccessConfig, Config, Limits, NodeConfig};
 use crate::file_desk::{FileDesk, FileFinder, Node};
 use crate::history_desk::{HistoryDesk, Readers};
-use crate::hub::{Hub, INPUTS_MAX, Input};
+use crate::hub::{self, Hub, INPUTS_MAX, Input};
 use crate::invite;
 use crate::join_password;
 use crate::listener::Door;
@@ -36,6 +36,8 @@ use crate::log::start::{DataLock, LogStartError, OpenLog};
 use crate::log::writer::{LogWriter, Outcome};
 use crate::log::{self, Log};
 use crate::metrics;
+use crate::operator_door::{self, OperatorDoor};
+use crate::password_desk::PasswordDesk;
 use crate::reload::{self, Reload, Running, RunningAccess};
 use crate::sockets::{self, SocketError};
 use crate::state::State;
@@ -125,6 +127,7 @@ pub struct Server {
     uploads: Option<Arc<UploadStore>>,
     limits: Limits,
     metrics: Option<metrics::door::Door>,
+    operator: Option<UnixListener>,
     running: Running,
     log: LogWriter,
     readers: Readers,
@@ -156,6 +159,7 @@ impl Server {
             .ok_or(SocketError::NoAddress)?;
         let metrics = config.metrics.as_ref().map(metrics::door::Door::open).transpose();
         let metrics = metrics.map_err(StartError::Metrics)?;
+        let operator = operator_door::open(&data);
         let uploads = upload_store(&config)?;
         let (nodes, own_node) = nodes(&config, pin, udp, &catalogue, uploads.clone())?;
         let limits = config.limits.clone();
@@ -174,7 +178,7 @@ impl Server {
         let new_password = access.new_password().map(str::to_owned);
         let running = Running::new(config, token_key, access);
         let mut state = State::new(running.policy(), first_login());
-        state.remember(past);
+        state.remember(hub::now(), past);
         for file in catalogue.list("", "", usize::MAX) {
             // Nobody is there yet to be told.
             drop(state.file_changed(file));
@@ -194,6 +198,7 @@ impl Server {
             uploads,
             limits,
             metrics,
+            operator,
             running,
             log,
             readers,
@@ -218,10 +223,22 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, reloads: mpsc::Receiver<Reload>) -> Tally {
         let (hub, inputs) = mpsc::channel::<Input>(INPUTS_MAX);
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
-        let Self { log, readers, log_outcomes, lock, running, metrics, .. } = self;
+        let Self { log, readers, log_outcomes, lock, running, metrics, operator, .. } = self;
         let measuring = metrics.map(|door| tokio::spawn(door.serve(hub.clone())));
         let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
         let connections = TaskTracker::new();
+        let files = FileFinder::new(Arc::clone(&catalogue));
+        let last_connection = Arc::new(AtomicU64::new(0));
+        if let Some(listener) = operator {
+            let door = OperatorDoor {
+                hub: hub.clone(),
+                files: files.clone(),
+                outbox_bytes_max: limits.outbox_bytes,
+                connections: connections.clone(),
+                last_connection: Arc::clone(&last_connection),
+            };
+            tokio::spawn(door.accept_on(listener, stop.clone()));
+        }
         let door = Arc::new(Door {
             tls,
             waiting_room: WaitingRoom::new(limits.newcomers),
@@ -229,12 +246,12 @@ impl Server {
             login_time: limits.login(),
             outbox_bytes_max: limits.outbox_bytes,
             hub: hub.clone(),
-            files: FileFinder::new(Arc::clone(&catalogue)),
+            files,
             node: own_node.clone(),
             // Of each direction so many may transfer.
             file_connections: Semaphore::new(FILE_STRANGERS_MAX + 2 * limits.downloads),
             connections: connections.clone(),
-            last_connection: AtomicU64::new(0),
+            last_connection,
         });
         for listener in listeners {
             tokio::spawn(Arc::clone(&door).accept_on(listener, stop.clone()));
@@ -245,8 +262,9 @@ impl Server {
         let (own, store) = (nodes.first().cloned(), uploads.clone());
         let upload_desk = UploadDesk::new(uploads.zip(own), own_node.clone(), hub.clone());
         let history = HistoryDesk::new(readers, hub.clone());
+        let passwords = PasswordDesk::start(&hub);
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
-        let hub = Hub::new(state, files, upload_desk, log, history);
+        let hub = Hub::new(state, files, upload_desk, log, history, passwords);
         let tally = hub.run(inputs, log_outcomes, stop).await;
         reloading.abort();
         if let Some(measuring) = measuring {

@@ -18,6 +18,18 @@ pub mod action;
 
 mod login;
 
+mod claim;
+
+pub mod accounts;
+
+pub mod passwords;
+
+pub mod administration;
+
+mod sanctions;
+
+mod rulings;
+
 mod presence;
 
 mod messages;
@@ -65,22 +77,27 @@ mod script;
 mod tests;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
 use common::wire::GoodbyeReason;
 
 use crate::log::LogId;
 use crate::log::start::Past;
+use crate::state::accounts::Accounts;
 use crate::state::action::{Action, Actions};
+use crate::state::claim::Claim;
 use crate::state::conversations::Conversations;
 use crate::state::downloads::Downloads;
 use crate::state::login_attempts::LoginAttempts;
+use crate::state::now::Now;
+use crate::state::passwords::Passwords;
 use crate::state::people::People;
 use crate::state::policy::Policy;
 use crate::state::recent_messages::{Accepted, RecentMessages};
-use crate::state::request::{ConnectionId, LogIn, LoginId, MessageId};
+use crate::state::request::{ConnectionId, LoginId, MessageId};
 use crate::state::roster::Roster;
+use crate::state::sanctions::Sanctions;
 use crate::state::server_files::ServerFiles;
 use crate::state::tally::Tally;
 use crate::state::unsettled::Unsettled;
@@ -103,6 +120,9 @@ pub struct State {
     conversations: Conversations,
     recent: RecentMessages,
     people: People,
+    accounts: Accounts,
+    passwords: Passwords,
+    sanctions: Sanctions,
     unsettled: Unsettled,
     files: ServerFiles,
     downloads: Downloads,
@@ -117,6 +137,10 @@ struct Peer {
     address: IpAddr,
     /// It has said hello.
     greeted: bool,
+    /// The program there, as it calls itself.
+    agent: String,
+    /// It is who runs the server, and needs no login.
+    is_operator: bool,
 }
 
 /// A login with the right resume token for a session that seems alive.
@@ -124,7 +148,7 @@ struct Peer {
 struct Challenge {
     owner: LoginId,
     request_id: u64,
-    log_in: Box<LogIn>,
+    claim: Claim,
     deadline: Instant,
 }
 
@@ -143,6 +167,9 @@ impl State {
             conversations: Conversations::default(),
             recent: RecentMessages::default(),
             people: People::default(),
+            accounts: Accounts::default(),
+            passwords: Passwords::default(),
+            sanctions: Sanctions::default(),
             unsettled: Unsettled::default(),
             files: ServerFiles::default(),
             downloads: Downloads::default(),
@@ -159,10 +186,12 @@ impl State {
     }
 
     /// What earlier runs have stored.
-    pub fn remember(&mut self, past: Past) {
+    pub fn remember(&mut self, now: Now, past: Past) {
         self.log = past.log;
         self.conversations.remember(past.last_numbers);
         past.people.into_iter().for_each(|person| self.people.meet(person));
+        self.accounts.remember(&past.rulings);
+        past.rulings.iter().for_each(|ruling| self.sanctions.apply(ruling, now));
         self.recent.remember(past.recent.into_iter().map(|message| {
             let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };
             (message.from.key, MessageId(message.id), accepted)
@@ -171,7 +200,17 @@ impl State {
 
     /// A connection finished its handshake.
     pub fn connection_opened(&mut self, connection: ConnectionId, address: IpAddr) {
-        self.peers.insert(connection, Peer { address, greeted: false });
+        self.open(connection, address, false);
+    }
+
+    /// Somebody who runs the server is there.
+    pub fn operator_connected(&mut self, connection: ConnectionId) {
+        self.open(connection, IpAddr::V6(Ipv6Addr::LOCALHOST), true);
+    }
+
+    fn open(&mut self, connection: ConnectionId, address: IpAddr, is_operator: bool) {
+        let peer = Peer { address, greeted: false, agent: String::new(), is_operator };
+        self.peers.insert(connection, peer);
     }
 
     /// The server ends: a last word to everybody.
@@ -212,6 +251,11 @@ fn return_pause_ms(reason: GoodbyeReason) -> u32 {
     match reason {
         GoodbyeReason::Shutdown | GoodbyeReason::TooSlow | GoodbyeReason::Idle => RETURN_PAUSE_MS,
         // It would do the same again, or fight with itself for the name.
-        GoodbyeReason::ProtocolError | GoodbyeReason::TakenOver | GoodbyeReason::Unspecified => 0,
+        GoodbyeReason::ProtocolError
+        | GoodbyeReason::TakenOver
+        | GoodbyeReason::Kicked
+        | GoodbyeReason::Banned
+        | GoodbyeReason::AccountChanged
+        | GoodbyeReason::Unspecified => 0,
     }
 }

@@ -31,6 +31,15 @@ const CONTEXT: &[u8] = b"simple-chat resume token 1";
 #[derive(Clone)]
 pub struct TokenKey(hmac::Key);
 
+/// What a token says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// Who its holder is.
+    pub identity: Identity,
+    /// What it was sealed with besides.
+    pub nonce: [u8; NONCE_BYTES],
+}
+
 impl std::fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TokenKey")
@@ -74,14 +83,15 @@ impl TokenKey {
         ResumeToken(token)
     }
 
-    /// Who a token says its holder is, if it is one of ours for that name.
+    /// What a token says, if it is one of ours for that name.
     #[must_use]
-    pub fn open(&self, token: &ResumeToken, name: &NameKey) -> Option<Identity> {
+    pub fn open(&self, token: &ResumeToken, name: &NameKey) -> Option<Opened> {
         let (identity, rest) = token.0.split_first_chunk::<IDENTITY_BYTES>()?;
         let (nonce, proof) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let expected = self.proof(identity, nonce, name);
         constant_time::verify_slices_are_equal(proof, &expected).ok()?;
-        Some(Identity(u64::from_be_bytes(*identity)))
+        let identity = Identity(u64::from_be_bytes(*identity));
+        Some(Opened { identity, nonce: *nonce })
     }
 
     fn proof(&self, identity: &[u8], nonce: &[u8], name: &NameKey) -> [u8; PROOF_BYTES] {
@@ -105,7 +115,8 @@ mod tests {
     fn a_token_is_believed_for_its_name_and_unchanged_alone() {
         let (key, ann) = (TokenKey::new(&[7; 32]), NameKey::of("ann"));
         let token = key.seal(Identity(5), [1; 8], &ann);
-        assert_eq!(key.open(&token, &ann), Some(Identity(5)));
+        let opened = Opened { identity: Identity(5), nonce: [1; 8] };
+        assert_eq!(key.open(&token, &ann), Some(opened));
         assert_eq!(key.open(&token, &NameKey::of("bob")), None);
         assert_eq!(TokenKey::new(&[8; 32]).open(&token, &ann), None);
         for byte in 0..RESUME_TOKEN_BYTES {
@@ -122,7 +133,7 @@ mod tests {
         let token =
             TokenKey::load_or_create(folder.path()).unwrap().seal(Identity(5), [1; 8], &ann);
         let again = TokenKey::load_or_create(folder.path()).unwrap();
-        assert_eq!(again.open(&token, &ann), Some(Identity(5)));
+        assert_eq!(again.open(&token, &ann).map(|it| it.identity), Some(Identity(5)));
         std::fs::write(folder.path().join(FILE_NAME), "junk").unwrap();
         let error = TokenKey::load_or_create(folder.path()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);

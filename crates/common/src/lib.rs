@@ -19,3 +19,9 @@ pub mod spki_pin;
 pub mod invite_link;
 
 pub mod alpn;
+
+pub mod orders;
+
+pub mod terminal_text;
+
+pub mod date_text;

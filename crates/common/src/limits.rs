@@ -60,6 +60,24 @@ const _: () = assert!(TEXT_BYTES_MAX + NAME_BYTES_MAX + 64 < HISTORY_PAGE_BYTES_
 pub const CONVERSATION_PAGE_ENTRIES_MAX: usize = 500;
 const _: () = assert!(CONVERSATION_PAGE_ENTRIES_MAX * (NAME_BYTES_MAX + 40) < 128 * 1024);
 
+/// Shortest password of an account, in characters (Unicode scalar values).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+
+/// Longest password that is looked at.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Longest reason of a kick, ban or mute.
+pub const REASON_BYTES_MAX: usize = 256;
+
+/// Accounts in one `AccountPage`.
+pub const ACCOUNT_PAGE_ENTRIES_MAX: usize = 200;
+
+/// Bans and mutes in one `SanctionPage`.
+pub const SANCTION_PAGE_ENTRIES_MAX: usize = 200;
+
+/// Decisions in one `AuditPage`.
+pub const AUDIT_PAGE_ENTRIES_MAX: usize = 200;
+
 /// Longest text that is searched for.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 256;
 

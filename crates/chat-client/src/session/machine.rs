@@ -19,6 +19,7 @@ use crate::command::{DownloadId, ServerAddress, UploadId};
 use crate::dial::DialError;
 use crate::error::{EndReason, SessionError};
 use crate::event::{Event, ServerFile};
+use crate::question::NoAnswer;
 use crate::resume_token::{KeptToken, ResumeToken};
 use crate::session::backoff;
 use crate::session::downloads::{DownloadOutput, Downloads, TransferReport};
@@ -346,7 +347,9 @@ impl Machine {
     fn forget_connection(&mut self) {
         self.outputs.push_back(Output::HangUp);
         self.liveness = None;
-        self.requests.clear();
+        for id in self.requests.clear() {
+            self.tell(Event::Answered { id, answer: Err(NoAnswer::NotConnected) });
+        }
         self.outbox.connection_lost();
         self.keep_positions(None);
         self.history.connection_lost();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::command::{DownloadId, MessageId, UploadId};
+use crate::question::QuestionId;
 
 /// What a reply is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +23,7 @@ pub(crate) enum Request {
     Upload(UploadId),
     /// By the server's number.
     UploadAbandoned(u64),
+    Question(QuestionId),
 }
 
 /// Numbers are unique on one connection and never 0.
@@ -50,8 +52,15 @@ impl Requests {
         self.waiting.remove(&id)
     }
 
-    /// The connection is gone, and every reply with it.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// The connection is gone, and every reply with it: the questions that stay without an answer, in order.
+    pub(crate) fn clear(&mut self) -> Vec<QuestionId> {
+        let waiting = std::mem::take(self).waiting;
+        let questions = waiting.into_iter().filter_map(|(id, request)| match request {
+            Request::Question(question) => Some((id, question)),
+            _ => None,
+        });
+        let mut questions: Vec<_> = questions.collect();
+        questions.sort_unstable();
+        questions.into_iter().map(|(_, question)| question).collect()
     }
 }

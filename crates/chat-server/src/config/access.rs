@@ -23,7 +23,7 @@ pub(crate) struct Said {
 pub(crate) fn access(said: Said, listen: &[Listen]) -> Result<AccessConfig, ConfigError> {
     let exposed = listen.iter().find(|it| !it.address.ip().to_canonical().is_loopback());
     match (said.access, said.password_file) {
-        (Some(AccessName::Accounts), _) => Err(ConfigError::NoAccounts),
+        (Some(AccessName::Accounts), _) => Ok(AccessConfig::Accounts),
         (Some(AccessName::Open), _) => match exposed {
             Some(listen) if !said.may_be_open => Err(ConfigError::OpenNetwork(listen.address)),
             _ => Ok(AccessConfig::Open),

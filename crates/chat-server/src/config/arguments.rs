@@ -1,9 +1,15 @@
 //! The command line.
 
+mod orders;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use orders::{
+    Audit, Ban, Kick, Mute, NewUser, Order, Password, RoleName, UserCommand, UserOptions,
+};
 
 /// Simple Chat's server: people log in, talk, and download the files of one folder.
 ///
@@ -36,6 +42,11 @@ pub enum Command {
     Backup(BackupOptions),
     /// Make a data folder of a backup
     Restore(RestoreOptions),
+    /// Make, change and list accounts on the running server
+    User(UserOptions),
+    /// Keep order.
+    #[command(flatten)]
+    Order(Order),
     /// Write all stored messages as lines of JSON, private ones included
     Export(ExportOptions),
 }

@@ -18,7 +18,7 @@ use crate::config::transfer::Transfer;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Everything that a file may say. Paths in it are relative to the folder of the file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ConfigFile {
     pub(crate) listen: Vec<SocketAddr>,
@@ -28,6 +28,7 @@ pub(crate) struct ConfigFile {
     pub(crate) access: Option<AccessName>,
     pub(crate) join_password_file: Option<PathBuf>,
     pub(crate) allow_open_network: bool,
+    pub(crate) registration: bool,
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
     /// An address, or with a slash in it a path.
@@ -40,6 +41,30 @@ pub(crate) struct ConfigFile {
     /// Where in the file things are said.
     #[serde(skip)]
     pub(crate) source: Source,
+}
+
+impl Default for ConfigFile {
+    fn default() -> Self {
+        Self {
+            registration: true,
+            listen: Vec::new(),
+            data: None,
+            files: None,
+            name: None,
+            access: None,
+            join_password_file: None,
+            allow_open_network: false,
+            certificate: None,
+            key: None,
+            metrics: None,
+            limits: Limits::default(),
+            transfer: Transfer::default(),
+            uploads: UploadsEntry::default(),
+            node: Vec::new(),
+            ban: Vec::new(),
+            source: Source::default(),
+        }
+    }
 }
 
 /// The text that a configuration was read from. Empty: there was none.

@@ -36,6 +36,8 @@ pub struct Limits {
     pub newcomers: usize,
     /// Logins at once.
     pub sessions: usize,
+    /// Accounts.
+    pub accounts: usize,
     /// Bytes that wait for one client.
     pub outbox_bytes: usize,
     /// Messages of one user at once, after a pause.
@@ -69,6 +71,7 @@ impl Default for Limits {
             login_seconds: 60,
             newcomers: 64,
             sessions: 10_000,
+            accounts: 10_000,
             outbox_bytes: OUTBOX_BYTES_MIN,
             messages_burst: 10,
             messages_per_second: 2,

@@ -17,7 +17,8 @@ use crate::config::arguments::{DataOptions, Options};
 use crate::config::document::Problem;
 use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
 use crate::config::{CertificateFiles, Config, Listen, MetricsAddress, NodeConfig};
-use crate::state::policy::{BanEnd, Bans};
+use crate::log::event::ruling::End;
+use crate::state::policy::Bans;
 
 /// Longest time that an unfinished upload is kept: a year.
 const UNFINISHED_HOURS_MAX: u64 = 366 * 24;
@@ -49,9 +50,6 @@ pub enum ConfigError {
     /// A value that makes no sense.
     #[error("{0}")]
     Value(String),
-    /// Access that this version does not have.
-    #[error("access `accounts`: this version has no accounts yet; use `open` or `password`")]
-    NoAccounts,
     /// Everybody on the network could come in, and nobody said that they may.
     #[error(
         "{0} can be reached by other machines and access is `open`: use --access password, or say --allow-open-network"
@@ -135,6 +133,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         files: options.files.or(file.files).unwrap_or_else(|| PathBuf::from("ServerFiles")),
         name,
         access,
+        registration: file.registration,
         certificate,
         nodes,
         bans,
@@ -287,15 +286,15 @@ fn bans(entries: Vec<BanEntry>, complaints: &mut Complaints) -> Bans {
     bans
 }
 
-fn ban(index: usize, entry: BanEntry) -> Result<(NameKey, BanEnd), Complaint> {
+fn ban(index: usize, entry: BanEntry) -> Result<(NameKey, End), Complaint> {
     let BanEntry { name, until } = entry;
     let wrong = |key: &str, problem: String| {
         Complaint::new(format!("ban.{index}.{key}"), format!("ban of {name:?}: {problem}"))
     };
     let parsed = UserName::parse(&name).map_err(|problem| wrong("name", format!("{problem:?}")))?;
     let end = match until {
-        None => BanEnd::Never,
-        Some(time) => BanEnd::At(unix_ms(time).ok_or_else(|| {
+        None => End::Never,
+        Some(time) => End::At(unix_ms(time).ok_or_else(|| {
             let problem = format!(
                 "until = {time} must be a date and time with offset, like 2026-12-31T23:59:59Z"
             );

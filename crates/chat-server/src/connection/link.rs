@@ -293,7 +293,10 @@ mod tests {
     }
 
     fn goodbye() -> Bytes {
-        spoken(0, Body::Goodbye(wire::Goodbye { reason: 3, retry_after_ms: 9 }))
+        spoken(
+            0,
+            Body::Goodbye(wire::Goodbye { reason: 3, retry_after_ms: 9, ..Default::default() }),
+        )
     }
 
     fn ping() -> Bytes {

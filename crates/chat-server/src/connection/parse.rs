@@ -1,9 +1,13 @@
 //! From frames to requests: the one place that deals in raw strings and bytes of a client. What it
 //! lets through is well-formed.
 
+mod accounts;
+
 use bytes::Bytes;
 use common::conversation::Conversation;
-use common::limits::{HISTORY_PAGE_MESSAGES_MAX, SEARCH_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
+use common::limits::{
+    HISTORY_PAGE_MESSAGES_MAX, PASSWORD_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+};
 use common::user_name::UserName;
 use common::wire::client_frame::Body;
 use common::wire::{self, ClientFrame};
@@ -13,6 +17,7 @@ use file_transfer::piece_hashes::PieceHash;
 use file_transfer::upload::PIECE_HASHES_MAX;
 use prost::Message;
 
+use crate::state::accounts::requests::AccountRequest;
 use crate::state::refusal::Refusal;
 use crate::state::request::{
     Asked, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, MemberRequest, MessageId,
@@ -23,9 +28,6 @@ use crate::state::uploads::UploadRequest;
 /// Longest name of a client program that is kept for the log.
 const AGENT_BYTES_MAX: usize = 64;
 
-/// Longest password that is looked at.
-const PASSWORD_BYTES_MAX: usize = 1024;
-
 /// Of any frame, well-formed or not, the number that its answer must carry.
 #[derive(Clone, PartialEq, Message)]
 struct AnyFrame {
@@ -33,7 +35,8 @@ struct AnyFrame {
     request_id: u64,
 }
 
-/// Parses one frame. `fresh_token` becomes the session's if the frame is a login that succeeds.
+/// Parses one frame. `fresh_token` becomes the session's if the frame is a login that succeeds, and the salt of a
+/// password that is chosen.
 pub(crate) fn parse(frame: Bytes, fresh_token: impl FnOnce() -> ResumeToken) -> Asked {
     match ClientFrame::decode(frame.clone()) {
         Ok(ClientFrame { request_id, body }) => {
@@ -58,6 +61,7 @@ fn request(
     }
     let member = |request| Ok(Request::Member(request));
     let upload = |request: Result<_, _>| member(request.map(MemberRequest::Upload));
+    let account = |request: Result<_, _>| member(request.map(MemberRequest::Account));
     match body {
         Body::Hello(it) => Ok(Request::Hello(hello(it))),
         Body::LogIn(it) => log_in(it, fresh_token).map(|it| Request::LogIn(Box::new(it))),
@@ -93,6 +97,11 @@ fn request(
         Body::AbandonUpload(wire::AbandonUpload { upload_id: upload, keep }) => {
             member(Ok(MemberRequest::Upload(UploadRequest::Abandon { upload, keep })))
         }
+        Body::Administer(it) => Ok(Request::Administer(accounts::command(it, fresh_token()))),
+        Body::Register(it) => account(accounts::register(it, fresh_token())),
+        Body::ChangePassword(it) => account(accounts::change_password(it, fresh_token())),
+        Body::ListDevices(wire::ListDevices {}) => account(Ok(AccountRequest::ListDevices)),
+        Body::RemoveDevice(it) => account(accounts::remove_device(&it)),
         Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
     }
 }

@@ -1,10 +1,12 @@
 //! Reads stored messages by their conversations, out of the projection and the log.
 
+use std::sync::Arc;
+
 use common::limits::{CONVERSATION_PAGE_ENTRIES_MAX, HISTORY_PAGE_BYTES_MAX};
 use prost::Message;
 
-use crate::log::event::{ConversationKey, Identity, MessageSent};
-use crate::log::follower::{CaughtUp, Follow, message};
+use crate::log::event::{ConversationKey, Event, Identity, MessageSent};
+use crate::log::follower::{CaughtUp, Follow, message, ruling};
 use crate::log::projection::Projection;
 use crate::log::{LogError, LogReader};
 use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject};
@@ -33,6 +35,7 @@ impl Follow for Projection {
             HistorySubject::Conversations { after } => self
                 .list(reader, after, CONVERSATION_PAGE_ENTRIES_MAX)
                 .map(HistoryFound::Conversations),
+            HistorySubject::Audit { before, limit } => audit(self, log, before, limit),
             HistorySubject::Search(_) => {
                 debug_assert!(false, "the index is asked for that");
                 return Err(HistoryProblem::Failed);
@@ -65,6 +68,29 @@ fn messages(
         messages.reverse();
     }
     Ok((messages.into_iter().map(|(_, message)| message).collect(), more || is_cut))
+}
+
+/// Decisions, the latest first, as many as a page holds.
+fn audit(
+    projection: &Projection,
+    log: &mut dyn LogReader,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<HistoryFound, LogError> {
+    // One more than wanted shows whether there are more.
+    let events = projection.rulings(before, limit + 1)?;
+    let (mut rulings, mut bytes, mut last) = (Vec::new(), 0, None);
+    for number in events.iter().copied().take(limit) {
+        let ruling = ruling(log, number)?;
+        bytes += Event::Ruling(Arc::clone(&ruling)).encode().len() + MESSAGE_OVERHEAD_BYTES;
+        if bytes > HISTORY_PAGE_BYTES_MAX {
+            break;
+        }
+        last = Some(number);
+        rulings.push(ruling);
+    }
+    let next = last.filter(|_| rulings.len() < events.len());
+    Ok(HistoryFound::Audit { rulings, next })
 }
 
 /// The messages of these events, as many of the first ones as a page holds, each with its event.

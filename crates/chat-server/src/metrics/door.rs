@@ -2,17 +2,16 @@
 //! connection, bounded in time, bytes and number.
 
 use std::io;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::MetricsAddress;
 use crate::hub::Input;
+use crate::local_socket;
 
 /// Connections at once. Further ones are closed unheard.
 const CONNECTIONS_MAX: usize = 8;
@@ -49,10 +48,8 @@ impl Door {
                 Ok(Self::Tcp(TcpListener::from_std(listener)?))
             }
             MetricsAddress::Socket(path) => {
-                if is_left_behind(path) {
-                    std::fs::remove_file(path)?;
-                }
-                Ok(Self::Unix(UnixListener::bind(path)?))
+                // The mode of the socket's file is the operator's to choose.
+                Ok(Self::Unix(local_socket::listen(path)?))
             }
         }
     }
@@ -84,7 +81,8 @@ impl Door {
             Self::Tcp(listener) => Ok(Some(Box::new(listener.accept().await?.0))),
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(if may_ask(&stream)? { Some(Box::new(stream)) } else { None })
+                let may_ask = local_socket::is_of_the_operator(&stream)?;
+                Ok(may_ask.then(|| Box::new(stream) as Box<dyn Stream>))
             }
         }
     }
@@ -94,20 +92,6 @@ impl Door {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// The user of the server, and root. The mode of the socket's file is the operator's to choose.
-fn may_ask(stream: &UnixStream) -> io::Result<bool> {
-    let user = stream.peer_cred()?.uid();
-    Ok(user == 0 || user == rustix::process::geteuid().as_raw())
-}
-
-/// Whether a socket is there that nobody listens on.
-fn is_left_behind(path: &Path) -> bool {
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    let refused = || std::os::unix::net::UnixStream::connect(path).err();
-    is_socket && refused().is_some_and(|it| it.kind() == io::ErrorKind::ConnectionRefused)
-}
 
 async fn answer(mut stream: Box<dyn Stream>, hub: mpsc::Sender<Input>) -> io::Result<()> {
     let (status, text) = match request(&mut stream).await? {

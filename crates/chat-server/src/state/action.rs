@@ -8,6 +8,7 @@ use file_transfer::file_version::FileVersion;
 
 use crate::log::event::Event;
 use crate::state::history::HistoryQuestion;
+use crate::state::passwords::PasswordTask;
 use crate::state::request::{ConnectionId, LoginId};
 use crate::state::uploads::UploadWork;
 
@@ -87,6 +88,8 @@ pub enum Action {
     /// [`crate::state::State::not_recorded`], in the order of these actions. What follows from the
     /// event happens then: the state keeps it, because who is there may have changed by then.
     Record(Event),
+    /// Do something with a password, and tell [`crate::state::State::password_done`].
+    Password(PasswordTask),
     /// Read stored messages and tell [`crate::state::State::history_read`].
     ReadHistory(Box<HistoryQuestion>),
     /// Every transfer of this login ends.
@@ -150,7 +153,7 @@ impl Actions {
         reason: GoodbyeReason,
         retry_after_ms: u32,
     ) {
-        let goodbye = Goodbye { reason: reason.into(), retry_after_ms };
+        let goodbye = Goodbye { reason: reason.into(), retry_after_ms, ..Goodbye::default() };
         self.tell(Recipients::One(to), Body::Goodbye(goodbye));
     }
 

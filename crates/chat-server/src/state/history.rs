@@ -1,6 +1,7 @@
 //! Who may read which stored messages. Reading waits for the disk: the state asks for it and answers
 //! when it is told the result.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::conversation::{Conversation, LOBBY};
@@ -9,10 +10,12 @@ use common::user_name::NameKey;
 use common::wire::server_frame::Body;
 use common::wire::{ConversationEntry, ConversationPage, HistoryPage, Message, SearchPage};
 
+use crate::log::event::ruling::Ruling;
 use crate::log::event::{ConversationKey, Identity, MessageSent};
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
+use crate::state::administration::pages::audit_page;
 use crate::state::now::Now;
 use crate::state::refusal::Refusal;
 use crate::state::request::{ConnectionId, HistoryRange, HistoryWanted, LoginId, SearchWanted};
@@ -53,6 +56,13 @@ pub enum HistorySubject {
     },
     /// Stored messages of any conversation that hold some words.
     Search(SearchWanted),
+    /// What was decided, by whoever may ask that.
+    Audit {
+        /// Only what is in events below this number.
+        before: Option<u64>,
+        /// At most so many.
+        limit: usize,
+    },
 }
 
 /// Who asked.
@@ -84,6 +94,13 @@ pub enum HistoryFound {
     Search {
         /// The latest first, each with what the reader calls its conversation.
         messages: Vec<(Conversation, MessageSent)>,
+        /// Where the next page begins, if there is one.
+        next: Option<u64>,
+    },
+    /// Decisions.
+    Audit {
+        /// The latest first.
+        rulings: Vec<Arc<Ruling>>,
         /// Where the next page begins, if there is one.
         next: Option<u64>,
     },
@@ -161,6 +178,18 @@ impl State {
         ask(now, caller, session, HistorySubject::Search(wanted), out)
     }
 
+    pub(crate) fn ask_history(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        login: LoginId,
+        subject: HistorySubject,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        ask(now, caller, session, subject, out)
+    }
+
     /// What was asked for was read, or not.
     #[must_use]
     pub fn history_read(
@@ -231,6 +260,7 @@ fn body(found: HistoryFound) -> Body {
             messages: messages.iter().map(found_message).collect(),
             next: next.unwrap_or(0),
         }),
+        HistoryFound::Audit { rulings, next } => Body::AuditPage(audit_page(&rulings, next)),
     }
 }
 

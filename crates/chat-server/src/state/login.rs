@@ -1,25 +1,29 @@
-//! How somebody gets a name: the checks, the claim, and the take-over of one's own broken session.
+//! Who may come in: the checks before somebody gets a name ([`super::claim`]), and how one leaves.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use bytes::Bytes;
-use common::user_name::{NameKey, UserName};
+use common::user_name::NameKey;
 use common::wire::server_frame::Body;
-use common::wire::{GoodbyeReason, LeaveReason, LoggedIn, LoggedOut, Ping, UserJoined};
+use common::wire::{LeaveReason, LoggedOut};
 
-use crate::log::event::{Identity, Person};
-use crate::state::action::{Action, Actions, Recipients};
+use crate::log::event::ruling::{DeviceId, Role};
+use crate::state::State;
+use crate::state::action::{Action, Actions};
+use crate::state::claim::{Claim, Proof};
 use crate::state::now::Now;
-use crate::state::policy::{Access, BanEnd};
-use crate::state::rate_limit::RateLimit;
+use crate::state::passwords::{PasswordKind, Purpose};
+use crate::state::policy::Access;
 use crate::state::refusal::Refusal;
-use crate::state::request::{ConnectionId, LogIn, LoginId, ResumeToken};
-use crate::state::roster::{Presence, Session};
+use crate::state::request::{LogIn, LoginId};
 use crate::state::router::Caller;
-use crate::state::{Challenge, State};
+
+/// How long a client is asked to wait while another guess at the name is looked at.
+const GUESS_PAUSE: Duration = Duration::from_secs(1);
 
 impl State {
-    /// Checks a login and, unless it has to wait for a ping of its own older session, answers it.
+    /// Checks a login and, unless it has to wait for its password to be checked or for a ping of its own
+    /// older session, answers it.
     pub(crate) fn log_in(
         &mut self,
         now: Now,
@@ -35,36 +39,104 @@ impl State {
         if self.challenges.contains_key(&caller.connection) {
             return Err(Refusal::NameTaken);
         }
-        self.check_admission(now, address, &log_in)?;
-        self.claim_name(now, caller, log_in, out)
+        let key = log_in.name.key();
+        if let Some(registered) = self.accounts.find(&key) {
+            let hash = registered.account.password_hash.clone();
+            return match self.known_device(&log_in, &key) {
+                Some(device) => {
+                    let proof = Proof::Account { device, is_new: false };
+                    self.claim_name(now, caller, Claim { log_in, proof }, out)
+                }
+                None => self.check_password(now, caller, address, log_in, Some(hash), out),
+            };
+        }
+        match &self.policy.access {
+            Access::Open => {}
+            Access::Password(_) => self.check_join_password(now, address, &log_in)?,
+            Access::Accounts => {
+                return self.check_password(now, caller, address, log_in, None, out);
+            }
+        }
+        if log_in.name.is_reserved() {
+            return Err(Refusal::NameReserved);
+        }
+        self.claim_name(now, caller, Claim { log_in, proof: Proof::Guest }, out)
     }
 
-    /// What is refused whoever is online: the answer tells a stranger nothing about others.
-    fn check_admission(
+    /// The device of the account whose holder shows a token that was given to it there.
+    fn known_device(&self, log_in: &LogIn, key: &NameKey) -> Option<DeviceId> {
+        let token = log_in.resume_token.as_ref()?;
+        let opened = self.policy.token_key.open(token, key)?;
+        let registered = self.accounts.find(key)?;
+        let device = DeviceId(opened.nonce);
+        let is_known = opened.identity == registered.identity();
+        (is_known && registered.device(device).is_some()).then_some(device)
+    }
+
+    /// Has the password of an account looked at. `None`: there is no such account, which takes as long to
+    /// find out.
+    fn check_password(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        address: IpAddr,
+        mut log_in: Box<LogIn>,
+        hash: Option<String>,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        if log_in.password.is_empty() {
+            return Err(Refusal::PasswordNeeded);
+        }
+        let key = log_in.name.key();
+        self.check_attempts(now, &key, address)?;
+        if self.passwords.is_guessing(&key) {
+            return Err(Refusal::ServerBusy { retry_at_ms: now.unix_ms_after(GUESS_PAUSE) });
+        }
+        let password = std::mem::take(&mut log_in.password);
+        let (kind, purpose) = (PasswordKind::Check(hash), Purpose::LogIn(log_in));
+        self.ask_password_desk(now, caller, password, kind, purpose, out)
+    }
+
+    /// The password of an account was looked at.
+    pub(crate) fn password_checked(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        log_in: Box<LogIn>,
+        is_right: bool,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let key = log_in.name.key();
+        if !is_right {
+            return Err(self.wrong_password(now, caller, &log_in));
+        }
+        self.attempts.succeeded(&key);
+        let proof = Proof::Account { device: DeviceId(log_in.fresh_nonce()), is_new: true };
+        self.claim_name(now, caller, Claim { log_in, proof }, out)
+    }
+
+    /// How often may be guessed.
+    pub(crate) fn check_attempts(
+        &self,
+        now: Now,
+        key: &NameKey,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
+        match self.attempts.wait(now.instant, key, address) {
+            None => Ok(()),
+            Some(wait) => Err(Refusal::TooManyAttempts { retry_at_ms: now.unix_ms_after(wait) }),
+        }
+    }
+
+    fn check_join_password(
         &mut self,
         now: Now,
         address: IpAddr,
         log_in: &LogIn,
     ) -> Result<(), Refusal> {
-        self.check_password(now, address, log_in)?;
-        if log_in.name.is_reserved() {
-            return Err(Refusal::NameReserved);
-        }
-        match self.policy.bans.in_force(now, &log_in.name.key()) {
-            None => Ok(()),
-            Some(BanEnd::Never) => Err(Refusal::Banned { until_ms: 0 }),
-            Some(BanEnd::At(until_ms)) => Err(Refusal::Banned { until_ms }),
-        }
-    }
-
-    fn check_password(&mut self, now: Now, address: IpAddr, log_in: &LogIn) -> Result<(), Refusal> {
-        let Access::Password(password) = &self.policy.access else {
-            return Ok(());
-        };
+        let Access::Password(password) = &self.policy.access else { return Ok(()) };
         let key = log_in.name.key();
-        if let Some(wait) = self.attempts.wait(now.instant, &key, address) {
-            return Err(Refusal::TooManyAttempts { retry_at_ms: now.unix_ms_after(wait) });
-        }
+        self.check_attempts(now, &key, address)?;
         if password.matches(&log_in.password) {
             self.attempts.succeeded(&key);
             return Ok(());
@@ -74,153 +146,33 @@ impl State {
         Err(Refusal::WrongPassword)
     }
 
-    /// Gives the name to the caller: at once if it is free or its own and held; after a ping if it is
-    /// its own and seems alive; else not.
-    fn claim_name(
-        &mut self,
+    fn wrong_password(&mut self, now: Now, caller: Caller, log_in: &LogIn) -> Refusal {
+        if let Some(peer) = self.peers.get(&caller.connection) {
+            let address = peer.address;
+            self.attempts.failed(now.instant, log_in.name.key(), address);
+            tracing::info!(name = ?log_in.name.as_str(), %address, "wrong password");
+        }
+        Refusal::WrongPassword
+    }
+
+    /// Whether that name, or anybody from that address, is banned: by the configuration or by decision. A ban
+    /// of addresses does not hold for those who could lift it.
+    pub(crate) fn check_bans(
+        &self,
         now: Now,
-        caller: Caller,
-        log_in: Box<LogIn>,
-        out: &mut Actions,
+        key: &NameKey,
+        address: IpAddr,
+        role: Option<Role>,
     ) -> Result<(), Refusal> {
-        let Some(owner) = self.roster.by_key(&log_in.name.key()) else {
-            return self.start_session(now, caller, &log_in, out);
-        };
-        if !log_in.resume_token.is_some_and(|token| owner.accepts(&token)) {
-            return Err(name_refusal(&owner.name, &log_in.name));
+        if let Some(end) = self.policy.bans.in_force(now, key) {
+            return Err(Refusal::Banned { until_ms: end.to_ms(), reason: String::new() });
         }
-        let (login, connection) = (owner.login, owner.connection);
-        if owner.is_held() {
-            self.resume_session(now, caller, login, log_in.fresh_token, out);
-            return Ok(());
+        let from_there = self.sanctions.ban_from(now, address);
+        let from_there = from_there.filter(|_| role < Some(Role::Moderator));
+        match self.sanctions.ban_of(now, key).or(from_there) {
+            None => Ok(()),
+            Some(ban) => Err(Refusal::Banned { until_ms: ban.end.to_ms(), reason: ban.reason }),
         }
-        let deadline = now.instant + self.policy.take_over_ping;
-        let challenge = Challenge { owner: login, request_id: caller.request_id, log_in, deadline };
-        self.challenges.insert(caller.connection, challenge);
-        out.tell(Recipients::One(connection), Body::Ping(Ping { token: login.0 }));
-        Ok(())
-    }
-
-    fn start_session(
-        &mut self,
-        now: Now,
-        caller: Caller,
-        log_in: &LogIn,
-        out: &mut Actions,
-    ) -> Result<(), Refusal> {
-        if self.roster.len() >= self.policy.sessions_max {
-            let retry_at_ms = now.unix_ms_after(self.policy.name_hold);
-            return Err(Refusal::ServerFull { retry_at_ms });
-        }
-        self.last_login.0 += 1;
-        let key = log_in.name.key();
-        self.recent.user_came(&key);
-        let (identity, token) = self.prove_identity(log_in, &key);
-        let name = log_in.name.as_str().to_owned();
-        self.people.meet(Person { key: key.clone(), name, identity });
-        self.roster.insert(Session {
-            login: self.last_login,
-            name: log_in.name.clone(),
-            key,
-            connection: caller.connection,
-            presence: Presence::Connected { heard_at: now.instant, pinged: false },
-            token,
-            // The answer may get lost: the client then comes back with the token that it has.
-            previous_token: log_in.resume_token,
-            messages: RateLimit::full(),
-            uploads: RateLimit::full(),
-            unsettled: 0,
-            identity,
-            reads_history: false,
-        });
-        self.tally.logins += 1;
-        tracing::info!(name = ?log_in.name.as_str(), connection = caller.connection.0, "joined");
-        self.admit(caller, self.last_login, false, out);
-        let joined = UserJoined { name: log_in.name.as_str().to_owned() };
-        out.tell(Recipients::EverybodyBut(caller.connection), Body::UserJoined(joined));
-        Ok(())
-    }
-
-    /// Who it is that comes under a free name, and a token that says so: the holder of a token of that
-    /// name, whenever it is from, or somebody new. Randomness makes sure that it is nobody else.
-    fn prove_identity(&self, log_in: &LogIn, key: &NameKey) -> (Identity, ResumeToken) {
-        let (random, nonce) = split(&log_in.fresh_token);
-        let shown = log_in.resume_token.as_ref();
-        let known = shown.and_then(|token| self.policy.token_key.open(token, key));
-        let identity = known.unwrap_or(Identity(u64::from_be_bytes(random)));
-        (identity, self.policy.token_key.seal(identity, nonce, key))
-    }
-
-    /// The session goes on over another connection, and nobody hears of it.
-    fn resume_session(
-        &mut self,
-        now: Now,
-        caller: Caller,
-        login: LoginId,
-        fresh_token: ResumeToken,
-        out: &mut Actions,
-    ) {
-        let Some(session) = self.roster.session_mut(login) else { return };
-        let from = session.connection;
-        session.previous_token = Some(session.token);
-        let (_, nonce) = split(&fresh_token);
-        session.token = self.policy.token_key.seal(session.identity, nonce, &session.key);
-        session.presence = Presence::Connected { heard_at: now.instant, pinged: false };
-        self.roster.reconnect(login, caller.connection);
-        self.admit(caller, login, true, out);
-        out.push(Action::MoveOutbox { from, to: caller.connection });
-        self.tell_downloads_again(login, out);
-    }
-
-    fn admit(&self, caller: Caller, login: LoginId, resumed: bool, out: &mut Actions) {
-        let Some(session) = self.roster.session(login) else { return };
-        out.push(Action::Admit(caller.connection));
-        let logged_in = LoggedIn {
-            name: session.name.as_str().to_owned(),
-            resume_token: Bytes::copy_from_slice(&session.token.0),
-            resumed,
-            log_id: Bytes::copy_from_slice(&self.log.0),
-        };
-        out.reply(caller.connection, caller.request_id, Body::LoggedIn(logged_in));
-    }
-
-    /// The owner of a name is alive: whoever wanted to take the session over is refused.
-    pub(crate) fn owner_lives(&mut self, owner: LoginId, out: &mut Actions) {
-        for (connection, challenge) in self.take_challenges(|challenge| challenge.owner == owner) {
-            let caller = Caller { connection, request_id: challenge.request_id };
-            self.refuse(caller, Refusal::NameTaken, out);
-        }
-    }
-
-    /// The owner's connection is closed, or it is gone altogether: the waiting login is decided.
-    pub(crate) fn owner_is_away(&mut self, now: Now, owner: LoginId, out: &mut Actions) {
-        for (connection, challenge) in self.take_challenges(|challenge| challenge.owner == owner) {
-            let caller = Caller { connection, request_id: challenge.request_id };
-            let claimed = self.claim_name(now, caller, challenge.log_in, out);
-            if let Err(refusal) = claimed {
-                self.refuse(caller, refusal, out);
-            }
-        }
-    }
-
-    /// Takes over the sessions that left the ping of a challenge unanswered.
-    pub(crate) fn decide_overdue_challenges(&mut self, now: Now, out: &mut Actions) {
-        for (connection, challenge) in self.take_challenges(|it| it.deadline <= now.instant) {
-            let Some(session) = self.roster.session(challenge.owner) else { continue };
-            let old = session.connection;
-            let caller = Caller { connection, request_id: challenge.request_id };
-            let fresh_token = challenge.log_in.fresh_token;
-            self.resume_session(now, caller, challenge.owner, fresh_token, out);
-            self.peers.remove(&old);
-            out.goodbye(old, GoodbyeReason::TakenOver, 0);
-        }
-    }
-
-    fn take_challenges(
-        &mut self,
-        which: impl Fn(&Challenge) -> bool,
-    ) -> Vec<(ConnectionId, Challenge)> {
-        self.challenges.extract_if(|_, challenge| which(challenge)).collect()
     }
 
     /// The user leaves for good: everybody hears of it, and the downloads end. What the user wrote
@@ -257,19 +209,5 @@ impl State {
             out.push(Action::Close(caller.connection));
         }
         self.end_session(now, login, LeaveReason::LoggedOut, out);
-    }
-}
-
-/// Randomness for an identity, and for a token.
-fn split(fresh: &ResumeToken) -> ([u8; 8], [u8; 8]) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = fresh.0;
-    ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p])
-}
-
-fn name_refusal(owner: &UserName, asked: &UserName) -> Refusal {
-    if owner.is_same_spelling(asked) {
-        Refusal::NameTaken
-    } else {
-        Refusal::NameTooSimilar { to: owner.as_str().to_owned() }
     }
 }

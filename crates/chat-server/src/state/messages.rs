@@ -62,6 +62,9 @@ impl State {
             }
             None => {}
         }
+        if let Some(mute) = self.sanctions.mute_of(now, &sender.key) {
+            return Err(Refusal::Muted { until_ms: mute.end.to_ms(), reason: mute.reason });
+        }
         sender
             .messages
             .take(now.instant, self.policy.messages)
@@ -112,15 +115,16 @@ impl State {
         }
     }
 
-    /// A person by any spelling of the name: who has it, or had it last. A text too long for a name is
+    /// A person by any spelling of the name: whose account it is, who has it, or had it last. A text too long for a name is
     /// nobody's.
     fn find_person(&self, name: &str) -> Option<Person> {
         if name.len() > common::limits::NAME_BYTES_MAX {
             return None;
         }
         let key = NameKey::of(name);
-        let here = self.roster.by_key(&key).map(person);
-        here.or_else(|| self.people.find(&key).cloned())
+        let account = self.accounts.find(&key).map(|registered| registered.account.holder.clone());
+        let here = || self.roster.of_key(&key).next().map(person);
+        account.or_else(here).or_else(|| self.people.find(&key).cloned())
     }
 }
 

@@ -7,6 +7,7 @@ use common::user_name::NameKey;
 use common::wire;
 
 use crate::join_password::JoinPassword;
+use crate::log::event::ruling::End;
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
 use crate::state::rate_limit::Rate;
@@ -21,6 +22,10 @@ pub struct Policy {
     pub access: Access,
     /// Who may not.
     pub bans: Bans,
+    /// Whether people may make accounts of their names; otherwise `REGISTRATION_OFF`.
+    pub takes_registrations: bool,
+    /// Accounts; beyond it `ACCOUNTS_FULL`.
+    pub accounts_max: usize,
     /// What resume tokens are made with.
     pub token_key: TokenKey,
     /// Logins at once; beyond it `SERVER_FULL`.
@@ -55,8 +60,10 @@ pub struct Policy {
 pub enum Access {
     /// A name.
     Open,
-    /// A name and the password that all share.
+    /// A name and the password that all share, or an account.
     Password(Box<JoinPassword>),
+    /// An account.
+    Accounts,
 }
 
 impl Access {
@@ -66,35 +73,24 @@ impl Access {
         match self {
             Self::Open => wire::Access::Open,
             Self::Password(_) => wire::Access::Password,
+            Self::Accounts => wire::Access::Accounts,
         }
     }
 }
 
 /// Who may not come in, by what the name looks like.
 #[derive(Clone, Debug, Default)]
-pub struct Bans(HashMap<NameKey, BanEnd>);
-
-/// When a ban ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BanEnd {
-    /// Not by itself.
-    Never,
-    /// At that time, milliseconds since 1970-01-01 UTC.
-    At(i64),
-}
+pub struct Bans(HashMap<NameKey, End>);
 
 impl Bans {
     /// Bans a name and all that look like it.
-    pub fn insert(&mut self, name: NameKey, end: BanEnd) {
+    pub fn insert(&mut self, name: NameKey, end: End) {
         self.0.insert(name, end);
     }
 
     /// The end of a ban that is in force.
     #[must_use]
-    pub fn in_force(&self, now: Now, name: &NameKey) -> Option<BanEnd> {
-        self.0.get(name).copied().filter(|end| match end {
-            BanEnd::Never => true,
-            BanEnd::At(at_ms) => now.unix_ms < *at_ms,
-        })
+    pub fn in_force(&self, now: Now, name: &NameKey) -> Option<End> {
+        self.0.get(name).copied().filter(|end| end.is_after(now.unix_ms))
     }
 }

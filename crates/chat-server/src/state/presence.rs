@@ -31,7 +31,7 @@ impl State {
             session.previous_token = None;
         }
         if !self.challenges.is_empty() {
-            self.owner_lives(login, out);
+            self.owner_lives(now, login, out);
         }
     }
 
@@ -147,11 +147,13 @@ impl State {
         out.push(Action::EndLogin(login));
         self.end_uploads(login, out);
         self.end_downloads(now, login, out);
-        self.recent.user_left(&session.key);
         let name = session.name.as_str().to_owned();
         tracing::info!(?name, reason = reason.as_str_name(), "left");
-        let left = UserLeft { name, reason: reason.into() };
-        out.tell(Recipients::Everybody, Body::UserLeft(left));
+        if self.roster.of_key(&session.key).next().is_none() {
+            self.recent.user_left(&session.key);
+            let left = UserLeft { name, reason: reason.into() };
+            out.tell(Recipients::Everybody, Body::UserLeft(left));
+        }
         self.owner_is_away(now, login, out);
     }
 }

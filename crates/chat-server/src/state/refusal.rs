@@ -1,5 +1,6 @@
 //! Why a request was not carried out: one variant for each sentence that a person needs.
 
+use common::limits::PASSWORD_CHARS_MIN;
 use common::wire::{self, NameProblem, RefusalCode};
 
 use crate::log::writer::StorageProblem;
@@ -7,12 +8,21 @@ use crate::log::writer::StorageProblem;
 /// A request that is answered with `Refused`. Carries what its sentence speaks of, and nothing else.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
+    /// There is an account of that name.
+    AccountExists {
+        /// As it is spelt.
+        name: String,
+    },
+    /// No room for another account.
+    AccountsFull,
     /// This connection has a name.
     AlreadyLoggedIn,
     /// Nobody of that name may come in.
     Banned {
         /// Milliseconds since 1970-01-01 UTC; 0 for ever.
         until_ms: i64,
+        /// In the words of who did it; may be empty.
+        reason: String,
     },
     /// The disk does not give the file, or too many are open.
     FileUnreadable {
@@ -21,6 +31,13 @@ pub enum Refusal {
     },
     /// A field is missing or has the wrong length, or the frame is no message at all.
     Malformed,
+    /// This name may not write.
+    Muted {
+        /// Milliseconds since 1970-01-01 UTC; 0 for ever.
+        until_ms: i64,
+        /// In the words of who did it; may be empty.
+        reason: String,
+    },
     /// No name.
     NameMalformed(NameProblem),
     /// Kept for the server.
@@ -32,8 +49,26 @@ pub enum Refusal {
         /// That name.
         to: String,
     },
+    /// Not with this role.
+    NotAllowed,
+    /// No such ban or mute.
+    NotInForce {
+        /// Of what or whom.
+        subject: String,
+    },
     /// Only for those logged in.
     NotLoggedIn,
+    /// The name is an account.
+    PasswordNeeded,
+    /// Too easily guessed.
+    PasswordTooShort,
+    /// Nobody makes an own account here.
+    RegistrationOff,
+    /// Too many passwords are to be checked.
+    ServerBusy {
+        /// When to try again, milliseconds since 1970-01-01 UTC.
+        retry_at_ms: i64,
+    },
     /// No place left.
     ServerFull {
         /// When to try again, milliseconds since 1970-01-01 UTC.
@@ -65,6 +100,13 @@ pub enum Refusal {
         /// How many may; 0 where none may start at all.
         allowed: usize,
     },
+    /// No account of that name.
+    UnknownAccount {
+        /// Whose.
+        name: String,
+    },
+    /// No such device of this account.
+    UnknownDevice,
     /// No such download of this login.
     UnknownDownload,
     /// No such file.
@@ -166,15 +208,24 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> RefusalCode {
         match self {
+            Self::AccountExists { .. } => RefusalCode::AccountExists,
+            Self::AccountsFull => RefusalCode::AccountsFull,
             Self::AlreadyLoggedIn => RefusalCode::AlreadyLoggedIn,
             Self::Banned { .. } => RefusalCode::Banned,
             Self::FileUnreadable { .. } => RefusalCode::FileUnreadable,
             Self::Malformed => RefusalCode::Malformed,
+            Self::Muted { .. } => RefusalCode::Muted,
             Self::NameMalformed(_) => RefusalCode::NameMalformed,
             Self::NameReserved => RefusalCode::NameReserved,
             Self::NameTaken => RefusalCode::NameTaken,
             Self::NameTooSimilar { .. } => RefusalCode::NameTooSimilar,
+            Self::NotAllowed => RefusalCode::NotAllowed,
+            Self::NotInForce { .. } => RefusalCode::NotInForce,
             Self::NotLoggedIn => RefusalCode::NotLoggedIn,
+            Self::PasswordNeeded => RefusalCode::PasswordNeeded,
+            Self::PasswordTooShort => RefusalCode::PasswordTooShort,
+            Self::RegistrationOff => RefusalCode::RegistrationOff,
+            Self::ServerBusy { .. } => RefusalCode::ServerBusy,
             Self::ServerFull { .. } => RefusalCode::ServerFull,
             Self::SlowDown { .. } => RefusalCode::SlowDown,
             Self::Storage(StorageProblem::Full) => RefusalCode::StorageFull,
@@ -184,6 +235,8 @@ impl Refusal {
             Self::TooBroad => RefusalCode::TooBroad,
             Self::TooManyAttempts { .. } => RefusalCode::TooManyAttempts,
             Self::TooManyDownloads { .. } => RefusalCode::TooManyDownloads,
+            Self::UnknownAccount { .. } => RefusalCode::UnknownAccount,
+            Self::UnknownDevice => RefusalCode::UnknownDevice,
             Self::UnknownDownload => RefusalCode::UnknownDownload,
             Self::UnknownFile { .. } => RefusalCode::UnknownFile,
             Self::UnknownRoom { .. } => RefusalCode::UnknownRoom,
@@ -200,10 +253,13 @@ impl Refusal {
     pub fn into_wire(self) -> wire::Refused {
         let mut refused = wire::Refused { code: self.code().into(), ..Default::default() };
         match self {
-            Self::Banned { until_ms } => refused.time_ms = until_ms,
+            Self::Banned { until_ms, reason } | Self::Muted { until_ms, reason } => {
+                (refused.time_ms, refused.subject) = (until_ms, reason);
+            }
             Self::NameMalformed(problem) => refused.name_problem = problem.into(),
             Self::NameTooSimilar { to } => refused.subject = to,
             Self::ServerFull { retry_at_ms }
+            | Self::ServerBusy { retry_at_ms }
             | Self::SlowDown { retry_at_ms }
             | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
             Self::TextTooLong { allowed } | Self::TooManyDownloads { allowed } => {
@@ -213,16 +269,25 @@ impl Refusal {
                 refused.subject = echo(path);
             }
             Self::UnknownRoom { room } => refused.subject = echo(room),
-            Self::UnknownUser { name } => refused.subject = echo(name),
+            Self::UnknownUser { name }
+            | Self::UnknownAccount { name }
+            | Self::AccountExists { name }
+            | Self::NotInForce { subject: name } => refused.subject = echo(name),
+            Self::PasswordTooShort => refused.allowed = PASSWORD_CHARS_MIN as u64,
             Self::Upload(refusal) => refusal.describe(&mut refused),
-            Self::AlreadyLoggedIn
+            Self::AccountsFull
+            | Self::AlreadyLoggedIn
             | Self::Malformed
             | Self::NameReserved
             | Self::NameTaken
+            | Self::NotAllowed
             | Self::NotLoggedIn
+            | Self::PasswordNeeded
+            | Self::RegistrationOff
             | Self::Storage(_)
             | Self::TextEmpty
             | Self::TooBroad
+            | Self::UnknownDevice
             | Self::UnknownDownload
             | Self::Unsupported
             | Self::Version

@@ -6,6 +6,8 @@ use common::limits::{MESSAGE_ID_BYTES, RESUME_TOKEN_BYTES};
 use common::user_name::UserName;
 use file_transfer::catalogue::CatalogueEntry;
 
+use crate::state::accounts::requests::AccountRequest;
+use crate::state::administration::Command;
 use crate::state::refusal::Refusal;
 use crate::state::uploads::UploadRequest;
 
@@ -56,6 +58,8 @@ pub enum Request {
     },
     /// The answer to a ping of the server's; that it arrived is all that counts.
     Pong,
+    /// What needs a role, or comes from who runs the server.
+    Administer(Result<Command, Refusal>),
     /// What needs a login; its own flaws are told only to those who have one.
     Member(Result<MemberRequest, Refusal>),
 }
@@ -108,6 +112,8 @@ pub enum MemberRequest {
     DownloadDone(DownloadDone),
     /// Something about an upload.
     Upload(UploadRequest),
+    /// Something about the caller's account.
+    Account(AccountRequest),
 }
 
 /// The greeting.
@@ -131,6 +137,20 @@ pub struct LogIn {
     pub resume_token: Option<ResumeToken>,
     /// Randomness for the session's token if the login succeeds.
     pub fresh_token: ResumeToken,
+}
+
+impl LogIn {
+    /// Randomness for who somebody new is.
+    pub(crate) fn fresh_identity(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.fresh_token.0;
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// Randomness that makes a token another one than those before.
+    pub(crate) fn fresh_nonce(&self) -> [u8; 8] {
+        let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = self.fresh_token.0;
+        [a, b, c, d, e, f, g, h]
+    }
 }
 
 /// One message to be delivered.

@@ -1,11 +1,13 @@
 //! Who is online: the sessions, and the ways to find one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use common::user_name::{NameKey, UserName};
 
 use crate::log::event::Identity;
+use crate::log::event::ruling::DeviceId;
 use crate::state::rate_limit::RateLimit;
 use crate::state::request::{ConnectionId, LoginId, ResumeToken};
 
@@ -16,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) key: NameKey,
     /// Where its frames go. While the session is held: the connection that broke.
     pub(crate) connection: ConnectionId,
+    /// Where the connection comes from, or came.
+    pub(crate) address: IpAddr,
     pub(crate) presence: Presence,
     pub(crate) token: ResumeToken,
     /// Counts too until the client is heard after its login: the answer may have been lost.
@@ -27,6 +31,11 @@ pub(crate) struct Session {
     pub(crate) unsettled: usize,
     /// Who it is, as far as that can be told from others who had or will have the name.
     pub(crate) identity: Identity,
+    /// What the token says besides: with an account, the same whenever this device comes back.
+    pub(crate) device: DeviceId,
+    /// When the account's password was given on this device, milliseconds since 1970-01-01 UTC; `None` for a
+    /// guest.
+    pub(crate) proven_at_ms: Option<i64>,
     /// A question about history waits for its answer.
     pub(crate) reads_history: bool,
 }
@@ -56,12 +65,14 @@ impl Session {
     }
 }
 
-/// All sessions. One name, by what it looks like, has at most one session; so has one connection.
+/// All sessions. One name, by what it looks like, belongs to one person, who may have several sessions with an
+/// account; one connection has at most one.
 #[derive(Default)]
 pub(crate) struct Roster {
     sessions: HashMap<LoginId, Session>,
     by_connection: HashMap<ConnectionId, LoginId>,
-    by_key: HashMap<NameKey, LoginId>,
+    /// Never empty.
+    by_key: HashMap<NameKey, Vec<LoginId>>,
     /// In the order of their bytes, as they are paged.
     names: BTreeSet<Box<str>>,
 }
@@ -72,9 +83,12 @@ impl Roster {
     }
 
     pub(crate) fn insert(&mut self, session: Session) {
-        debug_assert!(!self.by_key.contains_key(&session.key), "one session a name");
+        debug_assert!(
+            self.of_key(&session.key).all(|other| other.identity == session.identity),
+            "one person a name"
+        );
         self.by_connection.insert(session.connection, session.login);
-        self.by_key.insert(session.key.clone(), session.login);
+        self.by_key.entry(session.key.clone()).or_default().push(session.login);
         self.names.insert(session.name.as_str().into());
         self.sessions.insert(session.login, session);
     }
@@ -82,8 +96,12 @@ impl Roster {
     pub(crate) fn remove(&mut self, login: LoginId) -> Option<Session> {
         let session = self.sessions.remove(&login)?;
         self.by_connection.remove(&session.connection);
-        self.by_key.remove(&session.key);
-        self.names.remove(session.name.as_str());
+        let others = self.by_key.get_mut(&session.key)?;
+        others.retain(|other| *other != login);
+        if others.is_empty() {
+            self.by_key.remove(&session.key);
+            self.names.remove(session.name.as_str());
+        }
         Some(session)
     }
 
@@ -108,8 +126,10 @@ impl Roster {
         self.sessions.get_mut(&login)
     }
 
-    pub(crate) fn by_key(&self, key: &NameKey) -> Option<&Session> {
-        self.sessions.get(self.by_key.get(key)?)
+    /// The sessions of whoever has that name.
+    pub(crate) fn of_key(&self, key: &NameKey) -> impl Iterator<Item = &Session> {
+        let logins = self.by_key.get(key).into_iter().flatten();
+        logins.filter_map(|login| self.sessions.get(login))
     }
 
     pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {

@@ -55,6 +55,7 @@ impl State {
             Request::LogIn(log_in) => self.log_in(now, caller, log_in, out),
             Request::Ping { token } => caller.reply(out, Body::Pong(Pong { token })),
             Request::Pong => Ok(()),
+            Request::Administer(command) => self.administer(now, caller, command?, out),
             Request::Member(request) => {
                 let login = self.roster.login_on(caller.connection).ok_or(Refusal::NotLoggedIn)?;
                 self.route_member(now, caller, login, request?, out)
@@ -101,6 +102,7 @@ impl State {
             }
             MemberRequest::DownloadDone(done) => self.download_done(now, caller, login, &done, out),
             MemberRequest::Upload(request) => self.upload(now, caller, login, request, out),
+            MemberRequest::Account(request) => self.own_account(now, caller, login, request, out),
         }
     }
 
@@ -122,6 +124,7 @@ impl State {
         }
         if let Some(peer) = self.peers.get_mut(&caller.connection) {
             peer.greeted = true;
+            peer.agent.clone_from(&hello.agent);
         }
         tracing::debug!(connection = caller.connection.0, agent = ?hello.agent, "hello");
         let server_hello = ServerHello {

@@ -2,7 +2,9 @@
 //!
 //! `1> login ann` is done on connection 1; the indented lines below it are everything that follows
 //! from it: `1< …` a frame to connection 1, `* …` anything else for the hub to do. `wait 15s` lets
-//! time pass. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
+//! time pass. `password right` is the desk's answer to the first password that waits for it. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
+
+mod orders;
 
 mod transcript;
 
@@ -21,6 +23,7 @@ use file_transfer::piece_hashes::PieceHash;
 use file_transfer::uploads::StoredUpload;
 
 use crate::join_password::JoinPassword;
+use crate::log::event::ruling::End;
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Recipients};
@@ -29,7 +32,8 @@ use crate::state::history::{
 };
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
-use crate::state::policy::{Access, BanEnd, Bans, Policy};
+use crate::state::passwords::PasswordTask;
+use crate::state::policy::{Access, Bans, Policy};
 use crate::state::rate_limit::Rate;
 use crate::state::refusal::{Refusal, UploadRefusal};
 use crate::state::request::{
@@ -76,12 +80,14 @@ pub(crate) fn check_with(policy: Policy, script: &str) {
 /// What the scripts run under unless they say otherwise.
 pub(crate) fn policy() -> Policy {
     let mut bans = Bans::default();
-    bans.insert(NameKey::of("mallory"), BanEnd::Never);
-    bans.insert(NameKey::of("trudy"), BanEnd::At(START_MS + 60_000));
+    bans.insert(NameKey::of("mallory"), End::Never);
+    bans.insert(NameKey::of("trudy"), End::At(START_MS + 60_000));
     Policy {
         server_name: "lab".into(),
         access: Access::Open,
         bans,
+        takes_registrations: true,
+        accounts_max: 3,
         token_key: TokenKey::new(&[5; 32]),
         sessions_max: 4,
         attempts: AttemptLimits { per_name: 5, per_address: 20 },
@@ -123,6 +129,7 @@ struct Run {
     log_waits: bool,
     unstored: usize,
     questions: VecDeque<HistoryQuestion>,
+    passwords: VecDeque<PasswordTask>,
 }
 
 impl Run {
@@ -139,6 +146,7 @@ impl Run {
             log_waits: false,
             unstored: 0,
             questions: VecDeque::new(),
+            passwords: VecDeque::new(),
         }
     }
 
@@ -207,6 +215,12 @@ impl Run {
                 let actions = self.state.history_read(self.now(), asker, result);
                 self.record(actions);
             }
+            ["password", result] => {
+                let PasswordTask { ticket, .. } = self.passwords.pop_front().unwrap();
+                let result = orders::password_result(result);
+                let actions = self.state.password_done(self.now(), ticket, result);
+                self.record(actions);
+            }
             ["log", "waits"] => self.log_waits = true,
             ["log", "stores", events] => {
                 let events: usize = events.parse().unwrap();
@@ -253,9 +267,18 @@ impl Run {
             ["open"] => {
                 let address = IpAddr::from([10, 0, 0, 1]);
                 self.state.connection_opened(connection, address);
-                let hello = Hello { version_min: 1, version_max: 1, agent: String::new() };
-                let request = Ok(Request::Hello(hello));
+                let request = Ok(orders::hello());
                 // The greeting is always the same; scripts that are about it say `hello`.
+                drop(self.state.handle(now, connection, Asked { request_id: 1, request }));
+                Vec::new()
+            }
+            ["operator"] => {
+                self.state.operator_connected(connection);
+                Vec::new()
+            }
+            ["connect", "from", address] => {
+                self.state.connection_opened(connection, address.parse().unwrap());
+                let request = Ok(orders::hello());
                 drop(self.state.handle(now, connection, Asked { request_id: 1, request }));
                 Vec::new()
             }
@@ -349,7 +372,7 @@ impl Run {
                 bytes: 5,
                 transport: Transport::Udp,
             })),
-            other => panic!("no such step: {other:?}"),
+            order => Ok(orders::request(order)),
         }
     }
 
@@ -401,6 +424,11 @@ impl Run {
                     self.questions.push_back(*question);
                     vec![line]
                 }
+                Action::Password(task) => {
+                    let line = orders::describe_password(&task);
+                    self.passwords.push_back(task);
+                    vec![line]
+                }
                 Action::Record(_) => {
                     self.unstored += 1;
                     vec![]
@@ -442,6 +470,7 @@ fn found_nothing(subject: HistorySubject) -> HistoryFound {
             HistoryFound::Conversations(ConversationsFound::default())
         }
         HistorySubject::Search(_) => HistoryFound::Search { messages: Vec::new(), next: None },
+        HistorySubject::Audit { .. } => HistoryFound::Audit { rulings: Vec::new(), next: None },
     }
 }
 

@@ -26,6 +26,7 @@ impl State {
         for _ in 0..events {
             match self.unsettled.pop() {
                 Some(Waiting::Message(message)) => self.message_stored(&message, &mut out),
+                Some(Waiting::Ruling(ruling)) => self.ruling_stored(now, &ruling, &mut out),
                 // Those at the front are popped as soon as they are there.
                 Some(Waiting::LogOut { .. }) | None => {
                     debug_assert!(false, "more was stored than recorded");
@@ -47,6 +48,7 @@ impl State {
         while let Some(waiting) = self.unsettled.pop() {
             match waiting {
                 Waiting::Message(message) => self.message_not_stored(&message, problem, &mut out),
+                Waiting::Ruling(ruling) => self.ruling_not_stored(&ruling, problem, &mut out),
                 Waiting::LogOut { caller, login } => {
                     self.log_out_now(now, caller, login, &mut out);
                 }
@@ -77,39 +79,42 @@ impl State {
         self.deliver(stored, out);
     }
 
-    /// To where its receivers are now.
+    /// To where its receivers are now: its sender's other devices are among them.
     fn deliver(&self, stored: &UnsettledMessage, out: &mut Actions) {
         let message = &stored.message;
-        let (recipients, conversation) = match &message.to {
+        match &message.to {
             Destination::Lobby => {
                 let sender = self.roster.session(stored.sender);
                 let but_sender = sender.map(|sender| Recipients::EverybodyBut(sender.connection));
-                (but_sender.unwrap_or(Recipients::Everybody), Conversation::lobby())
+                let recipients = but_sender.unwrap_or(Recipients::Everybody);
+                tell(message, recipients, &Conversation::lobby(), out);
             }
-            // A note; who wrote it has it.
-            Destination::Person(receiver) if receiver.identity == message.from.identity => return,
             // Who is away reads it when back.
             Destination::Person(receiver) => {
-                let Some(receiver) = self.session_of(receiver) else { return };
-                (
-                    Recipients::One(receiver.connection),
-                    Conversation::User(message.from.name.clone()),
-                )
+                let is_note = receiver.identity == message.from.identity;
+                for session in self.sessions_of(receiver).filter(|_| !is_note) {
+                    let conversation = Conversation::User(message.from.name.clone());
+                    tell(message, Recipients::One(session.connection), &conversation, out);
+                }
+                let others = self.sessions_of(&message.from);
+                for session in others.filter(|session| session.login != stored.sender) {
+                    let conversation = Conversation::User(receiver.name.clone());
+                    tell(message, Recipients::One(session.connection), &conversation, out);
+                }
             }
-        };
-        let conversation = Some(conversation.to_wire());
-        out.tell(recipients, Body::Message(Message { conversation, ..to_wire(message) }));
+        }
     }
 
-    /// The session of this very person, and of nobody else who has the name by now.
-    fn session_of(&self, person: &Person) -> Option<&Session> {
-        self.roster.by_key(&person.key).filter(|session| session.identity == person.identity)
+    /// The sessions of this very person, and of nobody else who has the name by now.
+    fn sessions_of(&self, person: &Person) -> impl Iterator<Item = &Session> {
+        let identity = person.identity;
+        self.roster.of_key(&person.key).filter(move |session| session.identity == identity)
     }
 
     fn receiver_is_away(&self, message: &MessageSent) -> bool {
         match &message.to {
             Destination::Lobby => false,
-            Destination::Person(receiver) => self.session_of(receiver).is_none(),
+            Destination::Person(receiver) => self.sessions_of(receiver).next().is_none(),
         }
     }
 
@@ -137,6 +142,11 @@ impl State {
         let callers = std::iter::once(settled.caller).chain(settled.again.iter().copied());
         callers.filter(|caller| self.peers.contains_key(&caller.connection)).collect()
     }
+}
+
+fn tell(message: &MessageSent, to: Recipients, conversation: &Conversation, out: &mut Actions) {
+    let conversation = Some(conversation.to_wire());
+    out.tell(to, Body::Message(Message { conversation, ..to_wire(message) }));
 }
 
 /// As it is sent, but for the conversation, which depends on who looks at it.

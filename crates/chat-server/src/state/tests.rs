@@ -2,6 +2,10 @@
 
 mod login;
 
+mod accounts;
+
+mod order;
+
 mod presence;
 
 mod messages;

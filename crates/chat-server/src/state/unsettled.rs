@@ -1,5 +1,5 @@
 //! What waits for the log: messages that are numbered and neither stored nor answered, in the order of
-//! their numbers, and log-outs behind the last message of their session.
+//! their numbers, decisions among them, and log-outs behind the last message of their session.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use common::conversation::Conversation;
 use common::user_name::NameKey;
 
 use crate::log::event::MessageSent;
+use crate::log::event::ruling::{Ruling, Subject};
+use crate::state::administration::Rank;
 use crate::state::request::{LoginId, MessageId};
 use crate::state::router::Caller;
 
@@ -23,6 +25,8 @@ pub(crate) const UNSETTLED_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(crate) enum Waiting {
     /// For its own commit.
     Message(Box<UnsettledMessage>),
+    /// For its own commit.
+    Ruling(Box<UnsettledRuling>),
     /// For the messages before it.
     LogOut { caller: Caller, login: LoginId },
 }
@@ -40,24 +44,48 @@ pub(crate) struct UnsettledMessage {
     pub(crate) again: Vec<Caller>,
 }
 
+/// A decision that waits for its commit.
+#[derive(Debug)]
+pub(crate) struct UnsettledRuling {
+    pub(crate) ruling: Arc<Ruling>,
+    /// Of who decided.
+    pub(crate) rank: Rank,
+    /// Who is told; nobody where it follows from something else.
+    pub(crate) caller: Option<Caller>,
+}
+
 /// All that waits, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Unsettled {
     line: VecDeque<Waiting>,
-    messages: usize,
+    events: usize,
     text_bytes: usize,
 }
 
 impl Unsettled {
     /// Whether one more message of so many bytes would be too many.
     pub(crate) fn is_full(&self, text_bytes: usize) -> bool {
-        self.messages >= UNSETTLED_MAX || self.text_bytes + text_bytes > UNSETTLED_BYTES_MAX
+        self.events >= UNSETTLED_MAX || self.text_bytes + text_bytes > UNSETTLED_BYTES_MAX
     }
 
     pub(crate) fn push(&mut self, message: UnsettledMessage) {
-        self.messages += 1;
+        self.events += 1;
         self.text_bytes += message.message.text.len();
         self.line.push_back(Waiting::Message(Box::new(message)));
+    }
+
+    /// Has a decision wait.
+    pub(crate) fn push_ruling(&mut self, ruling: UnsettledRuling) {
+        self.events += 1;
+        self.line.push_back(Waiting::Ruling(Box::new(ruling)));
+    }
+
+    /// Whether something is decided about that right now.
+    pub(crate) fn decides_about(&self, subject: &Subject) -> bool {
+        self.line.iter().any(|waiting| match waiting {
+            Waiting::Ruling(it) => it.ruling.decision.subject().as_ref() == Some(subject),
+            Waiting::Message(_) | Waiting::LogOut { .. } => false,
+        })
     }
 
     /// Has a log-out wait for what its session wrote before.
@@ -78,9 +106,13 @@ impl Unsettled {
     /// The next in line, whatever it is.
     pub(crate) fn pop(&mut self) -> Option<Waiting> {
         let waiting = self.line.pop_front()?;
-        if let Waiting::Message(it) = &waiting {
-            self.messages -= 1;
-            self.text_bytes -= it.message.text.len();
+        match &waiting {
+            Waiting::Message(it) => {
+                self.events -= 1;
+                self.text_bytes -= it.message.text.len();
+            }
+            Waiting::Ruling(_) => self.events -= 1,
+            Waiting::LogOut { .. } => {}
         }
         Some(waiting)
     }
@@ -97,7 +129,7 @@ impl Unsettled {
     pub(crate) fn latest_first(&self) -> impl Iterator<Item = &UnsettledMessage> {
         self.line.iter().rev().filter_map(|waiting| match waiting {
             Waiting::Message(it) => Some(it.as_ref()),
-            Waiting::LogOut { .. } => None,
+            Waiting::Ruling(_) | Waiting::LogOut { .. } => None,
         })
     }
 }

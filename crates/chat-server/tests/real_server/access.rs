@@ -39,11 +39,6 @@ fn a_join_password_is_asked_for_and_guessing_is_slowed_down() {
 }
 
 #[test]
-fn accounts_are_said_to_be_missing() {
-    check_refused("", &["--access", "accounts"], "no accounts yet");
-}
-
-#[test]
 fn a_join_password_that_is_named_must_be_readable() {
     let missing = ["--access", "password", "--join-password-file", "/nonexistent/password"];
     check_refused("", &missing, "/nonexistent/password: No such file");

@@ -19,6 +19,10 @@ mod names;
 
 mod access;
 
+mod accounts;
+
+mod order;
+
 mod presence;
 
 mod frames;

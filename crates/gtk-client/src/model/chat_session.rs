@@ -174,7 +174,7 @@ impl ChatSession {
                 self.needs_log_in(&server_name, password_needed)
             }
             Event::LogInRefused(refusal) => self.log_in_refused(&refusal),
-            Event::LoggedIn { name, resumed } => self.logged_in(&name, resumed),
+            Event::LoggedIn { name, resumed, .. } => self.logged_in(&name, resumed),
             Event::Disconnected { error, retry_in } => self.disconnected(&error, retry_in),
             Event::Online(change) => self.online_changed(&change),
             Event::Files(change) => self.imp().files.apply(&change),
@@ -199,7 +199,8 @@ impl ChatSession {
             | Event::History { .. }
             | Event::HistoryRefused { .. }
             | Event::Found { .. }
-            | Event::SearchRefused(_) => {}
+            | Event::SearchRefused(_)
+            | Event::Answered { .. } => {}
             Event::Ended(reason) => self.ended(&reason),
         }
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chat_client::error::{DownloadFailure, EndReason, Refusal, SessionError, UploadFailure};
 use chat_client::error_text;
+use chat_client::question::NoAnswer;
 use common::wire::RefusalCode;
 use file_transfer::download::DownloadError;
 use file_transfer::upload::UploadFailure as Upload;
@@ -66,11 +67,25 @@ impl Failure {
         Self::refused(refusal, error_text::search_refusal(refusal))
     }
 
+    pub(crate) fn of_no_answer(reason: &NoAnswer) -> Self {
+        match reason {
+            NoAnswer::Refused(refusal) => Self::of_refusal(refusal),
+            NoAnswer::NotConnected => Self::Network(error_text::no_answer(reason)),
+        }
+    }
+
+    pub(crate) fn unexpected_answer() -> Self {
+        Self::Other("The server answered something else than it was asked.".into())
+    }
+
     fn refused(refusal: &Refusal, text: String) -> Self {
         match refusal.0.code() {
             RefusalCode::UnknownUser
             | RefusalCode::UnknownRoom
             | RefusalCode::UnknownFile
+            | RefusalCode::UnknownAccount
+            | RefusalCode::UnknownDevice
+            | RefusalCode::NotInForce
             | RefusalCode::UnknownDownload => Self::NotFound(text),
             RefusalCode::Unspecified
             | RefusalCode::Unsupported
@@ -88,6 +103,14 @@ impl Failure {
             | RefusalCode::NameMalformed
             | RefusalCode::WrongPassword
             | RefusalCode::Banned
+            | RefusalCode::PasswordNeeded
+            | RefusalCode::PasswordTooShort
+            | RefusalCode::AccountExists
+            | RefusalCode::RegistrationOff
+            | RefusalCode::AccountsFull
+            | RefusalCode::NotAllowed
+            | RefusalCode::Muted
+            | RefusalCode::ServerBusy
             | RefusalCode::ServerFull
             | RefusalCode::TooManyAttempts
             | RefusalCode::TextEmpty
@@ -116,6 +139,7 @@ impl Failure {
             | SessionError::Lost
             | SessionError::Goodbye(_)
             | SessionError::Protocol(_) => Self::Network(text),
+            SessionError::SentAway(_) => Self::Refused(text),
             SessionError::Refused(refusal) => Self::of_refusal(refusal),
             SessionError::Storage { .. } => Self::Disk(text),
             SessionError::System(_) => Self::Other(text),

@@ -1,14 +1,14 @@
 //! `files`: what the server offers.
 
 use chat_client::size_text;
+use common::date_text;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::measure_text;
 use crate::options;
 use crate::output::Output;
-use crate::terminal_text::line;
 use crate::visit::Visit;
+use common::terminal_text::line;
 
 pub(crate) async fn files(
     visit: &mut Visit,
@@ -28,7 +28,7 @@ pub(crate) async fn files(
     for file in files {
         let text = || {
             let size = size_text::bytes(file.size);
-            let modified = measure_text::date(file.modified_ms);
+            let modified = date_text::date(file.modified_ms);
             Some(format!("{size:>12}  {modified}  {}", line(&file.path)))
         };
         let json = || {

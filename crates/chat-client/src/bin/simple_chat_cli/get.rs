@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::measure_text;
 use crate::options;
 use crate::output::Output;
-use crate::terminal_text::line;
 use crate::visit::Visit;
+use common::terminal_text::line;
 
 /// There is only one.
 const DOWNLOAD: DownloadId = DownloadId(1);

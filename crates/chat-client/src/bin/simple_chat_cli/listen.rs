@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::terminal_text::{line, lines};
 use crate::visit::Visit;
+use common::terminal_text::{line, lines};
 
 pub(crate) async fn listen(visit: &mut Visit, output: &mut Output) -> Result<(), Failure> {
     let mut listener = Listener { output, present: None, is_connected: false };

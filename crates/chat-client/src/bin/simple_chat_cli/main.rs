@@ -17,11 +17,13 @@ mod options;
 
 mod visit;
 
+mod account;
 mod files;
 mod get;
 mod history;
 mod listen;
 mod online;
+mod order;
 mod put;
 mod search;
 mod send;
@@ -29,7 +31,6 @@ mod send;
 mod failure;
 mod measure_text;
 mod output;
-mod terminal_text;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -66,7 +67,7 @@ async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
         outcome = carry_out(&options, &mut visit, output) => outcome,
         failure = interrupted() => Err(match options.command {
             Command::Get(_) => Failure::InterruptedDownload,
-            Command::Send(_) | Command::Listen | Command::History(_) | Command::Search(_) | Command::Online | Command::Files(_) | Command::Put(_) => failure,
+            _ => failure,
         }),
     };
     tokio::select! {
@@ -90,6 +91,14 @@ async fn carry_out(
         Command::Files(files) => files::files(visit, output, files).await,
         Command::Get(get) => get::get(visit, output, get).await,
         Command::Put(put) => put::put(visit, output, put).await,
+        Command::Register(wanted) => account::register(visit, output, wanted).await,
+        Command::Passwd(wanted) => {
+            let old = options.password_file.as_deref();
+            account::change_password(visit, output, wanted, old).await
+        }
+        Command::Devices => account::devices(visit, output).await,
+        Command::RemoveDevice(wanted) => account::remove_device(visit, output, wanted).await,
+        Command::Order(order) => order::order(visit, output, order).await,
     }
 }
 

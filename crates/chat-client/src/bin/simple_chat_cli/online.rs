@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::terminal_text::line;
 use crate::visit::Visit;
+use common::terminal_text::line;
 
 pub(crate) async fn online(visit: &mut Visit, output: &mut Output) -> Result<(), Failure> {
     for name in visit.online().await? {

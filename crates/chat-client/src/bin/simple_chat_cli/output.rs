@@ -1,14 +1,14 @@
 //! What the program prints: text for people, or one JSON object a line.
 //!
 //! Results go to the standard output, everything about them (progress, failures) to the standard error.
-//! Text of others is passed through [`crate::terminal_text`] before it gets here.
+//! Text of others is passed through [`common::terminal_text`] before it gets here.
 
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::terminal_text;
+use common::terminal_text;
 
 /// Where everything is printed.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::get::{hex, progress_text, say_queued, way};
 use crate::options;
 use crate::output::Output;
-use crate::terminal_text::line;
 use crate::visit::Visit;
+use common::terminal_text::line;
 
 /// There is only one.
 const UPLOAD: UploadId = UploadId(1);

@@ -3,15 +3,15 @@
 use chat_client::command::Command;
 use chat_client::event::{Event, StoredMessage};
 use common::conversation::Conversation;
+use common::date_text;
 use common::limits::HISTORY_PAGE_MESSAGES_MAX;
 
 use crate::failure::Failure;
 use crate::listen::message_json;
-use crate::measure_text;
 use crate::options;
 use crate::output::Output;
-use crate::terminal_text::{line, lines};
 use crate::visit::Visit;
+use common::terminal_text::{line, lines};
 
 type Found = Vec<(Conversation, StoredMessage)>;
 
@@ -65,6 +65,6 @@ async fn page(
 /// `2026-11-22 20:10 UTC  @ann  bob: text`.
 fn text(conversation: &Conversation, message: &StoredMessage) -> String {
     let StoredMessage { from, text, at_ms, .. } = message;
-    let (at, conversation) = (measure_text::date(*at_ms), conversation.to_string());
+    let (at, conversation) = (date_text::date(*at_ms), conversation.to_string());
     format!("{at}  {}  {}: {}", line(&conversation), line(from), lines(text))
 }

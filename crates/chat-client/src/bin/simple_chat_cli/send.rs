@@ -11,8 +11,8 @@ use common::conversation::Conversation;
 use crate::failure::Failure;
 use crate::options;
 use crate::output::Output;
-use crate::terminal_text::line;
 use crate::visit::Visit;
+use common::terminal_text::line;
 
 /// Lines read ahead of the one that is being sent.
 const LINES_AHEAD: usize = 1;

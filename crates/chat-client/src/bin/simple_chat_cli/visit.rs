@@ -6,6 +6,7 @@ use std::time::Duration;
 use chat_client::command::{Command, ServerAddress};
 use chat_client::error_text;
 use chat_client::event::{Event, FilesChange, OnlineChange, ServerFile};
+use chat_client::question::{Answer, Question, QuestionId};
 use chat_client::session::{self, SessionConfig, SessionHandle};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -67,6 +68,21 @@ impl Visit {
     /// Asks the session for something.
     pub(crate) async fn ask(&mut self, command: Command) -> Result<(), Failure> {
         self.session.commands.send(command).await.map_err(|_| closed())
+    }
+
+    /// Asks the server something and waits for the answer.
+    pub(crate) async fn question(&mut self, question: Question) -> Result<Answer, Failure> {
+        let id = QuestionId(0);
+        self.ask(Command::Ask { id, question }).await?;
+        loop {
+            match self.next().await? {
+                Event::Answered { answer: Ok(answer), .. } => return Ok(answer),
+                Event::Answered { answer: Err(reason), .. } => {
+                    return Err(Failure::of_no_answer(&reason));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The next event; none of those that end the visit, and none after a connection that was lost for
@@ -157,7 +173,8 @@ fn closed() -> Failure {
     Failure::Other("The session ended unexpectedly. Try again.".into())
 }
 
-fn read_password(path: &Path) -> Result<String, Failure> {
+/// The first line of a file.
+pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::Disk(format!("The password file {} cannot be read: {error}.", path.display()))
     };

@@ -9,6 +9,7 @@ use common::wire::{self, RefusalCode, client_frame};
 use crate::command::{Command, MessageId, ServerAddress};
 use crate::error::{DownloadFailure, EndReason, Refusal};
 use crate::event::{DownloadChange, Event};
+use crate::question::{NoAnswer, Question, QuestionId};
 use crate::session::downloads::Wish;
 use crate::session::history::{self, HistoryWish, SearchWish};
 use crate::session::machine::{ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Phase};
@@ -30,6 +31,7 @@ impl Machine {
             Command::Search { text, before, limit } => {
                 self.wish(history::Wish::Search(SearchWish { text, before, limit }));
             }
+            Command::Ask { id, question } => self.ask(id, question),
             Command::Download { id, path, save_as, transport } => {
                 self.download(now, id, Wish { path, save_as, transport });
             }
@@ -145,6 +147,14 @@ impl Machine {
         match refusal {
             Some(refusal) => self.tell(Event::MessageRefused { id, refusal }),
             None => self.outbox.push(Outgoing { id, to, text }),
+        }
+    }
+
+    fn ask(&mut self, id: QuestionId, question: Question) {
+        if self.phase == Phase::LoggedIn {
+            self.request(Request::Question(id), question.into_wire());
+        } else {
+            self.tell(Event::Answered { id, answer: Err(NoAnswer::NotConnected) });
         }
     }
 

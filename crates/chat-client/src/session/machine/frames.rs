@@ -11,13 +11,14 @@ use file_transfer::upload::Verdict;
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{EndReason, Refusal, SessionError};
 use crate::event::{Event, FilesChange, OnlineChange, ServerFile, StoredMessage};
+use crate::question::{Answer, NoAnswer, QuestionId};
 use crate::resume_token::ResumeToken;
 use crate::session::backoff;
 use crate::session::history::{self, Heard, Reader};
 use crate::session::machine::{Machine, Output, Phase};
 use crate::session::paged_list::PageStep;
 use crate::session::requests::Request;
-use crate::session::uploads::Answer;
+use crate::session::uploads::Answer as UploadAnswer;
 
 /// A frame that no honest server sends; the connection is given up.
 type Offence = String;
@@ -73,7 +74,7 @@ impl Machine {
                 Ok(())
             }
             (Body::UploadTicket(ticket), Some(Request::Upload(id))) => {
-                self.uploads.handle_reply(id, Answer::Ticket(Box::new(ticket)))
+                self.uploads.handle_reply(id, UploadAnswer::Ticket(Box::new(ticket)))
             }
             (Body::UploadQueued(queued), _) => {
                 self.uploads.handle_queued(&queued);
@@ -84,14 +85,27 @@ impl Machine {
             }
             (Body::UploadIncomplete(it), Some(Request::Upload(id))) => {
                 let verdict = if it.differs { Verdict::Differs } else { Verdict::Incomplete };
-                self.uploads.handle_reply(id, Answer::Verdict(verdict))
+                self.uploads.handle_reply(id, UploadAnswer::Verdict(verdict))
             }
             (Body::UploadCompared(it), Some(Request::Upload(id))) => {
-                self.uploads.handle_reply(id, Answer::Compared { differing: it.differing })
+                self.uploads.handle_reply(id, UploadAnswer::Compared { differing: it.differing })
             }
             (Body::UploadAbandoned(_), Some(Request::UploadAbandoned(server_id))) => {
                 self.uploads.handle_abandoned(server_id);
                 Ok(())
+            }
+            (Body::Done(_), Some(Request::Question(id))) => self.answered(id, Ok(Answer::Done)),
+            (Body::DevicePage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Devices(page)))
+            }
+            (Body::AccountPage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Accounts(page)))
+            }
+            (Body::SanctionPage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Sanctions(page)))
+            }
+            (Body::AuditPage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Audit(page)))
             }
             (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
             // About something that was never asked or is answered already.
@@ -125,7 +139,12 @@ impl Machine {
                 | Body::UploadStored(_)
                 | Body::UploadIncomplete(_)
                 | Body::UploadCompared(_)
-                | Body::UploadAbandoned(_),
+                | Body::UploadAbandoned(_)
+                | Body::Done(_)
+                | Body::DevicePage(_)
+                | Body::AccountPage(_)
+                | Body::SanctionPage(_)
+                | Body::AuditPage(_),
                 _,
             ) => Err("a reply to no such request".to_owned()),
         }
@@ -159,6 +178,7 @@ impl Machine {
     fn logged_in(&mut self, now: Instant, logged_in: wire::LoggedIn) -> Result<(), Offence> {
         let token = logged_in.resume_token.as_ref().try_into();
         let token = ResumeToken(token.map_err(|_| "a resume token that is not 32 bytes long")?);
+        let role = logged_in.role();
         let wire::LoggedIn { name, resumed, log_id: log, .. } = logged_in;
         if let Some(credentials) = &mut self.credentials {
             credentials.name.clone_from(&name);
@@ -170,7 +190,7 @@ impl Machine {
         }
         self.attempt = 0;
         self.phase = Phase::LoggedIn;
-        self.tell(Event::LoggedIn { name: name.clone(), resumed });
+        self.tell(Event::LoggedIn { name: name.clone(), resumed, role });
         let reader = Reader { server: self.pin, name: NameKey::of(&name), log };
         let heard = self.history.logged_in(reader);
         self.tell_heard(heard);
@@ -210,6 +230,7 @@ impl Machine {
                 let heard = self.history.refused(now, refusal);
                 self.tell_heard(heard);
             }
+            Request::Question(id) => self.answered(id, Err(NoAnswer::Refused(refusal)))?,
             Request::OnlinePage => return Err("no list of people".to_owned()),
             Request::FilePage => return Err("no list of files".to_owned()),
             Request::Download(id) => self.download_refused(now, id, refusal),
@@ -231,7 +252,9 @@ impl Machine {
         let is_for_now =
             matches!(refusal.0.code(), RefusalCode::ServerFull | RefusalCode::TooManyAttempts);
         let was_in = self.credentials.as_ref().is_some_and(|credentials| credentials.proven);
-        if is_for_now && was_in {
+        // Nobody looked at the password yet.
+        let is_unseen = refusal.0.code() == RefusalCode::ServerBusy;
+        if is_for_now && was_in || is_unseen {
             self.attempt += 1;
             let wait = backoff::delay(self.attempt, rand::Rng::random(&mut self.random));
             self.phase = Phase::PostponedLogIn { until: now + wait };
@@ -240,6 +263,15 @@ impl Machine {
         self.credentials = None;
         self.phase = Phase::AwaitingLogIn;
         self.tell(Event::LogInRefused(refusal));
+    }
+
+    fn answered(
+        &mut self,
+        id: QuestionId,
+        answer: Result<Answer, NoAnswer>,
+    ) -> Result<(), Offence> {
+        self.tell(Event::Answered { id, answer });
+        Ok(())
     }
 
     fn message_accepted(
@@ -270,7 +302,7 @@ impl Machine {
     fn upload_stored(&mut self, id: UploadId, stored: wire::UploadStored) -> Result<(), Offence> {
         let root = stored.root.as_ref().try_into();
         let root = root.map_err(|_| "a hash that is not 32 bytes long")?;
-        self.uploads.handle_reply(id, Answer::Stored { path: stored.path, root })
+        self.uploads.handle_reply(id, UploadAnswer::Stored { path: stored.path, root })
     }
 
     fn online_page(&mut self, page: wire::OnlinePage) -> Result<(), Offence> {
@@ -402,6 +434,13 @@ impl Machine {
             (_, GoodbyeReason::TakenOver, _) => self.end(EndReason::TakenOver),
             (Phase::LoggingOut { .. }, ..) => self.end(EndReason::LoggedOut),
             (Phase::AwaitingLogIn, GoodbyeReason::Idle, _) => self.park(),
+            (
+                _,
+                GoodbyeReason::AccountChanged | GoodbyeReason::Kicked | GoodbyeReason::Banned,
+                _,
+            ) => {
+                self.end(EndReason::Failed(SessionError::SentAway(goodbye)));
+            }
             // Sent away for the state of the network, not for what we are: whatever time is named.
             (_, GoodbyeReason::Idle | GoodbyeReason::TooSlow, _) | (_, _, Some(_)) => {
                 self.lose(now, SessionError::Goodbye(reason), named)

@@ -344,7 +344,7 @@ fn spell(event: &Event) -> String {
         Event::KeyChanged { .. } => "key changed".into(),
         Event::NeedsLogIn { server_name, .. } => format!("name? {server_name}"),
         Event::LogInRefused(refusal) => format!("refused {:?}", refusal.0.code()),
-        Event::LoggedIn { name, resumed } => format!("logged in {name} {resumed}"),
+        Event::LoggedIn { name, resumed, .. } => format!("logged in {name} {resumed}"),
         Event::Disconnected { .. } => "disconnected".into(),
         Event::Online(OnlineChange::Reset(names)) => format!("online {}", names.join(",")),
         Event::Online(OnlineChange::Joined(name)) => format!("joined {name}"),
@@ -368,6 +368,7 @@ fn spell(event: &Event) -> String {
         Event::HistoryRefused { refusal, .. } => format!("no history {:?}", refusal.0.code()),
         Event::HistoryStalled { is_stalled } => format!("history stalled {is_stalled}"),
         Event::Notice { text } => format!("notice {text}"),
+        Event::Answered { id, answer } => format!("answer {} {answer:?}", id.0),
         Event::Download { id, change } => format!("download {} {}", id.0, spell_change(change)),
         Event::Upload { id, change } => match change {
             UploadChange::Failed(_) => format!("upload {} failed", id.0),

@@ -223,6 +223,27 @@ impl Decision {
         Some(Subject { kind, about })
     }
 
+    /// What is done, and to whom: for the server's log output, which holds no words of people.
+    #[must_use]
+    pub fn name_and_subject(&self) -> (&'static str, String) {
+        let of_ban = |ban: &Ban| match &ban.subject {
+            BanSubject::Name(name) => name.spelling.clone(),
+            BanSubject::Network(network) => network.to_string(),
+        };
+        match self {
+            Self::AccountSet(account) => ("set account", account.holder.name.clone()),
+            Self::AccountRemoved(holder) => ("remove account", holder.name.clone()),
+            Self::DeviceAdded(device) => ("add device", device.holder.spelling.clone()),
+            Self::DeviceRemoved(device) => ("remove device", device.holder.spelling.clone()),
+            Self::Banned(ban) => ("ban", of_ban(ban)),
+            Self::Unbanned(ban) => ("unban", of_ban(ban)),
+            Self::Muted(mute) => ("mute", mute.name.spelling.clone()),
+            Self::Unmuted(mute) => ("unmute", mute.name.spelling.clone()),
+            Self::Kicked { name, .. } => ("kick", name.spelling.clone()),
+            Self::Announced { .. } => ("announce", String::new()),
+        }
+    }
+
     /// Whether nothing is left of its subject: it is as if nothing had ever been decided.
     #[must_use]
     pub fn ends_its_subject(&self) -> bool {

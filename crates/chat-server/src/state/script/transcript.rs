@@ -1,17 +1,19 @@
 //! What scripts hear, as one short line each.
 
 use common::conversation::Conversation;
+use common::wire::Role;
 use common::wire::server_frame::Body;
 
 use crate::log::event::ConversationKey;
 use crate::state::history::HistorySubject;
-use crate::state::script::START_MS;
+use crate::state::script::{START_MS, orders};
 use crate::state::uploads::{UploadTask, UploadWork};
 
 pub(super) fn describe_subject(subject: &HistorySubject) -> String {
     match subject {
         HistorySubject::Messages { key, .. } => describe_key(key),
         HistorySubject::Conversations { after } => format!("conversations after {after}"),
+        HistorySubject::Audit { .. } => "what was decided".into(),
         HistorySubject::Search(wanted) => format!("what holds {:?}", wanted.text),
     }
 }
@@ -50,7 +52,11 @@ pub(super) fn describe(body: Body) -> String {
         Body::ServerHello(it) => format!("hello {} {}", it.server_name, it.access().as_str_name()),
         Body::LoggedIn(it) => {
             let resumed = if it.resumed { " again" } else { "" };
-            format!("logged in {} t{}{resumed}", it.name, number_of(&it.resume_token))
+            let role = match it.role() {
+                Role::Guest => String::new(),
+                role => format!(" as {}", orders::role_name(role)),
+            };
+            format!("logged in {} t{}{resumed}{role}", it.name, number_of(&it.resume_token))
         }
         Body::LoggedOut(_) => "logged out".into(),
         Body::MessageAccepted(it) => {
@@ -122,9 +128,11 @@ pub(super) fn describe(body: Body) -> String {
                 0 => String::new(),
                 ms => format!(", back in {ms}ms"),
             };
-            format!("goodbye {reason}{back}")
+            let why = if it.text.is_empty() { String::new() } else { format!(": {}", it.text) };
+            format!("goodbye {reason}{back}{why}")
         }
         Body::Ping(_) => "ping".into(),
-        other => panic!("not expected here: {other:?}"),
+        Body::Notice(it) => format!("notice {}", it.text),
+        body => orders::describe(body),
     }
 }

@@ -87,6 +87,10 @@ impl ServerProcess {
         Self { child, folder, link, log: Some(log) }
     }
 
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -123,6 +127,29 @@ impl ServerProcess {
         let mut client = self.greet();
         client.log_in(name);
         client
+    }
+
+    /// What who runs the server says to it, and hears: exit status, standard output, standard error.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let output = command.args(arguments).arg("--data").arg(self.data()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The same where it has to work; its standard output.
+    #[track_caller]
+    pub(crate) fn order(&self, arguments: &[&str]) -> String {
+        let (is_done, out, error) = self.operate(arguments);
+        assert!(is_done, "{arguments:?}: {error}");
+        out
+    }
+
+    /// Ends it at once and starts it again in the same folder.
+    pub(crate) fn kill_and_restart(mut self, config: &str) -> Self {
+        self.child.kill().unwrap();
+        let (_, _, folder) = self.wait();
+        Self::in_folder(folder, config, &[])
     }
 
     /// Sends a signal without waiting for its effect.

@@ -5,7 +5,7 @@ use chat_client::error::{EndReason, Refusal, SessionError};
 use chat_client::event::{DownloadChange, Event, Transport};
 use chat_client::session::SessionHandle;
 use common::spki_pin::SpkiPin;
-use common::wire::{self, RefusalCode};
+use common::wire::{self, RefusalCode, Role};
 
 use super::*;
 use crate::model::connection_state::{LogInField, Standing};
@@ -32,7 +32,7 @@ impl Network {
         let network = Self::new();
         network.log_in("me");
         network.tell(Event::NeedsLogIn { server_name: "Lab".to_owned(), password_needed: false });
-        network.tell(Event::LoggedIn { name: "me".to_owned(), resumed: false });
+        network.tell(Event::LoggedIn { name: "me".to_owned(), resumed: false, role: Role::Guest });
         network.asked();
         network
     }
@@ -199,7 +199,7 @@ fn lost_connection_keeps_the_conversation() {
     assert!(matches!(network.standing().phase, Phase::Reconnecting { retry_at: None, .. }));
     network.tell(Event::NeedsLogIn { server_name: "Lab".to_owned(), password_needed: false });
     assert!(network.asked().is_empty(), "the session logs in again by itself");
-    network.tell(Event::LoggedIn { name: "me".to_owned(), resumed: true });
+    network.tell(Event::LoggedIn { name: "me".to_owned(), resumed: true, role: Role::Guest });
     assert_eq!(network.standing().phase, Phase::Online);
     assert_eq!(network.texts(), ["You are online as me", "hi"]);
 }

@@ -36,7 +36,7 @@ fn attempts_become_rarer_but_never_stop() {
 fn a_server_that_goes_away_names_the_time_of_return() {
     let mut bench = Bench::logged_in();
     let reason = GoodbyeReason::Shutdown.into();
-    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 4000 }));
+    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 4000, ..Default::default() }));
     bench.check_events(&["disconnected"]);
     bench.wait(3.9);
     bench.check_events(&[]);
@@ -50,7 +50,11 @@ fn a_client_that_was_let_go_for_the_network_comes_back_whatever_time_is_named() 
         for retry_after_ms in [0, 1000] {
             let mut bench = Bench::logged_in();
             let reason = reason.into();
-            bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms }));
+            bench.tell(Say::Goodbye(wire::Goodbye {
+                reason,
+                retry_after_ms,
+                ..Default::default()
+            }));
             bench.wait(3.0);
             bench.check_events(&["disconnected", "connecting 1"]);
         }
@@ -67,7 +71,11 @@ fn who_finds_no_place_among_too_many_newcomers_comes_back_ever_later() {
         bench.connected();
         bench.forget();
         let reason = GoodbyeReason::Idle.into();
-        bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 1000 }));
+        bench.tell(Say::Goodbye(wire::Goodbye {
+            reason,
+            retry_after_ms: 1000,
+            ..Default::default()
+        }));
         bench.check_events(&["disconnected"]);
         waits.push(bench.machine.poll_timeout().unwrap() - bench.now);
     }
@@ -84,7 +92,7 @@ fn who_finds_no_place_among_too_many_newcomers_comes_back_ever_later() {
 fn a_server_that_does_not_want_us_back_is_left_alone() {
     let mut bench = Bench::logged_in();
     let reason = GoodbyeReason::ProtocolError.into();
-    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 0 }));
+    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 0, ..Default::default() }));
     bench.check_events(&["ended: the server closed the connection"]);
     assert_eq!(bench.machine.poll_timeout(), None);
 }
@@ -93,7 +101,7 @@ fn a_server_that_does_not_want_us_back_is_left_alone() {
 fn a_session_that_was_taken_over_does_not_fight_for_its_name() {
     let mut bench = Bench::logged_in();
     let reason = GoodbyeReason::TakenOver.into();
-    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 1000 }));
+    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 1000, ..Default::default() }));
     bench.check_events(&["ended: taken over"]);
 }
 

@@ -81,6 +81,7 @@ fn a_person_who_types_slowly_costs_the_server_nothing() {
     bench.tell(Say::Goodbye(wire::Goodbye {
         reason: GoodbyeReason::Idle.into(),
         retry_after_ms: 0,
+        ..Default::default()
     }));
     bench.wait(3600.0);
     bench.check_events(&[]);

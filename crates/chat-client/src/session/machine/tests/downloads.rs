@@ -489,7 +489,7 @@ fn a_session_that_ends_by_force_fails_its_downloads_first() {
     bench.ticket(11, 10);
     bench.forget();
     let reason = GoodbyeReason::TakenOver.into();
-    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 0 }));
+    bench.tell(Say::Goodbye(wire::Goodbye { reason, retry_after_ms: 0, ..Default::default() }));
     bench.check_events(&["download 1 failed: no connection to the server", "ended: taken over"]);
     bench.check_deeds(&["hang up", "interrupt 1"]);
 }

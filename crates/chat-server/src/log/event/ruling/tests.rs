@@ -1,3 +1,5 @@
+//! Golden bytes of decisions, and what they are about.
+
 use common::user_name::NameKey;
 
 use super::*;

@@ -7,7 +7,8 @@ use std::fmt::Write;
 const CONTINUATION: &str = "    | ";
 
 /// One line: everything that a terminal would act upon is written out.
-pub(crate) fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         push(&mut safe, c);
@@ -16,14 +17,16 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 /// Several lines, each but the first marked as belonging to the one before.
-pub(crate) fn lines(text: &str) -> String {
+#[must_use]
+pub fn lines(text: &str) -> String {
     let safe: Vec<String> = text.lines().map(line).collect();
     safe.join(&format!("\n{CONTINUATION}"))
 }
 
 /// JSON keeps control characters below U+0020 out by itself; this does so for the others. Only strings
 /// hold characters beyond ASCII, so the result is the same JSON.
-pub(crate) fn json(text: &str) -> String {
+#[must_use]
+pub fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if is_active(c) && !c.is_ascii_whitespace() {

@@ -1,0 +1,93 @@
+//! What is said about accounts, and about what those who keep order did.
+
+use common::wire::{Goodbye, GoodbyeReason, RefusalCode, Refused};
+
+use crate::error_text::refusal;
+use crate::question::NoAnswer;
+
+/// For a question that has no answer.
+#[must_use]
+pub fn no_answer(reason: &NoAnswer) -> String {
+    match reason {
+        NoAnswer::Refused(refused) => refusal(refused),
+        NoAnswer::NotConnected => {
+            "The connection broke before the server answered: nobody knows whether it was done. Look, and \
+             try again."
+                .into()
+        }
+    }
+}
+
+/// `None` for what is not about accounts.
+pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
+    let subject = &refused.subject;
+    Some(match refused.code() {
+        RefusalCode::PasswordNeeded => {
+            "The name belongs to an account. Give its password, or choose another name.".into()
+        }
+        RefusalCode::ServerBusy => {
+            "The server is checking too many passwords at once. Try again in a moment.".into()
+        }
+        RefusalCode::PasswordTooShort => {
+            format!("The password is too short: it needs at least {} characters.", refused.allowed)
+        }
+        RefusalCode::AccountExists => format!("There is an account “{subject}” already."),
+        RefusalCode::UnknownAccount => format!("There is no account “{subject}”."),
+        RefusalCode::UnknownDevice => "The account is not known on such a device.".into(),
+        RefusalCode::RegistrationOff => {
+            "Nobody can register here. Ask the server's administrator for an account.".into()
+        }
+        RefusalCode::AccountsFull => {
+            "The server has as many accounts as it may. Ask its administrator.".into()
+        }
+        RefusalCode::NotAllowed => {
+            "You are not allowed to do that: it needs a higher role than yours, and a higher one than \
+             the other person's."
+                .into()
+        }
+        RefusalCode::NotInForce => {
+            format!("“{subject}” is not banned or muted by a moderator, so there is nothing to lift.")
+        }
+        RefusalCode::Muted => with_reason(
+            match refused.time_ms {
+                0 => "You are muted: you can read, and not write.",
+                _ => "You are muted for now: you can read, and write again later.",
+            },
+            subject,
+        ),
+        RefusalCode::Banned => banned(refused.time_ms, subject),
+        _ => return None,
+    })
+}
+
+/// For a session that somebody ended.
+pub(super) fn sent_away(goodbye: &Goodbye) -> String {
+    match goodbye.reason() {
+        GoodbyeReason::Kicked => {
+            with_reason("A moderator sent you away. You may log in again.", &goodbye.text)
+        }
+        GoodbyeReason::Banned => banned(goodbye.until_ms, &goodbye.text),
+        _ => "You were logged out, because your account or its password changed. Log in again."
+            .into(),
+    }
+}
+
+fn banned(until_ms: i64, reason: &str) -> String {
+    with_reason(
+        match until_ms {
+            0 => "You are banned from this server. Ask its administrator.",
+            _ => {
+                "You are banned from this server for now. Try again later, or ask its administrator."
+            }
+        },
+        reason,
+    )
+}
+
+/// The words of others are told apart from ours.
+fn with_reason(sentence: &str, reason: &str) -> String {
+    match reason {
+        "" => sentence.to_owned(),
+        reason => format!("{sentence} The reason given: “{reason}”"),
+    }
+}

@@ -1,0 +1,79 @@
+//! What is asked of the server about accounts and about keeping order, and what it answers: one question, one
+//! answer, on one connection.
+
+use common::wire;
+
+use crate::error::Refusal;
+
+/// Names one question of this client. Chosen by the user interface.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct QuestionId(pub u64);
+
+/// Something that is asked once: it is not sent again where the connection breaks before the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Make an account of the name that this person has.
+    Register {
+        /// At least [`common::limits::PASSWORD_CHARS_MIN`] characters.
+        password: String,
+    },
+    /// Give the own account another password.
+    ChangePassword {
+        /// The one that it has.
+        old: String,
+        /// The one that it is to have.
+        new: String,
+    },
+    /// Where the own account is known.
+    ListDevices,
+    /// What is known there counts no longer.
+    RemoveDevice {
+        /// As listed.
+        id: Vec<u8>,
+    },
+    /// Keep order: needs a role.
+    Administer(wire::administer::Command),
+}
+
+/// What the server answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done, and stored.
+    Done,
+    /// To [`Question::ListDevices`].
+    Devices(wire::DevicePage),
+    /// To `ListAccounts`.
+    Accounts(wire::AccountPage),
+    /// To `ListSanctions`.
+    Sanctions(wire::SanctionPage),
+    /// To `ReadAudit`.
+    Audit(wire::AuditPage),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoAnswer {
+    /// The server did not do it.
+    Refused(Refusal),
+    /// There is no connection, or it broke: nobody knows whether it was done.
+    NotConnected,
+}
+
+impl Question {
+    pub(crate) fn into_wire(self) -> wire::client_frame::Body {
+        use wire::client_frame::Body;
+        match self {
+            Self::Register { password } => Body::Register(wire::Register { password }),
+            Self::ChangePassword { old, new } => {
+                Body::ChangePassword(wire::ChangePassword { old_password: old, new_password: new })
+            }
+            Self::ListDevices => Body::ListDevices(wire::ListDevices {}),
+            Self::RemoveDevice { id } => {
+                Body::RemoveDevice(wire::RemoveDevice { device_id: id.into() })
+            }
+            Self::Administer(command) => {
+                Body::Administer(wire::Administer { command: Some(command) })
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Decisions about accounts and people, from being made to being in force. They are stored like messages are,
+//! in the same line: what follows from one happens when it is on the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::user_name::NameKey;
+use common::wire::server_frame::Body;
+use common::wire::{Done, Goodbye, GoodbyeReason, LeaveReason, Notice};
+
+use crate::log::event::Event;
+use crate::log::event::ruling::{Ban, BanSubject, Decision, Ruling};
+use crate::log::writer::StorageProblem;
+use crate::state::State;
+use crate::state::action::{Action, Actions, Recipients};
+use crate::state::administration::{Actor, Rank};
+use crate::state::now::Now;
+use crate::state::refusal::Refusal;
+use crate::state::request::LoginId;
+use crate::state::roster::Session;
+use crate::state::router::Caller;
+use crate::state::unsettled::UnsettledRuling;
+
+/// How long a client is asked to wait while something is decided about the same account or person.
+const UNDECIDED_PAUSE: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Has a decision stored. It holds from then on, and the caller is told.
+    pub(crate) fn decide(
+        &mut self,
+        now: Now,
+        caller: Option<Caller>,
+        actor: Actor,
+        decision: Decision,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let slow_down = Refusal::SlowDown { retry_at_ms: now.unix_ms_after(UNDECIDED_PAUSE) };
+        let subject = decision.subject();
+        let is_undecided = subject.is_some_and(|subject| self.unsettled.decides_about(&subject));
+        if is_undecided || self.unsettled.is_full(0) {
+            return Err(slow_down);
+        }
+        let Actor { name: by, rank } = actor;
+        let ruling = Arc::new(Ruling { by, at_ms: now.unix_ms, decision });
+        out.push(Action::Record(Event::Ruling(Arc::clone(&ruling))));
+        self.unsettled.push_ruling(UnsettledRuling { ruling, rank, caller });
+        Ok(())
+    }
+
+    /// It is stored: it holds.
+    pub(crate) fn ruling_stored(&mut self, now: Now, stored: &UnsettledRuling, out: &mut Actions) {
+        let UnsettledRuling { ruling, rank, caller } = stored;
+        self.accounts.apply(ruling);
+        self.sanctions.apply(ruling, now);
+        let (action, subject) = ruling.decision.name_and_subject();
+        tracing::info!(by = ?ruling.by, action, ?subject, "decided");
+        self.enforce(now, &ruling.decision, *rank, out);
+        if let Some(caller) = caller.filter(|caller| self.peers.contains_key(&caller.connection)) {
+            out.reply(caller.connection, caller.request_id, Body::Done(Done {}));
+        }
+    }
+
+    /// It is not: nothing has changed.
+    pub(crate) fn ruling_not_stored(
+        &mut self,
+        lost: &UnsettledRuling,
+        problem: StorageProblem,
+        out: &mut Actions,
+    ) {
+        if let Some(caller) = lost.caller.filter(|it| self.peers.contains_key(&it.connection)) {
+            self.refuse(caller, Refusal::Storage(problem), out);
+        }
+    }
+
+    /// What a decision does to those who are there.
+    fn enforce(&mut self, now: Now, decision: &Decision, rank: Rank, out: &mut Actions) {
+        let changed = goodbye(GoodbyeReason::AccountChanged);
+        match decision {
+            Decision::AccountSet(account) => {
+                let is_void = |session: &Session| {
+                    session.identity != account.holder.identity
+                        || session.proven_at_ms.is_none_or(|at| at < account.password_at_ms)
+                };
+                self.send_away_where(now, &account.holder.key, is_void, &changed, out);
+            }
+            Decision::AccountRemoved(holder) => {
+                self.send_away_where(now, &holder.key, |_| true, &changed, out);
+            }
+            Decision::DeviceRemoved(device) => {
+                let is_there = |session: &Session| session.device == device.id;
+                self.send_away_where(now, &device.holder.key, is_there, &changed, out);
+            }
+            Decision::Banned(ban) => self.enforce_ban(now, ban, rank, out),
+            Decision::Kicked { name, reason } => {
+                let goodbye = Goodbye { text: reason.clone(), ..goodbye(GoodbyeReason::Kicked) };
+                self.send_away_where(now, &name.key, |_| true, &goodbye, out);
+            }
+            Decision::Announced { text } => {
+                out.tell(Recipients::Everybody, Body::Notice(Notice { text: text.clone() }));
+            }
+            Decision::DeviceAdded(_)
+            | Decision::Unbanned(_)
+            | Decision::Muted(_)
+            | Decision::Unmuted(_) => {}
+        }
+    }
+
+    fn enforce_ban(&mut self, now: Now, ban: &Ban, rank: Rank, out: &mut Actions) {
+        let (text, until_ms) = (ban.reason.clone(), ban.end.to_ms());
+        let goodbye = Goodbye { text, until_ms, ..goodbye(GoodbyeReason::Banned) };
+        match &ban.subject {
+            BanSubject::Name(name) => {
+                self.send_away_where(now, &name.key, |_| true, &goodbye, out);
+            }
+            BanSubject::Network(network) => {
+                let sessions = self.roster.sessions();
+                let from_there = sessions.filter(|it| network.contains(&it.address));
+                let lower = from_there.filter(|session| self.rank_of(session) < rank);
+                let logins: Vec<LoginId> = lower.map(|session| session.login).collect();
+                for login in logins {
+                    self.send_away(now, login, &goodbye, out);
+                }
+            }
+        }
+    }
+
+    /// Ends those sessions of a name.
+    fn send_away_where(
+        &mut self,
+        now: Now,
+        key: &NameKey,
+        which: impl Fn(&Session) -> bool,
+        goodbye: &Goodbye,
+        out: &mut Actions,
+    ) {
+        let of_name = self.roster.of_key(key).filter(|session| which(session));
+        let logins: Vec<LoginId> = of_name.map(|session| session.login).collect();
+        for login in logins {
+            self.send_away(now, login, goodbye, out);
+        }
+    }
+
+    /// Ends a session, with a last word where somebody is behind it.
+    fn send_away(&mut self, now: Now, login: LoginId, goodbye: &Goodbye, out: &mut Actions) {
+        let Some(session) = self.roster.session(login) else { return };
+        let connection = session.connection;
+        if self.peers.remove(&connection).is_some() {
+            self.tally.ended(goodbye.reason());
+            out.tell(Recipients::One(connection), Body::Goodbye(goodbye.clone()));
+            out.push(Action::Close(connection));
+        }
+        self.end_session(now, login, LeaveReason::SentAway, out);
+    }
+}
+
+fn goodbye(reason: GoodbyeReason) -> Goodbye {
+    Goodbye { reason: reason.into(), ..Goodbye::default() }
+}
