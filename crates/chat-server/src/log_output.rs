@@ -5,10 +5,13 @@ use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Starts logging. `RUST_LOG` chooses what; by default everything from `info` on.
+/// Starts logging. `RUST_LOG` chooses what; by default everything from `info` on. A record that cannot be
+/// written, because it goes to a file on a full disk or its reader is gone, is lost.
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Records).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    // Complained of on standard error, it would end the thread that logs.
+    log.log_internal_errors(false).with_writer(Records).init();
 }
 
 struct Records;

@@ -130,7 +130,10 @@ async fn serve(config: Config, options: Options) -> anyhow::Result<()> {
     say(&server.link().to_string())?;
     if let Some(password) = server.new_password() {
         // Once. It is no part of the log, which says where the password is kept.
-        eprintln!("The join password is {password}: whoever comes in needs it, besides the link.");
+        let _ = writeln!(
+            std::io::stderr(),
+            "The join password is {password}: whoever comes in needs it, besides the link."
+        );
     }
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!(link = %server.link(), "serving");

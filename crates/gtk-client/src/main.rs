@@ -18,6 +18,8 @@ struct Arguments {
 fn main() -> glib::ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Complained of on standard error, a record that cannot be written would end the thread.
+    log.log_internal_errors(false).init();
     gtk_client::application::run(arguments.link, arguments.time_first_frame)
 }

@@ -134,6 +134,15 @@ fn a_name_cannot_forge_a_record_of_the_log() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let server = ServerProcess::with_full_log("");
+    // Each of these is worth a record.
+    server.log_in("ann").close();
+    server.log_in("bob").say("#lobby", "still here");
+    assert_eq!(server.terminate().0.code(), Some(0));
+}
+
+#[test]
 fn file_bytes_over_tcp_have_a_door_of_their_own() {
     let server = ServerProcess::start();
     // No ticket follows: the connection is taken, and the chat goes on beside it.

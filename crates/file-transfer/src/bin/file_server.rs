@@ -108,6 +108,8 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
+        // Complained of on standard error, a record that cannot be written would end the thread.
+        .log_internal_errors(false)
         .init();
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -55,7 +55,8 @@ fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(false).init();
+    // Complained of on standard error, a record that cannot be written would end the thread.
+    log.with_ansi(false).log_internal_errors(false).init();
 }
 
 /// Does what was asked for and leaves the server properly, also when interrupted. A second interrupt

@@ -52,10 +52,20 @@ impl ServerProcess {
 
     /// One whose writes can be made to fail with [`Self::limit_files`]; otherwise the limit ends it.
     pub(crate) fn with_failing_disk(config: &str) -> Self {
+        Self::in_shell("trap '' XFSZ; exec \"$@\"", config)
+    }
+
+    /// One whose log is on a disk without room.
+    pub(crate) fn with_full_log(config: &str) -> Self {
+        Self::in_shell("exec \"$@\" 2>/dev/full", config)
+    }
+
+    /// As a shell starts it whose script has the command in `$@`.
+    fn in_shell(script: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plain = command(folder.path(), config, &[]);
         let mut wrapped = Command::new("sh");
-        wrapped.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        wrapped.args(["-c", script, "sh"]);
         wrapped.arg(plain.get_program()).args(plain.get_args()).current_dir(folder.path());
         wrapped.env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
         wrapped.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
