@@ -210,6 +210,11 @@ impl History {
             return None;
         }
         let question = self.next_question()?;
+        if let Question::CatchUp(CatchUp::Missed(of) | CatchUp::Latest(of)) = &question
+            && let Some(known) = self.known.get_mut(&key_of(of))
+        {
+            known.watched.asks();
+        }
         let request = match &question {
             Question::CatchUp(CatchUp::List { after }) => {
                 Body::ListConversations(wire::ListConversations { after: *after })

@@ -572,3 +572,40 @@ fn what_is_looked_for_is_asked_again_after_a_loss_and_told_page_by_page() {
     }
     assert!(bench.history.found(wire::SearchPage::default()).is_err(), "nobody asked");
 }
+
+/// A page that was asked for long ago holds nothing new, and the next one does.
+#[test]
+fn what_led_beyond_the_page_meanwhile_does_not_make_it_the_last() {
+    let mut bench = Bench::new(0);
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    assert_eq!(bench.question(), Some("list 0".to_owned()));
+    // More than are held come while the list is under way, and those in front of them were missed.
+    let beyond = 3 + HELD_MAX as u64;
+    (4..=beyond + 1).for_each(|seq| assert!(bench.live(seq).is_empty()));
+    bench.history.listed(list(&[("#lobby", beyond + 1)], 0)).unwrap();
+    assert_eq!(bench.asked(), Some((0, 0)));
+    assert_eq!(bench.page(&[1, 2, 3], true).len(), 3);
+    assert_eq!(bench.asked(), Some((3, 0)));
+    // What is held is told, and there is a gap behind it.
+    assert_eq!(bench.live(beyond + 3).len(), HELD_MAX);
+    assert!(bench.page(&[4, 5], true).is_empty());
+    assert_eq!(bench.asked(), Some((beyond, 0)));
+    let told = [1, 2, 3].map(|more| format!("#lobby {}", beyond + more));
+    assert_eq!(bench.page(&[beyond + 1, beyond + 2, beyond + 3], false), told);
+}
+
+#[test]
+fn what_one_wrote_while_nothing_can_be_read_is_told_to_nobody_but_the_others() {
+    let mut bench = Bench::new(0);
+    bench.history.connection_lost();
+    bench.log_in("ann", 1);
+    let own = 2..=2 * HELD_MAX as u64;
+    for seq in own.clone() {
+        assert!(bench.history.accepted(&Conversation::lobby(), seq).is_empty());
+    }
+    assert!(bench.list(&[("#lobby", *own.end())]).is_empty());
+    assert_eq!(bench.asked(), Some((0, 0)));
+    assert_eq!(bench.page(&[1], false), ["#lobby 1"]);
+    assert_eq!(bench.asked(), None);
+}

@@ -8,6 +8,9 @@ use crate::event::StoredMessage;
 /// told.
 pub(super) const HELD_MAX: usize = 256;
 
+/// Numbers of our own messages that wait likewise; further ones are told as if others had written them.
+const OWN_MAX: usize = 4096;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
@@ -24,6 +27,8 @@ pub(super) struct Watched {
     held: BTreeMap<u64, StoredMessage>,
     /// It is asked, or will be, what is missing.
     pub(super) is_asked: bool,
+    /// `last` when what is missing was asked for last.
+    asked_after: u64,
     /// Its last number, if the server has listed it since the login.
     listed: Option<u64>,
     /// `last` when the list was asked for: the log had everything up to there by then.
@@ -102,7 +107,7 @@ impl Watched {
     /// A message of our own has got its number.
     pub(super) fn accepted(&mut self, seq: u64) {
         self.newest = self.newest.max(seq);
-        if seq > self.last.unwrap_or(0) && self.own.len() < HELD_MAX {
+        if seq > self.last.unwrap_or(0) && self.own.len() < OWN_MAX {
             self.own.insert(seq);
         }
     }
@@ -158,8 +163,17 @@ impl Watched {
         (told, has_progressed)
     }
 
-    /// What is missing in front of what is there will not come.
+    /// What is beyond `last` is asked for now.
+    pub(super) fn asks(&mut self) {
+        self.asked_after = self.last.unwrap_or(0);
+    }
+
+    /// What is missing in front of what is there will not come, if that is what was asked for: what was heard
+    /// meanwhile may have led beyond it, to where something else is missing.
     pub(super) fn give_up(&mut self) {
+        if self.last.unwrap_or(0) != self.asked_after {
+            return;
+        }
         self.place(self.first_heard().map_or(self.newest, |first| first - 1));
     }
 }
