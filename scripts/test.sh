@@ -20,6 +20,8 @@ cargo test --workspace --no-fail-fast
 step "A real disk that runs full"
 if unshare --map-root-user --mount true 2>/dev/null; then
     cargo test --workspace --test recovery -- --exact --ignored a_disk_that_runs_full_is_waited_for
+    cargo test --workspace --test real_server -- --exact --ignored \
+        chaos::a_full_disk_loses_nothing_that_was_acknowledged_and_tells_nothing_twice
 else
     echo "skipped: this system gives no mount namespaces"
 fi

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use common::conversation::Conversation;
+use common::wire::RefusalCode;
 use serde_json::Value;
 
 use super::talker::Diary;
@@ -51,8 +52,9 @@ impl Ledger {
         }
     }
 
-    /// Stored is what was acknowledged, under the number that was told, and nothing else.
-    pub(super) fn check_written(&self, name: &str, diary: &Diary) {
+    /// Stored is what was acknowledged, under the number that was told, and nothing else. Refused may be
+    /// what is for somebody who was never there, or what the disk did not take.
+    pub(super) fn check_written(&self, name: &str, diary: &Diary, of_disk: Option<RefusalCode>) {
         assert!(diary.is_settled(), "{name}: {diary}");
         let stored = self.0.iter().filter(|stored| stored.from == name);
         let stored: HashMap<[u8; 16], (Conversation, u64)> = stored
@@ -61,7 +63,9 @@ impl Ledger {
         for (id, accepted) in &diary.accepted {
             assert_eq!(stored.get(id), Some(accepted), "{name}: acknowledged {id:?}");
         }
-        for id in &diary.refused {
+        for (id, code) in &diary.refused {
+            let is_expected = *code == RefusalCode::UnknownUser || Some(*code) == of_disk;
+            assert!(is_expected, "{name}: {code:?}");
             assert_eq!(stored.get(id), None, "{name}: refused {id:?}");
         }
         assert_eq!(stored.len(), diary.accepted.len(), "{name}: stored and never acknowledged");

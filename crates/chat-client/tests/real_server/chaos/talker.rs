@@ -26,11 +26,16 @@ const WRITES: usize = 60;
 /// The longest text is its id so many times; most are short.
 const TEXTS_MAX: usize = 64;
 
+/// How long one waits before trying again what the server could not store.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// What everybody is told to do.
 #[derive(Clone, Default)]
 pub(super) struct Orders {
     /// Something new is to be written.
     pub(super) may_write: Arc<AtomicBool>,
+    /// However long a life lasts.
+    pub(super) without_end: Arc<AtomicBool>,
 }
 
 /// Something that happened to somebody.
@@ -50,6 +55,8 @@ pub(super) enum Doing {
     Begun,
     /// The connection broke.
     Gone,
+    /// A message was refused, because there is no room for it.
+    Full,
 }
 
 /// What one wrote and heard.
@@ -60,7 +67,7 @@ pub(super) struct Diary {
     /// Acknowledged under these numbers.
     pub(super) accepted: HashMap<[u8; 16], (Conversation, u64)>,
     /// Refused: never stored.
-    pub(super) refused: Vec<[u8; 16]>,
+    pub(super) refused: Vec<([u8; 16], RefusalCode)>,
     /// Numbers, authors and texts of what others wrote, as it was told.
     pub(super) heard: BTreeMap<Conversation, Vec<(u64, String, String)>>,
 }
@@ -161,7 +168,9 @@ impl Talker {
             }
             Event::MessageRefused { id, refusal } => {
                 self.diary.lock().unwrap().note_refused(id, &refusal);
-                None
+                self.left_to_write += 1;
+                std::thread::sleep(PAUSE);
+                (refusal.0.code() == RefusalCode::StorageFull).then_some(Doing::Full)
             }
             Event::Message { conversation, seq, from, text, .. } => {
                 let mut diary = self.diary.lock().unwrap();
@@ -174,6 +183,9 @@ impl Talker {
             let _ = tell.send(Told { name: self.name, doing });
         }
         if may_write {
+            if orders.without_end.load(Ordering::Relaxed) {
+                self.left_to_write = WRITES;
+            }
             self.write(on);
         }
     }
@@ -212,11 +224,9 @@ impl Diary {
         assert_eq!(before, None, "answered twice");
     }
 
-    /// Somebody of that name has to have been there once.
     fn note_refused(&mut self, id: MessageId, refusal: &Refusal) {
-        assert_eq!(refusal.0.code(), RefusalCode::UnknownUser, "{refusal:?}");
         self.answered(id);
-        self.refused.push(id.0);
+        self.refused.push((id.0, refusal.0.code()));
     }
 
     fn answered(&mut self, id: MessageId) {

@@ -7,7 +7,7 @@ use std::sync::mpsc::TryRecvError;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::{PATIENCE, lines_of};
 
@@ -15,6 +15,8 @@ use super::{PATIENCE, lines_of};
 pub(crate) struct Server {
     pub(crate) link: String,
     folder: TempDir,
+    /// What it writes on standard error: somewhere else, as its own disk may be full.
+    log: NamedTempFile,
     child: Child,
 }
 
@@ -33,13 +35,19 @@ impl Server {
         let folder = tempfile::tempdir_in(place).unwrap();
         std::fs::create_dir(folder.path().join("files")).unwrap();
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
-        let (child, link) = spawn(folder.path(), listen);
-        Self { link, folder, child }
+        let log = NamedTempFile::new().unwrap();
+        let (child, link) = spawn(command(folder.path(), log.path(), listen), log.path());
+        Self { link, folder, log, child }
     }
 
     /// The folder of server files.
     pub(crate) fn files(&self) -> PathBuf {
         self.folder.path().join("files")
+    }
+
+    /// The file that everything is stored in.
+    pub(crate) fn stored(&self) -> PathBuf {
+        self.folder.path().join("data/log.db")
     }
 
     /// `127.0.0.1:PORT`.
@@ -96,13 +104,25 @@ impl Server {
 
     /// Starts it again on the same port after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub(crate) fn start_again(&mut self) {
-        let address = self.address();
-        (self.child, self.link) = spawn(self.folder.path(), &address);
+        (self.child, self.link) = spawn(self.command(), self.log.path());
+    }
+
+    /// The same where that may fail: says how it ended, and its last words.
+    pub(crate) fn try_start_again(&mut self) -> Result<(), (ExitStatus, String)> {
+        self.child = self.command().spawn().unwrap();
+        let link = lines_of(self.child.stdout.take().unwrap()).recv_timeout(PATIENCE);
+        let Ok(link) = link else {
+            let status = self.child.wait().unwrap();
+            let log = std::fs::read_to_string(self.log.path()).unwrap();
+            return Err((status, log.lines().last().unwrap_or_default().to_owned()));
+        };
+        self.link = link;
+        Ok(())
     }
 
     /// The same, but it is killed while it starts: when it has read so many bytes from files, or serves.
     pub(crate) fn start_and_kill(&mut self, bytes_read: u64) {
-        let mut child = command(self.folder.path(), &self.address()).spawn().unwrap();
+        let mut child = self.command().spawn().unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
         let (counters, begun) = (format!("/proc/{}/io", child.id()), Instant::now());
         self.child = child;
@@ -119,6 +139,10 @@ impl Server {
         let done = done.unwrap();
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).unwrap()
+    }
+
+    fn command(&self) -> Command {
+        command(self.folder.path(), self.log.path(), &self.address())
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -142,8 +166,8 @@ fn rchar(counters: &str) -> u64 {
     read.parse().unwrap()
 }
 
-fn command(folder: &Path, listen: &str) -> Command {
-    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+fn command(folder: &Path, log: &Path, listen: &str) -> Command {
+    let log = std::fs::File::options().append(true).open(log).unwrap();
     let mut command = Command::new(program("chat-server", "chat-server"));
     command
         .arg("--config")
@@ -158,13 +182,13 @@ fn command(folder: &Path, listen: &str) -> Command {
     command
 }
 
-fn spawn(folder: &Path, listen: &str) -> (Child, String) {
-    let mut child = command(folder, listen).spawn().unwrap();
+fn spawn(mut command: Command, log: &Path) -> (Child, String) {
+    let mut child = command.spawn().unwrap();
     let link = lines_of(child.stdout.take().unwrap()).recv_timeout(PATIENCE);
     let Ok(link) = link else {
         let _ = child.kill();
         let _ = child.wait();
-        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(log).unwrap_or_default();
         panic!("the server printed no link; its log:\n{log}");
     };
     (child, link)
