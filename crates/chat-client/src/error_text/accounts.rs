@@ -23,7 +23,7 @@ pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
     let subject = &refused.subject;
     Some(match refused.code() {
         RefusalCode::PasswordNeeded => {
-            "The name belongs to an account. Give its password, or choose another name.".into()
+            "A password is needed: that of the account, if the name is one, or else the server's.".into()
         }
         RefusalCode::ServerBusy => {
             "The server is checking too many passwords at once. Try again in a moment.".into()

@@ -135,6 +135,9 @@ impl State {
         log_in: &LogIn,
     ) -> Result<(), Refusal> {
         let Access::Password(password) = &self.policy.access else { return Ok(()) };
+        if log_in.password.is_empty() {
+            return Err(Refusal::PasswordNeeded);
+        }
         let key = log_in.name.key();
         self.check_attempts(now, &key, address)?;
         if password.matches(&log_in.password) {

@@ -29,7 +29,9 @@ fn a_join_password_is_asked_for_and_guessing_is_slowed_down() {
     };
     assert_eq!(hello.access(), wire::Access::Password);
     let mut log_in = |name: &str, password: &str| log_in_with(&mut client, name, password);
-    for guess in ["", "correct"] {
+    // None is no guess.
+    assert_eq!(refusal(&log_in("ann", "")), RefusalCode::PasswordNeeded);
+    for guess in ["horse", "correct"] {
         assert_eq!(refusal(&log_in("ann", guess)), RefusalCode::WrongPassword);
     }
     let Body::Refused(refused) = log_in("ann", "correct horse") else { panic!("no delay") };
@@ -57,7 +59,7 @@ fn a_server_for_others_makes_a_password_and_tells_it_once() {
     let file = server.data().join("join-password");
     let password = std::fs::read_to_string(&file).unwrap().trim_end().to_owned();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(refusal(&server.greet().try_log_in("ann")), RefusalCode::WrongPassword);
+    assert_eq!(refusal(&server.greet().try_log_in("ann")), RefusalCode::PasswordNeeded);
     assert!(matches!(log_in_with(&mut server.greet(), "ann", &password), Body::LoggedIn(_)));
     let (_, log, folder) = server.terminate();
     assert_eq!(told_password(&log), Some(password.as_str()));

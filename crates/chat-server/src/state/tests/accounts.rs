@@ -218,7 +218,7 @@ fn an_account_needs_no_join_password() {
              1< done
          2> open
          2> login bob
-             2< refused wrong_password
+             2< refused password_needed
          2> login ann password=secretive
              * is secretive $h
          password right

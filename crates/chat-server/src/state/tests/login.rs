@@ -151,6 +151,8 @@ fn a_wrong_password_is_refused_and_then_delayed() {
         password_policy(),
         "1> open
          1> login ann
+             1< refused password_needed
+         1> login ann password=sekret
              1< refused wrong_password
          1> login ann password=Secret
              1< refused wrong_password
@@ -158,7 +160,7 @@ fn a_wrong_password_is_refused_and_then_delayed() {
              1< refused too_many_attempts at 1000ms
          wait 1s
          1> login ann password=secret
-             1< logged in ann t4",
+             1< logged in ann t5",
     );
 }
 
@@ -171,10 +173,10 @@ fn without_the_password_nobody_learns_who_is_here() {
              1< logged in ann t1
          2> open
          2> login ann
-             2< refused wrong_password
+             2< refused password_needed
          2> login admin
-             2< refused wrong_password
+             2< refused password_needed
          2> login mallory
-             2< refused wrong_password",
+             2< refused password_needed",
     );
 }

@@ -108,14 +108,10 @@ impl ChatSession {
             standing.server_name = plain_text::shown_name(server_name);
             standing.password_needed = password_needed;
         });
-        let password_missing = password_needed && self.imp().form.borrow().password.is_empty();
-        match self.imp().connection.phase() {
-            Phase::LoggingIn if password_missing => {
-                self.problem(LogInField::Password, "This server asks for a password".to_owned());
-            }
-            Phase::LoggingIn => self.send_log_in(),
-            // After a broken connection the session logs in again by itself.
-            _ => {}
+        // After a broken connection the session logs in again by itself. A password may not be needed where
+        // this computer is known to an account.
+        if matches!(self.imp().connection.phase(), Phase::LoggingIn) {
+            self.send_log_in();
         }
     }
 
@@ -125,7 +121,10 @@ impl ChatSession {
             | RefusalCode::NameTooSimilar
             | RefusalCode::NameReserved
             | RefusalCode::NameMalformed => LogInField::Name,
-            RefusalCode::WrongPassword => LogInField::Password,
+            RefusalCode::WrongPassword | RefusalCode::PasswordNeeded => {
+                self.change(|standing| standing.password_needed = true);
+                LogInField::Password
+            }
             _ => LogInField::Server,
         };
         self.problem(field, error_text::refusal(refusal));
