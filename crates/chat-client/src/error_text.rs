@@ -18,7 +18,7 @@ mod accounts;
 
 mod uploads;
 
-pub use accounts::no_answer;
+pub use accounts::{no_answer, room_change};
 pub use uploads::{upload_failure, upload_waiting};
 
 /// For a search that the server did not carry out.
@@ -57,6 +57,9 @@ pub fn refusal(refusal: &Refusal) -> String {
         | RefusalCode::AccountsFull
         | RefusalCode::NotAllowed
         | RefusalCode::NotInForce
+        | RefusalCode::RoomExists
+        | RefusalCode::NotAMember
+        | RefusalCode::RoomsFull
         | RefusalCode::Muted
         | RefusalCode::Banned => {
             "The server does not know this request. It may run an older version of Simple Chat."
@@ -90,7 +93,9 @@ pub fn refusal(refusal: &Refusal) -> String {
             "There is no user “{subject}” online. Check the spelling, or look who is online."
         ),
         RefusalCode::UnknownRoom => {
-            format!("There is no room “{subject}”. The room for everybody is #lobby.")
+            format!(
+                "There is no room “{subject}” that you can see. The room for everybody is #lobby."
+            )
         }
         RefusalCode::TextEmpty => "The message is empty. Write something first.".into(),
         RefusalCode::TextTooLong => format!(

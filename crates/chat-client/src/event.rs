@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
-use common::wire::Role;
+use common::wire::{Role, RoomEntry};
 pub use file_transfer::download::{Transport, Waiting};
 
 use crate::command::{DownloadId, MessageId, UploadId};
@@ -130,6 +130,8 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// Something changed in the rooms of this person.
+    Room(RoomChange),
     /// A sentence from the server itself.
     Notice {
         /// As sent.
@@ -158,6 +160,34 @@ pub enum Event {
     },
     /// The session is over; no event follows.
     Ended(EndReason),
+}
+
+/// What changed in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomChange {
+    /// This person is in it now.
+    Joined(RoomEntry),
+    /// Its topic or rules are others, or what this person may do there.
+    Changed(RoomEntry),
+    /// This person is in it no more.
+    Left {
+        /// Its name.
+        room: String,
+    },
+    /// Somebody came into it.
+    MemberJoined {
+        /// Its name.
+        room: String,
+        /// Who.
+        name: String,
+    },
+    /// Somebody is in it no more.
+    MemberLeft {
+        /// Its name.
+        room: String,
+        /// Who.
+        name: String,
+    },
 }
 
 /// One message as the server has it.

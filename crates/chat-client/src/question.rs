@@ -1,4 +1,4 @@
-//! What is asked of the server about accounts and about keeping order, and what it answers: one question, one
+//! What is asked of the server about accounts, rooms and keeping order, and what it answers: one question, one
 //! answer, on one connection.
 
 use common::wire;
@@ -33,6 +33,48 @@ pub enum Question {
     },
     /// Keep order: needs a role.
     Administer(wire::administer::Command),
+    /// Something about rooms.
+    Room(RoomQuestion),
+}
+
+/// Something about rooms.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomQuestion {
+    /// Make one, and be its moderator.
+    Create(wire::CreateRoom),
+    /// Be in it.
+    Join(wire::JoinRoom),
+    /// Be in it no more.
+    Leave(wire::LeaveRoom),
+    /// Let it be otherwise.
+    Change(wire::ChangeRoom),
+    /// Let it end.
+    Remove(wire::RemoveRoom),
+    /// Bring somebody in.
+    Add(wire::AddToRoom),
+    /// Take somebody out.
+    TakeOut(wire::RemoveFromRoom),
+    /// Which there are.
+    List(wire::ListRooms),
+    /// Who is in one.
+    ListMembers(wire::ListMembers),
+}
+
+impl RoomQuestion {
+    fn into_wire(self) -> wire::client_frame::Body {
+        use wire::client_frame::Body;
+        match self {
+            Self::Create(it) => Body::CreateRoom(it),
+            Self::Join(it) => Body::JoinRoom(it),
+            Self::Leave(it) => Body::LeaveRoom(it),
+            Self::Change(it) => Body::ChangeRoom(it),
+            Self::Remove(it) => Body::RemoveRoom(it),
+            Self::Add(it) => Body::AddToRoom(it),
+            Self::TakeOut(it) => Body::RemoveFromRoom(it),
+            Self::List(it) => Body::ListRooms(it),
+            Self::ListMembers(it) => Body::ListMembers(it),
+        }
+    }
 }
 
 /// What the server answers.
@@ -48,6 +90,12 @@ pub enum Answer {
     Sanctions(wire::SanctionPage),
     /// To `ReadAudit`.
     Audit(wire::AuditPage),
+    /// The person is in the room.
+    Joined(wire::RoomEntry),
+    /// To [`RoomQuestion::List`].
+    Rooms(wire::RoomPage),
+    /// To [`RoomQuestion::ListMembers`].
+    Members(wire::MemberPage),
 }
 
 /// Why there is no answer.
@@ -71,6 +119,7 @@ impl Question {
             Self::RemoveDevice { id } => {
                 Body::RemoveDevice(wire::RemoveDevice { device_id: id.into() })
             }
+            Self::Room(question) => question.into_wire(),
             Self::Administer(command) => {
                 Body::Administer(wire::Administer { command: Some(command) })
             }

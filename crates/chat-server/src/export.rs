@@ -73,6 +73,7 @@ fn write_line(number: u64, message: &MessageSent, out: &mut impl Write) -> io::R
         conversation: match &message.to {
             Destination::Lobby => format!("#{LOBBY}"),
             Destination::Person(receiver) => format!("@{}", receiver.name),
+            Destination::Room(room) => format!("#{}", room.name.spelling),
         },
         seq: message.seq,
         id: message.id.iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -86,6 +86,7 @@ impl Running {
             },
             takes_registrations: self.config.registration,
             accounts_max: limits.accounts,
+            rooms_max: limits.rooms,
             bans: self.config.bans.clone(),
             token_key: self.token_key.clone(),
             sessions_max: limits.sessions,

@@ -28,11 +28,13 @@ pub mod administration;
 
 mod sanctions;
 
+pub mod rooms;
+
 mod rulings;
 
 mod presence;
 
-mod messages;
+pub(crate) mod messages;
 
 mod unsettled;
 
@@ -96,6 +98,7 @@ use crate::state::people::People;
 use crate::state::policy::Policy;
 use crate::state::recent_messages::{Accepted, RecentMessages};
 use crate::state::request::{ConnectionId, LoginId, MessageId};
+use crate::state::rooms::Rooms;
 use crate::state::roster::Roster;
 use crate::state::sanctions::Sanctions;
 use crate::state::server_files::ServerFiles;
@@ -123,6 +126,7 @@ pub struct State {
     accounts: Accounts,
     passwords: Passwords,
     sanctions: Sanctions,
+    rooms: Rooms,
     unsettled: Unsettled,
     files: ServerFiles,
     downloads: Downloads,
@@ -170,6 +174,7 @@ impl State {
             accounts: Accounts::default(),
             passwords: Passwords::default(),
             sanctions: Sanctions::default(),
+            rooms: Rooms::default(),
             unsettled: Unsettled::default(),
             files: ServerFiles::default(),
             downloads: Downloads::default(),
@@ -191,6 +196,7 @@ impl State {
         self.conversations.remember(past.last_numbers);
         past.people.into_iter().for_each(|person| self.people.meet(person));
         self.accounts.remember(&past.rulings);
+        self.rooms.remember(&past.rulings);
         past.rulings.iter().for_each(|ruling| self.sanctions.apply(ruling, now));
         self.recent.remember(past.recent.into_iter().map(|message| {
             let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };

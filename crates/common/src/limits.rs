@@ -69,6 +69,18 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Longest reason of a kick, ban or mute.
 pub const REASON_BYTES_MAX: usize = 256;
 
+/// Longest topic of a room.
+pub const TOPIC_BYTES_MAX: usize = 256;
+
+/// Rooms that one person may be in.
+pub const ROOMS_PER_PERSON_MAX: usize = 64;
+
+/// Rooms in one `RoomPage`.
+pub const ROOM_PAGE_ENTRIES_MAX: usize = 200;
+
+/// People in one `MemberPage`.
+pub const MEMBER_PAGE_ENTRIES_MAX: usize = 500;
+
 /// Accounts in one `AccountPage`.
 pub const ACCOUNT_PAGE_ENTRIES_MAX: usize = 200;
 

@@ -117,6 +117,8 @@ fn deed(entry: &AuditEntry) -> String {
             format!("set the account of {subject}, {}", role_name(entry.role()))
         }
         AuditAction::RemoveAccount => format!("removed the account of {subject}"),
+        AuditAction::SetRoom => format!("set the room #{subject}{because}"),
+        AuditAction::RemoveRoom => format!("removed the room #{subject}"),
         AuditAction::AddDevice => format!("gave the password of {subject} on a device{because}"),
         AuditAction::RemoveDevice => format!("forgot a device of {subject}{because}"),
     }

@@ -10,6 +10,9 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+#[path = "golden/people.rs"]
+mod people;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -59,7 +62,7 @@ fn guide() -> Option<FileEntry> {
 fn frames() -> Vec<(&'static str, Bytes)> {
     let (before, files) =
         ([greeting(), presence_and_files(), messages()], [downloads(), waiting()]);
-    let people = [accounts(), order()].concat();
+    let people = [people::accounts(), people::order(), people::rooms()].concat();
     [before.concat(), history(), files.concat(), uploads(), people, connection()].concat()
 }
 
@@ -279,131 +282,6 @@ fn waiting() -> Vec<(&'static str, Bytes)> {
         ("piece_hashes", server(21, Tell::PieceHashes(pieces))),
         ("pause_download", client(22, Ask::PauseDownload(pause))),
         ("refused_unknown_download", server(23, Tell::Refused(unknown))),
-    ]
-}
-
-fn accounts() -> Vec<(&'static str, Bytes)> {
-    let refused = |code: RefusalCode| Refused { code: code.into(), ..Refused::default() };
-    let register = Register { password: "correct horse".to_owned() };
-    let log_in = LogIn {
-        name: "alice".to_owned(),
-        password: "correct horse".to_owned(),
-        ..LogIn::default()
-    };
-    let logged_in = LoggedIn {
-        name: "alice".to_owned(),
-        resume_token: vec![0xa6; 32].into(),
-        resumed: false,
-        log_id: vec![0x5c; 16].into(),
-        role: Role::Member.into(),
-    };
-    let device = |id: u8, label: &str, is_this| DeviceEntry {
-        device_id: vec![id; 8].into(),
-        label: label.to_owned(),
-        since_ms: AT_MS,
-        is_this,
-    };
-    let devices =
-        vec![device(0xa5, "simple-chat/0.1.0", false), device(0xa6, "simple-chat-cli 0.1.0", true)];
-    let change = ChangePassword {
-        old_password: "correct horse".to_owned(),
-        new_password: "battery staple".to_owned(),
-    };
-    vec![
-        ("register", client(50, Ask::Register(register))),
-        ("done", server(50, Tell::Done(Done {}))),
-        ("refused_password_needed", server(2, Tell::Refused(refused(RefusalCode::PasswordNeeded)))),
-        ("log_in_with_password", client(3, Ask::LogIn(log_in))),
-        ("logged_in_as_member", server(3, Tell::LoggedIn(logged_in))),
-        ("list_devices", client(51, Ask::ListDevices(ListDevices {}))),
-        ("device_page", server(51, Tell::DevicePage(DevicePage { devices }))),
-        (
-            "remove_device",
-            client(52, Ask::RemoveDevice(RemoveDevice { device_id: vec![0xa5; 8].into() })),
-        ),
-        ("change_password", client(53, Ask::ChangePassword(change))),
-    ]
-}
-
-fn order() -> Vec<(&'static str, Bytes)> {
-    use administer::Command;
-    let order = |id, command| client(id, Ask::Administer(Administer { command: Some(command) }));
-    let named =
-        |name: &str| BanSubject { subject: Some(ban_subject::Subject::Name(name.to_owned())) };
-    let network =
-        BanSubject { subject: Some(ban_subject::Subject::Network("10.1.0.0/16".to_owned())) };
-    let (name, reason) = ("eve".to_owned(), "spam".to_owned());
-    let goodbye = Goodbye {
-        reason: GoodbyeReason::Banned.into(),
-        retry_after_ms: 0,
-        text: reason.clone(),
-        until_ms: AT_MS + 3_600_000,
-    };
-    let sanction = Sanction {
-        action: AuditAction::Ban.into(),
-        subject: name.clone(),
-        until_ms: AT_MS + 3_600_000,
-        reason: reason.clone(),
-        by: "alice".to_owned(),
-        at_ms: AT_MS,
-    };
-    let account = AccountEntry {
-        name: "alice".to_owned(),
-        role: Role::Moderator.into(),
-        is_online: true,
-        password_at_ms: AT_MS,
-    };
-    let entry = AuditEntry {
-        action: AuditAction::SetAccount.into(),
-        subject: "alice".to_owned(),
-        role: Role::Moderator.into(),
-        at_ms: AT_MS,
-        ..AuditEntry::default()
-    };
-    let not_allowed = Refused { code: RefusalCode::NotAllowed.into(), ..Refused::default() };
-    let muted = Refused {
-        code: RefusalCode::Muted.into(),
-        subject: reason.clone(),
-        time_ms: AT_MS,
-        ..Refused::default()
-    };
-    let add = AddAccount {
-        name: "alice".to_owned(),
-        password: "correct horse".to_owned(),
-        role: Role::Moderator.into(),
-    };
-    let set = SetPassword { name: "bob".to_owned(), password: "battery staple".to_owned() };
-    let ban = Ban { subject: Some(named("eve")), for_seconds: 3600, reason: reason.clone() };
-    let (sanctions, accounts) = (vec![sanction], vec![account]);
-    vec![
-        ("kick", order(54, Command::Kick(Kick { name: name.clone(), reason: reason.clone() }))),
-        ("ban", order(55, Command::Ban(ban))),
-        ("goodbye_banned", event(Tell::Goodbye(goodbye))),
-        ("unban", order(56, Command::Unban(Unban { subject: Some(network) }))),
-        ("mute", order(57, Command::Mute(Mute { name: name.clone(), for_seconds: 0, reason }))),
-        ("refused_muted", server(6, Tell::Refused(muted))),
-        ("unmute", order(58, Command::Unmute(Unmute { name }))),
-        ("announce", order(59, Command::Announce(Announce { text: "Tea is ready".to_owned() }))),
-        ("list_sanctions", order(60, Command::ListSanctions(ListSanctions { from: 0 }))),
-        ("sanction_page", server(60, Tell::SanctionPage(SanctionPage { sanctions, next: 0 }))),
-        ("add_account", order(61, Command::AddAccount(add))),
-        ("refused_not_allowed", server(61, Tell::Refused(not_allowed))),
-        ("set_password", order(62, Command::SetPassword(set))),
-        (
-            "set_role",
-            order(
-                63,
-                Command::SetRole(SetRole { name: "bob".to_owned(), role: Role::Admin.into() }),
-            ),
-        ),
-        (
-            "remove_account",
-            order(64, Command::RemoveAccount(RemoveAccount { name: "bob".to_owned() })),
-        ),
-        ("list_accounts", order(65, Command::ListAccounts(ListAccounts::default()))),
-        ("account_page", server(65, Tell::AccountPage(AccountPage { accounts, more: false }))),
-        ("read_audit", order(66, Command::ReadAudit(ReadAudit { before: 0, limit: 1 }))),
-        ("audit_page", server(66, Tell::AuditPage(AuditPage { entries: vec![entry], next: 1001 }))),
     ]
 }
 

@@ -1,8 +1,9 @@
-//! What is said about accounts, and about what those who keep order did.
+//! What is said about accounts and rooms, and about what those who keep order did.
 
 use common::wire::{Goodbye, GoodbyeReason, RefusalCode, Refused};
 
 use crate::error_text::refusal;
+use crate::event::RoomChange;
 use crate::question::NoAnswer;
 
 /// For a question that has no answer.
@@ -18,7 +19,27 @@ pub fn no_answer(reason: &NoAnswer) -> String {
     }
 }
 
-/// `None` for what is not about accounts.
+/// For something that happened in a room.
+#[must_use]
+pub fn room_change(change: &RoomChange) -> String {
+    match change {
+        RoomChange::Joined(room) if room.topic.is_empty() => {
+            format!("You are in the room #{}", room.name)
+        }
+        RoomChange::Joined(room) => format!("You are in the room #{}: {}", room.name, room.topic),
+        RoomChange::Changed(room) if room.topic.is_empty() => {
+            format!("The room #{} has changed", room.name)
+        }
+        RoomChange::Changed(room) => {
+            format!("The room #{} has changed: {}", room.name, room.topic)
+        }
+        RoomChange::Left { room } => format!("You are no longer in the room #{room}"),
+        RoomChange::MemberJoined { room, name } => format!("{name} joined #{room}"),
+        RoomChange::MemberLeft { room, name } => format!("{name} left #{room}"),
+    }
+}
+
+/// `None` for what is not about accounts, rooms or order.
 pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
     let subject = &refused.subject;
     Some(match refused.code() {
@@ -41,9 +62,14 @@ pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
             "The server has as many accounts as it may. Ask its administrator.".into()
         }
         RefusalCode::NotAllowed => {
-            "You are not allowed to do that: it needs a higher role than yours, and a higher one than \
-             the other person's."
+            "You are not allowed to do that: it needs a higher role, in the room or on the server, and one \
+             above the other person's."
                 .into()
+        }
+        RefusalCode::RoomExists => format!("There is a room “{subject}” already. Choose another name."),
+        RefusalCode::NotAMember => format!("You are not in the room “{subject}”. Join it first."),
+        RefusalCode::RoomsFull => {
+            format!("There is no place: {} are allowed at most.", refused.allowed)
         }
         RefusalCode::NotInForce => {
             format!("“{subject}” is not banned or muted by a moderator, so there is nothing to lift.")

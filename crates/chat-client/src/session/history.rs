@@ -252,6 +252,20 @@ impl History {
         self.pause.map(|pause| pause.until).into_iter().chain(self.keep_at).min()
     }
 
+    /// The reader is in a room, whose last message was number `last_seq` then.
+    pub(crate) fn joined(&mut self, room: Conversation, last_seq: u64) {
+        let has_room = self.known.len() < CONVERSATIONS_MAX;
+        if !self.is_passing && has_room {
+            let watched = Watched::at(last_seq);
+            self.known.entry(key_of(&room)).or_insert(Known { conversation: room, watched });
+        }
+    }
+
+    /// The reader is in that room no more. One that takes its name later counts its own numbers.
+    pub(crate) fn left(&mut self, room: &Conversation) {
+        self.known.remove(&key_of(room));
+    }
+
     /// A message arrived. What can be told now: it, others with it, or nothing yet.
     pub(crate) fn message(
         &mut self,

@@ -32,6 +32,7 @@ use crate::session::uploads::{UploadOutput, UploadReport, Uploads};
 
 mod commands;
 mod frames;
+mod rooms;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ mod chaos;
 mod files;
 mod kills;
 mod nodes;
+mod people;
 mod restart;
 mod search;
 mod session;

@@ -38,6 +38,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Accounts.
     pub accounts: usize,
+    /// Rooms beside the lobby.
+    pub rooms: usize,
     /// Bytes that wait for one client.
     pub outbox_bytes: usize,
     /// Messages of one user at once, after a pause.
@@ -72,6 +74,7 @@ impl Default for Limits {
             newcomers: 64,
             sessions: 10_000,
             accounts: 10_000,
+            rooms: 1000,
             outbox_bytes: OUTBOX_BYTES_MIN,
             messages_burst: 10,
             messages_per_second: 2,

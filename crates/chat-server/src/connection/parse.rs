@@ -3,6 +3,8 @@
 
 mod accounts;
 
+mod rooms;
+
 use bytes::Bytes;
 use common::conversation::Conversation;
 use common::limits::{
@@ -62,6 +64,7 @@ fn request(
     let member = |request| Ok(Request::Member(request));
     let upload = |request: Result<_, _>| member(request.map(MemberRequest::Upload));
     let account = |request: Result<_, _>| member(request.map(MemberRequest::Account));
+    let room = |asked, fresh| member(rooms::room_request(asked, fresh).map(MemberRequest::Room));
     match body {
         Body::Hello(it) => Ok(Request::Hello(hello(it))),
         Body::LogIn(it) => log_in(it, fresh_token).map(|it| Request::LogIn(Box::new(it))),
@@ -102,6 +105,15 @@ fn request(
         Body::ChangePassword(it) => account(accounts::change_password(it, fresh_token())),
         Body::ListDevices(wire::ListDevices {}) => account(Ok(AccountRequest::ListDevices)),
         Body::RemoveDevice(it) => account(accounts::remove_device(&it)),
+        Body::CreateRoom(it) => room(rooms::Asked::Create(it), fresh_token()),
+        Body::JoinRoom(it) => room(rooms::Asked::Join(it), fresh_token()),
+        Body::LeaveRoom(it) => room(rooms::Asked::Leave(it), fresh_token()),
+        Body::ChangeRoom(it) => room(rooms::Asked::Change(it), fresh_token()),
+        Body::RemoveRoom(it) => room(rooms::Asked::Remove(it), fresh_token()),
+        Body::AddToRoom(it) => room(rooms::Asked::Add(it), fresh_token()),
+        Body::RemoveFromRoom(it) => room(rooms::Asked::TakeOut(it), fresh_token()),
+        Body::ListRooms(it) => room(rooms::Asked::List(it), fresh_token()),
+        Body::ListMembers(it) => room(rooms::Asked::ListMembers(it), fresh_token()),
         Body::DownloadDone(it) => member(Ok(MemberRequest::DownloadDone(download_done(&it)))),
     }
 }

@@ -16,10 +16,13 @@ impl Hub {
     pub(super) fn deliver(&mut self, delivery: &Delivery) {
         let Some(frame) = encode(&delivery.frame) else { return };
         self.encoded_bytes += frame.len();
-        match delivery.to {
-            Recipients::One(connection) => self.push(connection, frame),
+        match &delivery.to {
+            Recipients::One(connection) => self.push(*connection, frame),
+            Recipients::Many(connections) => {
+                connections.iter().for_each(|connection| self.push(*connection, frame.clone()));
+            }
             Recipients::Everybody => self.push_to_all(None, &frame),
-            Recipients::EverybodyBut(connection) => self.push_to_all(Some(connection), &frame),
+            Recipients::EverybodyBut(connection) => self.push_to_all(Some(*connection), &frame),
         }
     }
 

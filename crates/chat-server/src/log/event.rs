@@ -1,6 +1,8 @@
 //! The durable events and their bytes: `proto/log.proto`. What was written once is read by every later
 //! version, so golden bytes hold the encoding.
 
+pub mod room;
+
 pub mod ruling;
 
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use common::limits::MESSAGE_ID_BYTES;
 use common::user_name::NameKey;
 use prost::Message;
 
+use crate::log::event::room::{RoomId, RoomName};
 use crate::log::event::ruling::Ruling;
 
 /// The messages of `proto/log.proto` as Rust types, generated at build time.
@@ -52,6 +55,8 @@ pub enum Destination {
     Lobby,
     /// A private conversation; to oneself it is a note.
     Person(Person),
+    /// A room that somebody made.
+    Room(RoomName),
 }
 
 /// Somebody at the time of an event.
@@ -77,6 +82,8 @@ pub enum ConversationKey {
     Lobby,
     /// Two people, the lesser key first.
     Pair(NameKey, NameKey),
+    /// A room that somebody made.
+    Room(RoomId),
 }
 
 impl ConversationKey {
@@ -113,6 +120,7 @@ impl MessageSent {
         match &self.to {
             Destination::Lobby => ConversationKey::Lobby,
             Destination::Person(receiver) => ConversationKey::pair(&self.from.key, &receiver.key),
+            Destination::Room(room) => ConversationKey::Room(room.id),
         }
     }
 }
@@ -152,6 +160,7 @@ impl MessageSent {
         let conversation = match &self.to {
             Destination::Lobby => Conversation::Room(LOBBY.to_owned()),
             Destination::Person(receiver) => Conversation::Receiver(receiver.to_wire()),
+            Destination::Room(room) => Conversation::MadeRoom(room.to_wire()),
         };
         wire::MessageSent {
             conversation: Some(conversation),
@@ -169,6 +178,7 @@ impl MessageSent {
             Conversation::Room(room) if room == LOBBY => Destination::Lobby,
             Conversation::Room(_) => return Err(EventError::UnknownRoom),
             Conversation::Receiver(receiver) => Destination::Person(Person::from_wire(receiver)),
+            Conversation::MadeRoom(room) => Destination::Room(RoomName::from_wire(room)?),
         };
         Ok(Self {
             to,
@@ -236,6 +246,17 @@ mod tests {
             &message(Destination::Person(person("bob", 3))),
             "0a46120c0a03626f621203626f62180318072210aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2a0d0a0361\
              6e6e1203416e6e188202320c676f6f64206d6f726e696e6738ae9ea6e5b733",
+        );
+    }
+
+    #[test]
+    fn a_message_in_a_room_is_the_golden_bytes() {
+        let name = ruling::Name { key: NameKey::of("attic"), spelling: "Attic".into() };
+        let to = Destination::Room(RoomName { id: RoomId(7), name });
+        check(
+            &message(to),
+            "0a4c42120807120e0a0561747469631205417474696318072210aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+             2a0d0a03616e6e1203416e6e188202320c676f6f64206d6f726e696e6738ae9ea6e5b733",
         );
     }
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvError, SyncSender, TryRecvError};
 
 use crate::log::event::ruling::Ruling;
-use crate::log::event::{Event, Identity, MessageSent};
+use crate::log::event::{Event, MessageSent};
 use crate::log::{LogError, LogReader};
 use crate::state::history::{
-    HistoryAsker, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
+    HistoryAsker, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject, Reader,
 };
 
 /// Questions that wait. Further ones are refused, to be asked again.
@@ -33,7 +33,7 @@ pub(crate) trait Follow: Send + 'static {
     fn read(
         &mut self,
         log: &mut dyn LogReader,
-        reader: Identity,
+        reader: &Reader,
         subject: HistorySubject,
     ) -> Result<HistoryFound, HistoryProblem>;
 }
@@ -130,7 +130,7 @@ impl<F: Follow> Following<F> {
             self.catch_up();
             if let Some(Task::Read(question, tell)) = task {
                 let HistoryQuestion { asker, reader, subject } = *question;
-                tell((asker, self.answer(reader, subject)));
+                tell((asker, self.answer(&reader, subject)));
             }
         }
     }
@@ -164,7 +164,7 @@ impl<F: Follow> Following<F> {
 
     fn answer(
         &mut self,
-        reader: Identity,
+        reader: &Reader,
         subject: HistorySubject,
     ) -> Result<HistoryFound, HistoryProblem> {
         match self.state {

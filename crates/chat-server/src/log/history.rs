@@ -9,7 +9,7 @@ use crate::log::event::{ConversationKey, Event, Identity, MessageSent};
 use crate::log::follower::{CaughtUp, Follow, message, ruling};
 use crate::log::projection::Projection;
 use crate::log::{LogError, LogReader};
-use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject};
+use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, Reader};
 use crate::state::request::HistoryRange;
 use crate::state::settling::to_wire;
 
@@ -24,12 +24,12 @@ impl Follow for Projection {
     fn read(
         &mut self,
         log: &mut dyn LogReader,
-        reader: Identity,
+        reader: &Reader,
         subject: HistorySubject,
     ) -> Result<HistoryFound, HistoryProblem> {
         let found = match subject {
             HistorySubject::Messages { conversation, key, range } => {
-                let page = messages(self, log, &key, reader, range);
+                let page = messages(self, log, &key, reader.identity, range);
                 page.map(|(messages, more)| HistoryFound::Messages { conversation, messages, more })
             }
             HistorySubject::Conversations { after } => self

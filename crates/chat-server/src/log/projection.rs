@@ -5,17 +5,19 @@
 
 mod standing;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
 
-use common::conversation::Conversation;
+use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
 
+use crate::log::event::room::RoomId;
 use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent, Person};
 use crate::log::sqlite_file::{self, Format};
 use crate::log::{LogError, LogId, LogReader, Numbered};
-use crate::state::history::{ConversationFound, ConversationsFound};
+use crate::state::history::{ConversationFound, ConversationsFound, Reader};
 use crate::state::request::HistoryRange;
 
 /// File name of the projection in the data folder.
@@ -218,7 +220,7 @@ impl Projection {
         // One more than wanted shows whether there are more.
         let limit = signed(range.limit as u64).saturating_add(1);
         let events = select
-            .query_map((one, other, after, before, reader.0.cast_signed(), limit), |row| {
+            .query_map((&*one, other, after, before, reader.0.cast_signed(), limit), |row| {
                 row.get::<_, i64>(0).map(i64::cast_unsigned)
             })?;
         let mut events = events.collect::<Result<Vec<u64>, _>>()?;
@@ -238,13 +240,13 @@ impl Projection {
     /// [`LogError`].
     pub fn list(
         &self,
-        reader: Identity,
+        reader: &Reader,
         after: u64,
         limit: usize,
     ) -> Result<ConversationsFound, LogError> {
         let mut select = self.connection.prepare(
             "SELECT id, one, NULL, last_seq, at_ms FROM conversations
-             WHERE other IS NULL AND id > ?2
+             WHERE other IS NULL AND id > ?2 AND one IN (SELECT value FROM json_each(?4))
              UNION ALL
              SELECT conversation, NULL, peer, last_seq, at_ms FROM readers
              WHERE identity = ?1 AND conversation > ?2
@@ -253,10 +255,14 @@ impl Projection {
         // One more than wanted shows whether there are more.
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let rows = select.query_map((reader.0.cast_signed(), after, wanted), |row| {
+        let identity = reader.identity.0.cast_signed();
+        // Nothing in these has a meaning in JSON.
+        let texts = reader.rooms.iter().map(|room| format!(",\"{}\"", room.id.text()));
+        let rooms = format!("[\"{LOBBY}\"{}]", texts.collect::<String>());
+        let rows = select.query_map((identity, after, wanted, rooms), |row| {
             let room: Option<String> = row.get(1)?;
             let conversation = match room {
-                Some(room) => Conversation::Room(room),
+                Some(room) => reader.call(&room),
                 None => Conversation::User(row.get(2)?),
             };
             let last_seq = row.get::<_, i64>(3)?.cast_unsigned();
@@ -324,12 +330,13 @@ impl<'t> Statements<'t> {
         let seq = message.seq.cast_signed();
         let number_it = if seq == 1 { &mut self.begin } else { &mut self.go_on };
         let returned =
-            number_it.query_row((one, other, seq, message.at_ms), |row| row.get::<_, i64>(0));
+            number_it.query_row((&*one, other, seq, message.at_ms), |row| row.get::<_, i64>(0));
         let Some(conversation) = returned.optional()? else { return Ok(false) };
         let (writer, number) = (&message.from, number.cast_signed());
         let signed = |person: &Person| person.identity.0.cast_signed();
         let receiver = match &message.to {
-            Destination::Lobby => None,
+            // Whoever is in the room reads it.
+            Destination::Lobby | Destination::Room(_) => None,
             Destination::Person(receiver) => Some(receiver),
         };
         for person in receiver.into_iter().chain([writer]) {
@@ -348,16 +355,17 @@ impl<'t> Statements<'t> {
     }
 }
 
-fn columns(key: &ConversationKey) -> (&str, Option<&str>) {
+fn columns(key: &ConversationKey) -> (Cow<'_, str>, Option<&str>) {
     match key {
-        ConversationKey::Lobby => (common::conversation::LOBBY, None),
-        ConversationKey::Pair(one, other) => (one.as_str(), Some(other.as_str())),
+        ConversationKey::Lobby => (LOBBY.into(), None),
+        ConversationKey::Pair(one, other) => (one.as_str().into(), Some(other.as_str())),
+        ConversationKey::Room(room) => (room.text().into(), None),
     }
 }
 
 fn key_of(one: String, other: Option<String>) -> ConversationKey {
     match other {
-        None => ConversationKey::Lobby,
+        None => RoomId::from_text(&one).map_or(ConversationKey::Lobby, ConversationKey::Room),
         Some(other) => {
             ConversationKey::Pair(NameKey::from_stored(one), NameKey::from_stored(other))
         }

@@ -18,7 +18,7 @@ use crate::log::event::{Destination, Event, Identity, MessageSent};
 use crate::log::follower::{CaughtUp, Follow};
 use crate::log::sqlite_file::{self, Format};
 use crate::log::{LogError, LogId, LogReader, Numbered, history};
-use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject};
+use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, Reader};
 use crate::state::request::SearchWanted;
 
 mod terms;
@@ -111,7 +111,7 @@ impl SearchIndex {
     fn try_to_read(
         &mut self,
         log: &mut dyn LogReader,
-        reader: Identity,
+        reader: &Reader,
         wanted: &SearchWanted,
     ) -> Result<HistoryFound, SearchError> {
         let terms = Terms::of(&wanted.text).ok_or(SearchError::NoWord)?;
@@ -125,7 +125,7 @@ impl SearchIndex {
         let page = history::page(log, events)?;
         let is_last = is_all && page.len() == count;
         let next = page.last().map(|(event, _)| *event).filter(|_| !is_last);
-        let seen = |message: MessageSent| (seen_by(reader, &message), message);
+        let seen = |message: MessageSent| (seen_by(reader.identity, &message), message);
         let messages = page.into_iter().map(|(_, message)| seen(message)).collect();
         Ok(HistoryFound::Search { messages, next })
     }
@@ -147,7 +147,7 @@ impl Follow for SearchIndex {
     fn read(
         &mut self,
         log: &mut dyn LogReader,
-        reader: Identity,
+        reader: &Reader,
         subject: HistorySubject,
     ) -> Result<HistoryFound, HistoryProblem> {
         let HistorySubject::Search(wanted) = subject else {
@@ -229,7 +229,7 @@ impl OpenIndex {
     fn find(
         &mut self,
         terms: &Terms,
-        reader: Identity,
+        reader: &Reader,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<u64>, SearchError> {
@@ -243,7 +243,7 @@ impl OpenIndex {
     fn find_at_leisure(
         &self,
         terms: &Terms,
-        reader: Identity,
+        reader: &Reader,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<u64>, SearchError> {
@@ -299,6 +299,7 @@ impl<'t> Statements<'t> {
             Destination::Person(receiver) => {
                 terms::people(message.from.identity, receiver.identity)
             }
+            Destination::Room(room) => terms::room(room.id),
         };
         let number = number.cast_signed();
         self.words.execute((number, &readers, terms::apart(&message.text)))?;
@@ -311,6 +312,7 @@ impl<'t> Statements<'t> {
 fn seen_by(reader: Identity, message: &MessageSent) -> Conversation {
     match &message.to {
         Destination::Lobby => Conversation::lobby(),
+        Destination::Room(room) => Conversation::Room(room.name.spelling.clone()),
         Destination::Person(to) if message.from.identity == reader => {
             Conversation::User(to.name.clone())
         }

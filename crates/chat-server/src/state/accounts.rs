@@ -103,12 +103,7 @@ impl Accounts {
                     registered.devices.retain(|known| known.id != device.id);
                 }
             }
-            Decision::Banned(_)
-            | Decision::Unbanned(_)
-            | Decision::Muted(_)
-            | Decision::Unmuted(_)
-            | Decision::Kicked { .. }
-            | Decision::Announced { .. } => {}
+            _ => {}
         }
     }
 

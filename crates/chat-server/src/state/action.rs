@@ -1,6 +1,8 @@
 //! What the state wants done: it holds no socket, so it returns these and the hub carries them out,
 //! in order.
 
+use std::sync::Arc;
+
 use common::wire::server_frame::Body;
 use common::wire::{Goodbye, GoodbyeReason, ServerFrame};
 use file_transfer::file_path::FilePath;
@@ -13,10 +15,12 @@ use crate::state::request::{ConnectionId, LoginId};
 use crate::state::uploads::UploadWork;
 
 /// Who receives a frame.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Recipients {
     /// One connection, logged in or not.
     One(ConnectionId),
+    /// These connections.
+    Many(Arc<[ConnectionId]>),
     /// Every login.
     Everybody,
     /// Every login but the one on this connection.

@@ -14,7 +14,7 @@ use crate::log::event::ruling::{Ban, BanSubject, Decision, End, Mute, Name, Role
 use crate::log::event::{Identity, Person};
 use crate::state::State;
 use crate::state::action::{Action, Actions};
-use crate::state::history::{HistoryAsker, HistoryQuestion, HistorySubject};
+use crate::state::history::{HistoryAsker, HistoryQuestion, HistorySubject, Reader};
 use crate::state::now::Now;
 use crate::state::passwords::NewPassword;
 use crate::state::refusal::Refusal;
@@ -196,14 +196,14 @@ impl State {
                     return Err(Refusal::UnknownUser { name: name.spelling });
                 }
                 let decision = Decision::Kicked { name, reason };
-                self.decide(now, Some(caller), actor, decision, out)
+                self.decide(now, Some(caller), &actor, decision, out)
             }
             Command::Ban { subject, span, reason } => {
                 if let BanSubject::Name(name) = &subject {
                     self.check_stands_above(&actor, &name.key)?;
                 }
                 let decision = Decision::Banned(Ban { subject, end: end(now, span), reason });
-                self.decide(now, Some(caller), actor, decision, out)
+                self.decide(now, Some(caller), &actor, decision, out)
             }
             Command::Unban { subject } => {
                 if !self.sanctions.bans(now, &subject) {
@@ -211,22 +211,22 @@ impl State {
                 }
                 let (end, reason) = (End::Never, String::new());
                 let decision = Decision::Unbanned(Ban { subject, end, reason });
-                self.decide(now, Some(caller), actor, decision, out)
+                self.decide(now, Some(caller), &actor, decision, out)
             }
             Command::Mute { name, span, reason } => {
                 self.check_stands_above(&actor, &name.key)?;
                 let decision = Decision::Muted(Mute { name, end: end(now, span), reason });
-                self.decide(now, Some(caller), actor, decision, out)
+                self.decide(now, Some(caller), &actor, decision, out)
             }
             Command::Unmute { name } => {
                 if self.sanctions.mute_of(now, &name.key).is_none() {
                     return Err(Refusal::NotInForce { subject: name.spelling });
                 }
                 let mute = Mute { name, end: End::Never, reason: String::new() };
-                self.decide(now, Some(caller), actor, Decision::Unmuted(mute), out)
+                self.decide(now, Some(caller), &actor, Decision::Unmuted(mute), out)
             }
             Command::Announce { text } => {
-                self.decide(now, Some(caller), actor, Decision::Announced { text }, out)
+                self.decide(now, Some(caller), &actor, Decision::Announced { text }, out)
             }
             Command::ListSanctions { from } => {
                 caller.reply(out, Body::SanctionPage(self.sanction_page(now, from)))
@@ -245,8 +245,8 @@ impl State {
             Command::SetPassword { name, password } => {
                 self.set_password(now, caller, actor, &name, password, out)
             }
-            Command::SetRole { name, role } => self.set_role(now, caller, actor, &name, role, out),
-            Command::RemoveAccount { name } => self.remove_account(now, caller, actor, &name, out),
+            Command::SetRole { name, role } => self.set_role(now, caller, &actor, &name, role, out),
+            Command::RemoveAccount { name } => self.remove_account(now, caller, &actor, &name, out),
         }
     }
 
@@ -287,7 +287,7 @@ impl State {
         // Who runs the server has no login, and is one at a time by the number of such connections.
         let Caller { connection, request_id } = caller;
         let asker = HistoryAsker { connection, request_id, login: LoginId(0) };
-        let reader = Identity(0);
+        let reader = Reader::outside(Identity(0));
         out.push(Action::ReadHistory(Box::new(HistoryQuestion { asker, reader, subject })));
         Ok(())
     }

@@ -25,6 +25,11 @@ impl Conversations {
         *last
     }
 
+    /// The number of the last message; 0 if there is none.
+    pub(crate) fn last_seq(&self, key: &ConversationKey) -> u64 {
+        self.last_seq.get(key).copied().unwrap_or(0)
+    }
+
     /// The message with the last number will not be: the next one gets its number. To be told of the
     /// latest message first.
     pub(crate) fn give_back(&mut self, key: &ConversationKey, seq: u64) {

@@ -241,11 +241,11 @@ impl State {
             let Some(download) = self.downloads.by_id.get(&id) else { continue };
             if let Some(root) = download.root {
                 let hashes = hashing::file_hashes(id, &download.path, root);
-                out.tell(to, Body::FileHashes(hashes));
+                out.tell(to.clone(), Body::FileHashes(hashes));
             }
             if let Stage::Waiting { told_position } = download.stage {
                 let queued = queued(id, told_position, &download.path);
-                out.tell(to, Body::DownloadQueued(queued));
+                out.tell(to.clone(), Body::DownloadQueued(queued));
             }
         }
     }

@@ -10,12 +10,14 @@ use common::user_name::NameKey;
 use common::wire::server_frame::Body;
 use common::wire::{ConversationEntry, ConversationPage, HistoryPage, Message, SearchPage};
 
+use crate::log::event::room::{RoomId, RoomName};
 use crate::log::event::ruling::Ruling;
 use crate::log::event::{ConversationKey, Identity, MessageSent};
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::administration::pages::audit_page;
+use crate::state::messages::room_name;
 use crate::state::now::Now;
 use crate::state::refusal::Refusal;
 use crate::state::request::{ConnectionId, HistoryRange, HistoryWanted, LoginId, SearchWanted};
@@ -31,10 +33,35 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 pub struct HistoryQuestion {
     /// Who asked, and who gets the answer.
     pub asker: HistoryAsker,
-    /// Who it is that reads: of private messages only those that this one wrote or got.
-    pub reader: Identity,
+    /// Who it is that reads.
+    pub reader: Reader,
     /// What.
     pub subject: HistorySubject,
+}
+
+/// Who reads: of private messages only those that this one wrote or got.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reader {
+    /// Who.
+    pub identity: Identity,
+    /// The rooms that this one is in.
+    pub rooms: Vec<RoomName>,
+}
+
+impl Reader {
+    /// Who reads something that is in no room.
+    #[must_use]
+    pub fn outside(identity: Identity) -> Self {
+        Self { identity, rooms: Vec::new() }
+    }
+
+    /// What a room is called for this reader, by what it is stored under.
+    #[must_use]
+    pub fn call(&self, stored: &str) -> Conversation {
+        let id = RoomId::from_text(stored);
+        let room = self.rooms.iter().find(|room| Some(room.id) == id);
+        room.map_or_else(Conversation::lobby, |room| Conversation::Room(room.name.spelling.clone()))
+    }
 }
 
 /// What is to be read.
@@ -148,10 +175,11 @@ impl State {
         wanted: HistoryWanted,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        let session = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
         let HistoryWanted { conversation, range } = wanted;
-        let key = key_of(&session.key, &conversation)?;
-        ask(now, caller, session, HistorySubject::Messages { conversation, key, range }, out)
+        let key = self.key_of(session, &conversation)?;
+        let subject = HistorySubject::Messages { conversation, key, range };
+        self.ask_history(now, caller, login, subject, out)
     }
 
     pub(crate) fn list_conversations(
@@ -162,8 +190,7 @@ impl State {
         after: u64,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
-        ask(now, caller, session, HistorySubject::Conversations { after }, out)
+        self.ask_history(now, caller, login, HistorySubject::Conversations { after }, out)
     }
 
     pub(crate) fn search_messages(
@@ -174,10 +201,10 @@ impl State {
         wanted: SearchWanted,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
-        ask(now, caller, session, HistorySubject::Search(wanted), out)
+        self.ask_history(now, caller, login, HistorySubject::Search(wanted), out)
     }
 
+    /// One question of a login at a time.
     pub(crate) fn ask_history(
         &mut self,
         now: Now,
@@ -187,7 +214,36 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
-        ask(now, caller, session, subject, out)
+        if session.reads_history {
+            return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(BUSY_PAUSE) });
+        }
+        session.reads_history = true;
+        let identity = session.identity;
+        let rooms = self.rooms.of(identity).map(|open| open.room.name.clone()).collect();
+        let Caller { connection, request_id } = caller;
+        let asker = HistoryAsker { connection, request_id, login };
+        let reader = Reader { identity, rooms };
+        out.push(Action::ReadHistory(Box::new(HistoryQuestion { asker, reader, subject })));
+        Ok(())
+    }
+
+    /// The conversation as the server knows it. Nobody is told whether there is anything in a private one.
+    fn key_of(
+        &self,
+        reader: &Session,
+        conversation: &Conversation,
+    ) -> Result<ConversationKey, Refusal> {
+        match conversation {
+            Conversation::Room(room) if room == LOBBY => Ok(ConversationKey::Lobby),
+            Conversation::Room(room) => {
+                let open = self.visible(reader, room_name(room.clone())?)?;
+                Ok(ConversationKey::Room(open.room.name.id))
+            }
+            Conversation::User(name) if name.len() > NAME_BYTES_MAX => {
+                Err(Refusal::UnknownUser { name: name.clone() })
+            }
+            Conversation::User(name) => Ok(ConversationKey::pair(&reader.key, &NameKey::of(name))),
+        }
     }
 
     /// What was asked for was read, or not.
@@ -211,37 +267,6 @@ impl State {
             Err(problem) => self.refuse(caller, refusal(now, problem), &mut out),
         }
         out.into_vec()
-    }
-}
-
-/// One question of a login at a time.
-fn ask(
-    now: Now,
-    caller: Caller,
-    session: &mut Session,
-    subject: HistorySubject,
-    out: &mut Actions,
-) -> Result<(), Refusal> {
-    if session.reads_history {
-        return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(BUSY_PAUSE) });
-    }
-    session.reads_history = true;
-    let Caller { connection, request_id } = caller;
-    let asker = HistoryAsker { connection, request_id, login: session.login };
-    let question = HistoryQuestion { asker, reader: session.identity, subject };
-    out.push(Action::ReadHistory(Box::new(question)));
-    Ok(())
-}
-
-/// The conversation as the server knows it. Nobody is told whether there is anything in it.
-fn key_of(reader: &NameKey, conversation: &Conversation) -> Result<ConversationKey, Refusal> {
-    match conversation {
-        Conversation::Room(room) if room == LOBBY => Ok(ConversationKey::Lobby),
-        Conversation::Room(room) => Err(Refusal::UnknownRoom { room: room.clone() }),
-        Conversation::User(name) if name.len() > NAME_BYTES_MAX => {
-            Err(Refusal::UnknownUser { name: name.clone() })
-        }
-        Conversation::User(name) => Ok(ConversationKey::pair(reader, &NameKey::of(name))),
     }
 }
 

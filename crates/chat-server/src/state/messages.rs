@@ -7,6 +7,7 @@ use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
 use common::wire::server_frame::Body;
 
+use crate::log::event::ruling::Name;
 use crate::log::event::{Destination, Event, MessageSent, Person};
 use crate::state::State;
 use crate::state::action::{Action, Actions};
@@ -73,7 +74,7 @@ impl State {
             return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(LOG_BUSY_PAUSE) });
         }
         let sender = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
-        let (from, route) = (person(sender), self.find_route(message.to)?);
+        let (from, route) = (person(sender), self.find_route(sender, message.to)?);
         let mut message = MessageSent {
             to: route.to,
             seq: 0,
@@ -99,12 +100,12 @@ impl State {
         Ok(())
     }
 
-    fn find_route(&self, to: Conversation) -> Result<Route, Refusal> {
+    fn find_route(&self, sender: &Session, to: Conversation) -> Result<Route, Refusal> {
         match to {
             Conversation::Room(room) if room == LOBBY => {
                 Ok(Route { to: Destination::Lobby, seen_by_sender: Conversation::lobby() })
             }
-            Conversation::Room(room) => Err(Refusal::UnknownRoom { room }),
+            Conversation::Room(room) => self.find_room(sender, room),
             Conversation::User(name) => {
                 let receiver = self.find_person(&name).ok_or(Refusal::UnknownUser { name })?;
                 Ok(Route {
@@ -115,9 +116,23 @@ impl State {
         }
     }
 
+    /// A room that the sender may write in.
+    fn find_room(&self, sender: &Session, room: String) -> Result<Route, Refusal> {
+        let open = self.visible(sender, room_name(room)?)?;
+        let room = &open.room.name;
+        if !open.is_member(sender.identity) {
+            return Err(Refusal::NotAMember { room: room.name.spelling.clone() });
+        }
+        if open.room.is_announce_only && !self.moderates(sender, open) {
+            return Err(Refusal::NotAllowed);
+        }
+        let seen_by_sender = Conversation::Room(room.name.spelling.clone());
+        Ok(Route { to: Destination::Room(room.clone()), seen_by_sender })
+    }
+
     /// A person by any spelling of the name: whose account it is, who has it, or had it last. A text too long for a name is
     /// nobody's.
-    fn find_person(&self, name: &str) -> Option<Person> {
+    pub(crate) fn find_person(&self, name: &str) -> Option<Person> {
         if name.len() > common::limits::NAME_BYTES_MAX {
             return None;
         }
@@ -128,7 +143,15 @@ impl State {
     }
 }
 
-fn person(session: &Session) -> Person {
+/// A room by any spelling of its name. A text too long for a name is that of none.
+pub(crate) fn room_name(spelling: String) -> Result<Name, Refusal> {
+    if spelling.len() > common::limits::NAME_BYTES_MAX {
+        return Err(Refusal::UnknownRoom { room: spelling });
+    }
+    Ok(Name { key: NameKey::of(&spelling), spelling })
+}
+
+pub(crate) fn person(session: &Session) -> Person {
     Person {
         key: session.key.clone(),
         name: session.name.as_str().to_owned(),

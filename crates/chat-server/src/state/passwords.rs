@@ -188,10 +188,10 @@ impl State {
                 self.set_own_account(now, caller, login, hash, out)
             }
             (Purpose::Add { actor, wish }, PasswordResult::Hashed(hash)) => {
-                self.add_account_now(now, caller, actor, wish, hash, out)
+                self.add_account_now(now, caller, &actor, wish, hash, out)
             }
             (Purpose::Set { actor, name }, PasswordResult::Hashed(hash)) => {
-                self.set_password_now(now, caller, actor, &name, hash, out)
+                self.set_password_now(now, caller, &actor, &name, hash, out)
             }
             (_, PasswordResult::Checked(_) | PasswordResult::Hashed(_)) => {
                 debug_assert!(false, "the desk answers what it was asked");

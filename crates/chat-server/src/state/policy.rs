@@ -26,6 +26,8 @@ pub struct Policy {
     pub takes_registrations: bool,
     /// Accounts; beyond it `ACCOUNTS_FULL`.
     pub accounts_max: usize,
+    /// Rooms beside the lobby; beyond it `ROOMS_FULL`.
+    pub rooms_max: usize,
     /// What resume tokens are made with.
     pub token_key: TokenKey,
     /// Logins at once; beyond it `SERVER_FULL`.

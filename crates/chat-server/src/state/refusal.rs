@@ -51,6 +51,11 @@ pub enum Refusal {
     },
     /// Not with this role.
     NotAllowed,
+    /// Not in that room.
+    NotAMember {
+        /// Which.
+        room: String,
+    },
     /// No such ban or mute.
     NotInForce {
         /// Of what or whom.
@@ -68,6 +73,16 @@ pub enum Refusal {
     ServerBusy {
         /// When to try again, milliseconds since 1970-01-01 UTC.
         retry_at_ms: i64,
+    },
+    /// The name is that of another room.
+    RoomExists {
+        /// Which.
+        room: String,
+    },
+    /// No more rooms, or people in one.
+    RoomsFull {
+        /// How many may be.
+        allowed: usize,
     },
     /// No place left.
     ServerFull {
@@ -220,12 +235,15 @@ impl Refusal {
             Self::NameTaken => RefusalCode::NameTaken,
             Self::NameTooSimilar { .. } => RefusalCode::NameTooSimilar,
             Self::NotAllowed => RefusalCode::NotAllowed,
+            Self::NotAMember { .. } => RefusalCode::NotAMember,
             Self::NotInForce { .. } => RefusalCode::NotInForce,
             Self::NotLoggedIn => RefusalCode::NotLoggedIn,
             Self::PasswordNeeded => RefusalCode::PasswordNeeded,
             Self::PasswordTooShort => RefusalCode::PasswordTooShort,
             Self::RegistrationOff => RefusalCode::RegistrationOff,
             Self::ServerBusy { .. } => RefusalCode::ServerBusy,
+            Self::RoomExists { .. } => RefusalCode::RoomExists,
+            Self::RoomsFull { .. } => RefusalCode::RoomsFull,
             Self::ServerFull { .. } => RefusalCode::ServerFull,
             Self::SlowDown { .. } => RefusalCode::SlowDown,
             Self::Storage(StorageProblem::Full) => RefusalCode::StorageFull,
@@ -262,13 +280,17 @@ impl Refusal {
             | Self::ServerBusy { retry_at_ms }
             | Self::SlowDown { retry_at_ms }
             | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
-            Self::TextTooLong { allowed } | Self::TooManyDownloads { allowed } => {
+            Self::TextTooLong { allowed }
+            | Self::TooManyDownloads { allowed }
+            | Self::RoomsFull { allowed } => {
                 refused.allowed = allowed as u64;
             }
             Self::UnknownFile { path } | Self::FileUnreadable { path } => {
                 refused.subject = echo(path);
             }
-            Self::UnknownRoom { room } => refused.subject = echo(room),
+            Self::UnknownRoom { room } | Self::NotAMember { room } | Self::RoomExists { room } => {
+                refused.subject = echo(room)
+            }
             Self::UnknownUser { name }
             | Self::UnknownAccount { name }
             | Self::AccountExists { name }

@@ -9,6 +9,7 @@ use file_transfer::catalogue::CatalogueEntry;
 use crate::state::accounts::requests::AccountRequest;
 use crate::state::administration::Command;
 use crate::state::refusal::Refusal;
+use crate::state::rooms::requests::RoomRequest;
 use crate::state::uploads::UploadRequest;
 
 /// Names one TLS connection, for as long as the server runs.
@@ -114,6 +115,8 @@ pub enum MemberRequest {
     Upload(UploadRequest),
     /// Something about the caller's account.
     Account(AccountRequest),
+    /// Something about rooms.
+    Room(RoomRequest),
 }
 
 /// The greeting.

@@ -102,6 +102,7 @@ impl State {
             }
             MemberRequest::DownloadDone(done) => self.download_done(now, caller, login, &done, out),
             MemberRequest::Upload(request) => self.upload(now, caller, login, request, out),
+            MemberRequest::Room(request) => self.rooms_request(now, caller, login, request, out),
             MemberRequest::Account(request) => self.own_account(now, caller, login, request, out),
         }
     }

@@ -8,8 +8,8 @@ use common::user_name::NameKey;
 use common::wire::server_frame::Body;
 use common::wire::{Done, Goodbye, GoodbyeReason, LeaveReason, Notice};
 
-use crate::log::event::Event;
 use crate::log::event::ruling::{Ban, BanSubject, Decision, Ruling};
+use crate::log::event::{ConversationKey, Event};
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::action::{Action, Actions, Recipients};
@@ -30,33 +30,109 @@ impl State {
         &mut self,
         now: Now,
         caller: Option<Caller>,
-        actor: Actor,
+        actor: &Actor,
         decision: Decision,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let slow_down = Refusal::SlowDown { retry_at_ms: now.unix_ms_after(UNDECIDED_PAUSE) };
-        let subject = decision.subject();
-        let is_undecided = subject.is_some_and(|subject| self.unsettled.decides_about(&subject));
+        self.decide_all(now, caller, actor, vec![decision], out)
+    }
+
+    /// Has several decisions stored, one after the other. The caller is told when the last one holds.
+    pub(crate) fn decide_all(
+        &mut self,
+        now: Now,
+        caller: Option<Caller>,
+        actor: &Actor,
+        decisions: Vec<Decision>,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let mut subjects = decisions.iter().filter_map(Decision::subject);
+        let is_undecided = subjects.any(|subject| self.unsettled.decides_about(&subject));
         if is_undecided || self.unsettled.is_full(0) {
-            return Err(slow_down);
+            return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(UNDECIDED_PAUSE) });
         }
-        let Actor { name: by, rank } = actor;
-        let ruling = Arc::new(Ruling { by, at_ms: now.unix_ms, decision });
-        out.push(Action::Record(Event::Ruling(Arc::clone(&ruling))));
-        self.unsettled.push_ruling(UnsettledRuling { ruling, rank, caller });
+        let last = decisions.len().saturating_sub(1);
+        for (index, decision) in decisions.into_iter().enumerate() {
+            let ruling = Ruling { by: actor.name.clone(), at_ms: now.unix_ms, decision };
+            let ruling = Arc::new(ruling);
+            out.push(Action::Record(Event::Ruling(Arc::clone(&ruling))));
+            let caller = caller.filter(|_| index == last);
+            let (rank, last_seq) = (actor.rank, self.last_seq_before(&ruling.decision));
+            self.unsettled.push_ruling(UnsettledRuling { ruling, rank, last_seq, caller });
+        }
         Ok(())
+    }
+
+    /// What is numbered later is stored later: it goes to whoever is let in here.
+    fn last_seq_before(&self, decision: &Decision) -> u64 {
+        match decision {
+            Decision::MemberSet(it) => {
+                self.conversations.last_seq(&ConversationKey::Room(it.room.id))
+            }
+            _ => 0,
+        }
     }
 
     /// It is stored: it holds.
     pub(crate) fn ruling_stored(&mut self, now: Now, stored: &UnsettledRuling, out: &mut Actions) {
-        let UnsettledRuling { ruling, rank, caller } = stored;
+        let UnsettledRuling { ruling, rank, last_seq, caller } = stored;
+        let caller = caller.filter(|caller| self.peers.contains_key(&caller.connection));
+        let was_in = self.is_in_room(&ruling.decision);
         self.accounts.apply(ruling);
         self.sanctions.apply(ruling, now);
+        self.tell_of_end(&ruling.decision, out);
+        self.rooms.apply(ruling);
         let (action, subject) = ruling.decision.name_and_subject();
         tracing::info!(by = ?ruling.by, action, ?subject, "decided");
         self.enforce(now, &ruling.decision, *rank, out);
-        if let Some(caller) = caller.filter(|caller| self.peers.contains_key(&caller.connection)) {
-            out.reply(caller.connection, caller.request_id, Body::Done(Done {}));
+        self.tell_rooms(&ruling.decision, was_in, *last_seq, caller, out);
+        if let Some(caller) = caller {
+            let body = self.answer(&ruling.decision, *last_seq, caller);
+            out.reply(caller.connection, caller.request_id, body);
+        }
+    }
+
+    /// Whoever came into a room is told what is there.
+    fn answer(&self, decision: &Decision, last_seq: u64, caller: Caller) -> Body {
+        let done = Body::Done(Done {});
+        let Decision::MemberSet(it) = decision else { return done };
+        let login = self.roster.login_on(caller.connection);
+        let session = login.and_then(|login| self.roster.session(login));
+        match (session, self.rooms.get(it.room.id)) {
+            (Some(session), Some(open)) if session.identity == it.member.identity => {
+                Body::RoomJoined(self.room_joined(session, open, last_seq))
+            }
+            _ => done,
+        }
+    }
+
+    /// Whether who is let into a room is in it already.
+    fn is_in_room(&self, decision: &Decision) -> bool {
+        let Decision::MemberSet(it) = decision else { return false };
+        self.rooms.get(it.room.id).is_some_and(|open| open.is_member(it.member.identity))
+    }
+
+    /// A room is about to end: those who are still in it hear so.
+    fn tell_of_end(&self, decision: &Decision, out: &mut Actions) {
+        let Decision::RoomRemoved(room) = decision else { return };
+        let Some(open) = self.rooms.get(room.id) else { return };
+        open.members.values().for_each(|it| self.tell_of_leaving_alone(it, out));
+    }
+
+    fn tell_rooms(
+        &self,
+        decision: &Decision,
+        was_in: bool,
+        last_seq: u64,
+        caller: Option<Caller>,
+        out: &mut Actions,
+    ) {
+        let caller = caller.map(|caller| caller.connection);
+        match decision {
+            Decision::RoomSet(room) => self.tell_of_change(room.name.id, out),
+            Decision::MemberSet(it) => self.tell_of_member(it, was_in, last_seq, caller, out),
+            Decision::MemberRemoved(it) => self.tell_of_leaving(it, out),
+            _ => {}
         }
     }
 
@@ -101,7 +177,11 @@ impl State {
             Decision::DeviceAdded(_)
             | Decision::Unbanned(_)
             | Decision::Muted(_)
-            | Decision::Unmuted(_) => {}
+            | Decision::Unmuted(_)
+            | Decision::RoomSet(_)
+            | Decision::RoomRemoved(_)
+            | Decision::MemberSet(_)
+            | Decision::MemberRemoved(_) => {}
         }
     }
 

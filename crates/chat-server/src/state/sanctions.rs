@@ -46,12 +46,7 @@ impl Sanctions {
                 self.mutes.insert(mute.name.key.clone(), Arc::clone(ruling));
             }
             Decision::Unmuted(mute) => drop(self.mutes.remove(&mute.name.key)),
-            Decision::AccountSet(_)
-            | Decision::AccountRemoved(_)
-            | Decision::DeviceAdded(_)
-            | Decision::DeviceRemoved(_)
-            | Decision::Kicked { .. }
-            | Decision::Announced { .. } => return,
+            _ => return,
         }
         self.names.retain(|_, ruling| in_force(ruling, now).is_some());
         self.networks.retain(|_, ruling| in_force(ruling, now).is_some());

@@ -88,6 +88,7 @@ pub(crate) fn policy() -> Policy {
         bans,
         takes_registrations: true,
         accounts_max: 3,
+        rooms_max: 2,
         token_key: TokenKey::new(&[5; 32]),
         sessions_max: 4,
         attempts: AttemptLimits { per_name: 5, per_address: 20 },
@@ -418,7 +419,7 @@ impl Run {
                 Action::Upload(work) => vec![describe_upload(&work)],
                 Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
                 Action::ReadHistory(question) => {
-                    let reader = question.reader.0.to_be_bytes()[0];
+                    let reader = question.reader.identity.0.to_be_bytes()[0];
                     let subject = describe_subject(&question.subject);
                     let line = format!("* read {subject} for {reader}");
                     self.questions.push_back(*question);
@@ -451,6 +452,7 @@ impl Run {
         let text = describe(frame.body.unwrap());
         let mut receivers: Vec<u64> = match to {
             Recipients::One(connection) => vec![connection.0],
+            Recipients::Many(connections) => connections.iter().map(|it| it.0).collect(),
             Recipients::Everybody => self.state.connections().map(|it| it.0).collect(),
             Recipients::EverybodyBut(but) => {
                 self.state.connections().filter(|it| *it != but).map(|it| it.0).collect()

@@ -89,6 +89,12 @@ impl State {
                 let recipients = but_sender.unwrap_or(Recipients::Everybody);
                 tell(message, recipients, &Conversation::lobby(), out);
             }
+            Destination::Room(room) => {
+                let Some(open) = self.rooms.get(room.id) else { return };
+                let recipients = Recipients::Many(self.in_room(open, Some(stored.sender)));
+                let conversation = Conversation::Room(room.name.spelling.clone());
+                tell(message, recipients, &conversation, out);
+            }
             // Who is away reads it when back.
             Destination::Person(receiver) => {
                 let is_note = receiver.identity == message.from.identity;
@@ -106,14 +112,14 @@ impl State {
     }
 
     /// The sessions of this very person, and of nobody else who has the name by now.
-    fn sessions_of(&self, person: &Person) -> impl Iterator<Item = &Session> {
+    pub(crate) fn sessions_of(&self, person: &Person) -> impl Iterator<Item = &Session> {
         let identity = person.identity;
         self.roster.of_key(&person.key).filter(move |session| session.identity == identity)
     }
 
     fn receiver_is_away(&self, message: &MessageSent) -> bool {
         match &message.to {
-            Destination::Lobby => false,
+            Destination::Lobby | Destination::Room(_) => false,
             Destination::Person(receiver) => self.sessions_of(receiver).next().is_none(),
         }
     }

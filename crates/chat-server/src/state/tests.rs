@@ -6,6 +6,8 @@ mod accounts;
 
 mod order;
 
+mod rooms;
+
 mod presence;
 
 mod messages;

@@ -50,6 +50,8 @@ pub(crate) struct UnsettledRuling {
     pub(crate) ruling: Arc<Ruling>,
     /// Of who decided.
     pub(crate) rank: Rank,
+    /// Of the room that somebody is let into, the last message that was numbered before.
+    pub(crate) last_seq: u64,
     /// Who is told; nobody where it follows from something else.
     pub(crate) caller: Option<Caller>,
 }

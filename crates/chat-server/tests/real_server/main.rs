@@ -23,6 +23,8 @@ mod accounts;
 
 mod order;
 
+mod rooms;
+
 mod presence;
 
 mod frames;

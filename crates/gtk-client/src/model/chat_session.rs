@@ -12,7 +12,7 @@ use chat_client::command::{Command, MessageId};
 use chat_client::error::{EndReason, SessionError};
 use chat_client::error_text;
 use chat_client::event::{Event, OnlineChange};
-use common::conversation::Conversation;
+use common::conversation::{Conversation, LOBBY};
 use gtk::glib;
 use gtk::glib::subclass::Signal;
 use gtk::prelude::*;
@@ -189,6 +189,10 @@ impl ChatSession {
                 }
             }
             Event::MessageRefused { id, refusal } => self.refused(id, &refusal),
+            Event::Room(change) => {
+                let sentence = plain_text::shown(&error_text::room_change(&change));
+                self.say(Kind::Notice, &sentence);
+            }
             Event::Notice { text } => self.say(Kind::Notice, &plain_text::shown(&text)),
             Event::HistoryStalled { is_stalled } => {
                 self.say(Kind::Notice, error_text::history_stalled(is_stalled))
@@ -243,7 +247,8 @@ impl ChatSession {
     fn arrived(&self, conversation: Conversation, from: &str, text: &str, at_ms: i64) {
         let own = from == self.imp().connection.own_name();
         let kind = match conversation {
-            Conversation::Room(_) => Kind::Public,
+            Conversation::Room(room) if room == LOBBY => Kind::Public,
+            Conversation::Room(room) => Kind::Room { name: plain_text::shown_name(&room) },
             Conversation::User(with) => Kind::Private { with: plain_text::shown_name(&with) },
         };
         let (author, text) = (plain_text::shown_name(from), plain_text::shown(text));

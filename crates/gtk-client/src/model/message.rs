@@ -20,6 +20,11 @@ pub enum Kind {
         /// The other one, safe to show.
         with: String,
     },
+    /// Somebody wrote in a room that is not everybody's.
+    Room {
+        /// Its name, safe to show.
+        name: String,
+    },
     /// A sentence from the server.
     Notice,
     /// Somebody came or went, or we did.
@@ -105,7 +110,7 @@ impl Message {
     /// Whether a person wrote it.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        matches!(self.content().kind, Kind::Public | Kind::Private { .. })
+        matches!(self.content().kind, Kind::Public | Kind::Private { .. } | Kind::Room { .. })
     }
 
     /// Whether it belongs under the same name as `earlier`, the row before it.
@@ -153,12 +158,13 @@ impl Message {
         parts.join(". ")
     }
 
-    /// Whom a private message is shared with, in words; `None` for everything else.
+    /// Whom a message that not everybody gets is shared with, in words; `None` for everything else.
     #[must_use]
     pub fn privacy(&self) -> Option<String> {
         match &self.content().kind {
             Kind::Private { with } if self.content().own => Some(format!("Private, to {with}")),
             Kind::Private { .. } => Some("Private, to you".to_owned()),
+            Kind::Room { name } => Some(format!("In #{name}")),
             Kind::Public
             | Kind::Notice
             | Kind::Presence

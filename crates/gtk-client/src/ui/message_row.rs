@@ -38,6 +38,8 @@ mod imp {
         #[template_child]
         pub(super) privacy_box: TemplateChild<gtk::Box>,
         #[template_child]
+        pub(super) privacy_icon: TemplateChild<gtk::Image>,
+        #[template_child]
         pub(super) privacy: TemplateChild<gtk::Label>,
         #[template_child]
         pub(super) time: TemplateChild<gtk::Label>,
@@ -174,9 +176,12 @@ impl MessageRow {
         imp.more_button.set_visible(folded.is_some());
         imp.folder_button.set_visible(matches!(content.kind, Kind::Downloaded { .. }));
         let privacy = message.privacy();
+        let is_private = matches!(content.kind, Kind::Private { .. });
         imp.privacy_box.set_visible(privacy.is_some());
+        // A room may be anybody's to see.
+        imp.privacy_icon.set_visible(is_private);
         imp.privacy.set_text(privacy.as_deref().unwrap_or_default());
-        set_class(self, "private", privacy.is_some());
+        set_class(self, "private", is_private);
         set_class(self, "notice", !written);
         set_class(&*imp.text, "dim-label", matches!(content.kind, Kind::Presence));
         set_class(&*imp.author, "own", content.own);

@@ -109,6 +109,9 @@ impl Failure {
             | RefusalCode::RegistrationOff
             | RefusalCode::AccountsFull
             | RefusalCode::NotAllowed
+            | RefusalCode::RoomExists
+            | RefusalCode::NotAMember
+            | RefusalCode::RoomsFull
             | RefusalCode::Muted
             | RefusalCode::ServerBusy
             | RefusalCode::ServerFull

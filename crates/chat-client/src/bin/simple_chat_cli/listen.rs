@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chat_client::error_text;
-use chat_client::event::{Event, OnlineChange, StoredMessage};
+use chat_client::event::{Event, OnlineChange, RoomChange, StoredMessage};
 use common::conversation::Conversation;
 use serde_json::{Value, json};
 
@@ -43,10 +43,25 @@ impl Listener<'_> {
                 || Some(format!("* Server: {}", lines(&text))),
                 || json!({ "event": "notice", "text": text }),
             ),
+            Event::Room(change) => self.room(&change),
             Event::HistoryStalled { is_stalled } => self.stalled(is_stalled),
             Event::Disconnected { error, .. } => self.disconnected(&error),
             _ => Ok(()),
         }
+    }
+
+    fn room(&mut self, change: &RoomChange) -> Result<(), Failure> {
+        let (event, room, name) = match change {
+            RoomChange::Joined(room) => ("room_joined", &room.name, None),
+            RoomChange::Changed(room) => ("room_changed", &room.name, None),
+            RoomChange::Left { room } => ("room_left", room, None),
+            RoomChange::MemberJoined { room, name } => ("member_joined", room, Some(name)),
+            RoomChange::MemberLeft { room, name } => ("member_left", room, Some(name)),
+        };
+        self.output.result(
+            || Some(format!("* {}", line(&error_text::room_change(change)))),
+            || json!({ "event": event, "room": format!("#{room}"), "name": name }),
+        )
     }
 
     /// After a lost connection the difference is told: nobody saw it happen.

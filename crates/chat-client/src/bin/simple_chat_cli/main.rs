@@ -25,6 +25,7 @@ mod listen;
 mod online;
 mod order;
 mod put;
+mod room;
 mod search;
 mod send;
 
@@ -92,6 +93,8 @@ async fn carry_out(
         Command::Files(files) => files::files(visit, output, files).await,
         Command::Get(get) => get::get(visit, output, get).await,
         Command::Put(put) => put::put(visit, output, put).await,
+        Command::Rooms => room::rooms(visit, output).await,
+        Command::Room { command } => room::room(visit, output, command).await,
         Command::Register(wanted) => account::register(visit, output, wanted).await,
         Command::Passwd(wanted) => {
             let old = options.password_file.as_deref();

@@ -10,7 +10,7 @@ use file_transfer::upload::Verdict;
 
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{EndReason, Refusal, SessionError};
-use crate::event::{Event, FilesChange, OnlineChange, ServerFile, StoredMessage};
+use crate::event::{Event, FilesChange, OnlineChange, RoomChange, ServerFile, StoredMessage};
 use crate::question::{Answer, NoAnswer, QuestionId};
 use crate::resume_token::ResumeToken;
 use crate::session::backoff;
@@ -104,6 +104,13 @@ impl Machine {
             (Body::SanctionPage(page), Some(Request::Question(id))) => {
                 self.answered(id, Ok(Answer::Sanctions(page)))
             }
+            (Body::RoomJoined(joined), request) => self.room_joined(joined, request),
+            (Body::RoomPage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Rooms(page)))
+            }
+            (Body::MemberPage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Members(page)))
+            }
             (Body::AuditPage(page), Some(Request::Question(id))) => {
                 self.answered(id, Ok(Answer::Audit(page)))
             }
@@ -117,6 +124,14 @@ impl Machine {
             (Body::FileChanged(changed), _) => self.file_changed(changed),
             (Body::FileRemoved(removed), _) => self.file_removed(removed),
             (Body::FileHashes(hashes), _) => self.downloads.handle_hashes(&hashes),
+            (Body::RoomChanged(it), _) => self.room_changed(it),
+            (Body::RoomLeft(it), _) => self.room_left(it.room),
+            (Body::MemberJoined(wire::MemberJoined { room, name }), _) => {
+                self.room_event(RoomChange::MemberJoined { room, name })
+            }
+            (Body::MemberLeft(wire::MemberLeft { room, name }), _) => {
+                self.room_event(RoomChange::MemberLeft { room, name })
+            }
             (Body::Notice(notice), _) => self.notice(notice),
             (Body::Goodbye(goodbye), _) => self.goodbye(now, goodbye),
             (Body::Ping(ping), _) => self.pong(ping),
@@ -144,6 +159,8 @@ impl Machine {
                 | Body::DevicePage(_)
                 | Body::AccountPage(_)
                 | Body::SanctionPage(_)
+                | Body::RoomPage(_)
+                | Body::MemberPage(_)
                 | Body::AuditPage(_),
                 _,
             ) => Err("a reply to no such request".to_owned()),

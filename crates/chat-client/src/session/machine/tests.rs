@@ -368,6 +368,7 @@ fn spell(event: &Event) -> String {
         Event::HistoryRefused { refusal, .. } => format!("no history {:?}", refusal.0.code()),
         Event::HistoryStalled { is_stalled } => format!("history stalled {is_stalled}"),
         Event::Notice { text } => format!("notice {text}"),
+        Event::Room(change) => format!("room {change:?}"),
         Event::Answered { id, answer } => format!("answer {} {answer:?}", id.0),
         Event::Download { id, change } => format!("download {} {}", id.0, spell_change(change)),
         Event::Upload { id, change } => match change {

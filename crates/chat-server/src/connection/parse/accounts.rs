@@ -104,7 +104,7 @@ fn identity(ResumeToken(fresh): ResumeToken) -> Identity {
 }
 
 /// Of anybody, by any spelling: it is looked up, never given to somebody.
-fn name(spelling: String) -> Result<Name, Refusal> {
+pub(super) fn name(spelling: String) -> Result<Name, Refusal> {
     if spelling.len() > NAME_BYTES_MAX {
         return Err(Refusal::UnknownUser { name: spelling });
     }

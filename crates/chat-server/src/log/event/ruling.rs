@@ -7,6 +7,7 @@ use common::user_name::{NameKey, UserName};
 use ipnet::IpNet;
 
 use crate::log::event::Person;
+use crate::log::event::room::{Membership, Room, RoomName};
 
 /// Bytes of a [`DeviceId`].
 pub const DEVICE_ID_BYTES: usize = 8;
@@ -53,6 +54,14 @@ pub enum Decision {
         /// What.
         text: String,
     },
+    /// From now on the room is this.
+    RoomSet(Room),
+    /// There is no such room any more.
+    RoomRemoved(RoomName),
+    /// Somebody is in a room.
+    MemberSet(Membership),
+    /// Somebody is in a room no more.
+    MemberRemoved(Membership),
 }
 
 /// A name that belongs to somebody, with what proves it.
@@ -200,6 +209,10 @@ pub enum SubjectKind {
     Ban = 3,
     /// Who may write.
     Mute = 4,
+    /// A room.
+    Room = 5,
+    /// Who is in it.
+    Member = 6,
 }
 
 impl Decision {
@@ -217,6 +230,11 @@ impl Decision {
             Self::Banned(ban) | Self::Unbanned(ban) => (Kind::Ban, ban.subject.text()),
             Self::Muted(mute) | Self::Unmuted(mute) => {
                 (Kind::Mute, mute.name.key.as_str().to_owned())
+            }
+            Self::RoomSet(room) => (Kind::Room, room.name.id.text()),
+            Self::RoomRemoved(room) => (Kind::Room, room.id.text()),
+            Self::MemberSet(it) | Self::MemberRemoved(it) => {
+                (Kind::Member, format!("{} {:016x}", it.room.id.text(), it.member.identity.0))
             }
             Self::Kicked { .. } | Self::Announced { .. } => return None,
         };
@@ -241,6 +259,10 @@ impl Decision {
             Self::Unmuted(mute) => ("unmute", mute.name.spelling.clone()),
             Self::Kicked { name, .. } => ("kick", name.spelling.clone()),
             Self::Announced { .. } => ("announce", String::new()),
+            Self::RoomSet(room) => ("set room", room.name.name.spelling.clone()),
+            Self::RoomRemoved(room) => ("remove room", room.name.spelling.clone()),
+            Self::MemberSet(it) => ("let into room", it.member.name.clone()),
+            Self::MemberRemoved(it) => ("take out of room", it.member.name.clone()),
         }
     }
 
@@ -251,14 +273,24 @@ impl Decision {
             Self::AccountRemoved(_)
             | Self::DeviceRemoved(_)
             | Self::Unbanned(_)
-            | Self::Unmuted(_) => true,
+            | Self::Unmuted(_)
+            | Self::RoomRemoved(_)
+            | Self::MemberRemoved(_) => true,
             Self::AccountSet(_)
             | Self::DeviceAdded(_)
             | Self::Banned(_)
             | Self::Muted(_)
             | Self::Kicked { .. }
-            | Self::Announced { .. } => false,
+            | Self::Announced { .. }
+            | Self::RoomSet(_)
+            | Self::MemberSet(_) => false,
         }
+    }
+
+    /// Whether it is told when what was decided is looked back upon: who is in which room is not.
+    #[must_use]
+    pub fn is_looked_back_on(&self) -> bool {
+        !matches!(self, Self::MemberSet(_) | Self::MemberRemoved(_))
     }
 }
 

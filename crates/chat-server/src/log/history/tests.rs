@@ -52,7 +52,8 @@ impl Bench {
     fn read(&self, key: ConversationKey, reader: u64, range: HistoryRange) -> (Vec<u64>, bool) {
         let asker = HistoryAsker { connection: ConnectionId(1), request_id: 1, login: LoginId(1) };
         let subject = HistorySubject::Messages { conversation: Conversation::lobby(), key, range };
-        let question = HistoryQuestion { asker, reader: Identity(reader), subject };
+        let question =
+            HistoryQuestion { asker, reader: Reader::outside(Identity(reader)), subject };
         let (told, answer) = sync_channel(1);
         let asked = self.history.ask(Box::new(question), move |answer| told.send(answer).unwrap());
         assert!(asked.is_ok());

@@ -3,7 +3,7 @@
 use rusqlite::{Statement, Transaction};
 
 use crate::log::LogError;
-use crate::log::event::ruling::Decision;
+use crate::log::event::ruling::{Decision, SubjectKind};
 use crate::log::projection::Projection;
 
 impl Projection {
@@ -37,6 +37,7 @@ pub(super) struct Statements<'t> {
     note: Statement<'t>,
     holds: Statement<'t>,
     ends: Statement<'t>,
+    ends_all: Statement<'t>,
 }
 
 impl<'t> Statements<'t> {
@@ -45,16 +46,26 @@ impl<'t> Statements<'t> {
             note: transaction.prepare("INSERT INTO rulings VALUES (?1)")?,
             holds: transaction.prepare("INSERT OR REPLACE INTO standing VALUES (?1, ?2, ?3)")?,
             ends: transaction.prepare("DELETE FROM standing WHERE kind = ?1 AND about = ?2")?,
+            // Behind a room's text comes a space, and then who.
+            ends_all: transaction.prepare(
+                "DELETE FROM standing WHERE kind = ?1 AND about >= ?2 AND about < ?2 || 'g'",
+            )?,
         })
     }
 
     pub(super) fn decided(&mut self, number: u64, decision: &Decision) -> rusqlite::Result<()> {
         let number = number.cast_signed();
-        self.note.execute([number])?;
+        if decision.is_looked_back_on() {
+            self.note.execute([number])?;
+        }
         let Some(subject) = decision.subject() else { return Ok(()) };
         let kind = subject.kind as i64;
         if decision.ends_its_subject() {
-            self.ends.execute((kind, subject.about))?;
+            self.ends.execute((kind, &subject.about))?;
+            if let Decision::RoomRemoved(_) = decision {
+                let member = SubjectKind::Member as i64;
+                self.ends_all.execute((member, format!("{} ", subject.about)))?;
+            }
         } else {
             self.holds.execute((kind, subject.about, number))?;
         }

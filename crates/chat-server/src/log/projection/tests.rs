@@ -3,6 +3,8 @@
 use super::*;
 use crate::log::Log;
 use crate::log::event::Person;
+use crate::log::event::room::{Membership, Room, RoomName};
+use crate::log::event::ruling::{Decision, End, Mute, Name, Ruling};
 use crate::log::memory::MemoryLog;
 use std::sync::Arc;
 
@@ -103,7 +105,7 @@ fn private(from: (&str, u64), to: (&str, u64), seq: u64, at_ms: i64) -> Event {
 
 /// What somebody may read of, as text, and where the next page begins.
 fn list(projection: &Projection, reader: u64, after: u64, limit: usize) -> (Vec<String>, u64) {
-    let found = projection.list(Identity(reader), after, limit).unwrap();
+    let found = projection.list(&Reader::outside(Identity(reader)), after, limit).unwrap();
     let spell =
         |it: &ConversationFound| format!("{} {} {}", it.conversation, it.last_seq, it.at_ms);
     (found.entries.iter().map(spell).collect(), found.next.unwrap_or(0))
@@ -135,4 +137,100 @@ fn each_person_finds_the_conversations_that_have_something_for_that_person() {
     assert_eq!(list(&projection, 1, 0, 2), (strings(&["@bob 3 40", "#lobby 1 5"]), 2));
     assert_eq!(list(&projection, 1, 2, 2), (strings(&["@ann 1 20"]), 0));
     assert_eq!(list(&projection, 1, u64::MAX, 2), (strings(&[]), 0));
+}
+
+fn room(id: u64) -> RoomName {
+    let name = Name { key: NameKey::of("attic"), spelling: "Attic".into() };
+    RoomName { id: RoomId(id), name }
+}
+
+fn said_in(id: u64, seq: u64) -> Event {
+    let Event::MessageSent(message) = message(None, seq) else { panic!("no message") };
+    let to = Destination::Room(room(id));
+    Event::MessageSent(Arc::new(MessageSent { to, ..Arc::unwrap_or_clone(message) }))
+}
+
+#[test]
+fn a_room_is_listed_for_who_is_in_it_and_is_not_the_one_that_had_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = MemoryLog::default();
+    log.append(&[message(None, 1), said_in(7, 1), said_in(7, 2), said_in(8, 1)]).unwrap();
+    let mut projection = Projection::open(folder.path()).unwrap();
+    projection.catch_up(&mut log).unwrap();
+    let list = |rooms: &[u64]| {
+        let rooms = rooms.iter().map(|id| room(*id)).collect();
+        let reader = Reader { identity: Identity(1), rooms };
+        let found = projection.list(&reader, 0, 9).unwrap();
+        let spell = |it: &ConversationFound| format!("{} {}", it.conversation, it.last_seq);
+        found.entries.iter().map(spell).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&[]), ["#lobby 1"]);
+    assert_eq!(list(&[7]), ["#lobby 1", "#Attic 2"]);
+    assert_eq!(list(&[8]), ["#lobby 1", "#Attic 1"]);
+    assert_eq!(list(&[9]), ["#lobby 1"]);
+    let mut numbers = projection.last_numbers().unwrap();
+    numbers.sort_by_key(|(key, _)| format!("{key:?}"));
+    let key = |id| ConversationKey::Room(RoomId(id));
+    assert_eq!(numbers, [(ConversationKey::Lobby, 1), (key(7), 2), (key(8), 1)]);
+}
+
+fn decided(decision: Decision) -> Event {
+    Event::Ruling(Arc::new(Ruling { by: "ann".into(), at_ms: 5, decision }))
+}
+
+/// The events that still hold, and those that are looked back on, of these decisions.
+#[track_caller]
+fn check_standing(decisions: Vec<Decision>, standing: &[u64], rulings: &[u64]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = MemoryLog::default();
+    let events: Vec<Event> = decisions.into_iter().map(decided).collect();
+    log.append(&events).unwrap();
+    let mut projection = Projection::open(folder.path()).unwrap();
+    projection.catch_up(&mut log).unwrap();
+    assert_eq!(projection.standing().unwrap(), standing);
+    assert_eq!(projection.rulings(None, 99).unwrap(), rulings);
+    let before: Vec<u64> = rulings.iter().copied().filter(|it| *it < 3).take(1).collect();
+    assert_eq!(projection.rulings(Some(3), 1).unwrap(), before);
+}
+
+#[test]
+fn of_the_decisions_about_one_thing_the_latest_holds() {
+    let mute = |name: &str, until_ms| Mute {
+        name: Name { key: NameKey::of(name), spelling: name.into() },
+        end: End::from_ms(until_ms),
+        reason: String::new(),
+    };
+    check_standing(
+        vec![
+            Decision::Muted(mute("eve", 5)),
+            Decision::Muted(mute("zoe", 5)),
+            Decision::Muted(mute("Eve", 9)),
+            Decision::Unmuted(mute("zoe", 0)),
+            Decision::Announced { text: "tea".into() },
+        ],
+        &[3],
+        &[5, 4, 3, 2, 1],
+    );
+}
+
+#[test]
+fn with_a_room_everybody_in_it_is_forgotten_and_nobody_else() {
+    let made = |id| Room {
+        name: room(id),
+        topic: String::new(),
+        is_private: false,
+        is_announce_only: false,
+    };
+    let member = |id| Membership { room: room(id), member: person("ann"), is_moderator: false };
+    check_standing(
+        vec![
+            Decision::RoomSet(made(7)),
+            Decision::MemberSet(member(7)),
+            Decision::RoomSet(made(0x70)),
+            Decision::MemberSet(member(0x70)),
+            Decision::RoomRemoved(room(7)),
+        ],
+        &[3, 4],
+        &[5, 3, 1],
+    );
 }

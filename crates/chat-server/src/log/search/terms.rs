@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 
 use crate::log::event::Identity;
+use crate::log::event::room::RoomId;
+use crate::state::history::Reader;
 
 /// Words of one question at most; the rest is not looked for.
 const WORDS_MAX: usize = 16;
@@ -21,6 +23,11 @@ pub(super) fn people(one: Identity, other: Identity) -> String {
     format!("|{}|{}|", one.0, other.0)
 }
 
+/// Who may read a message in this room: whoever is in it.
+pub(super) fn room(room: RoomId) -> String {
+    format!("|room{:016x}|", room.0)
+}
+
 /// The words that are looked for.
 #[derive(Debug)]
 pub(super) struct Terms(Vec<String>);
@@ -36,14 +43,14 @@ impl Terms {
     }
 
     /// For the table of whole words. `None` if it can find nothing.
-    pub(super) fn words(&self, reader: Identity) -> Option<String> {
+    pub(super) fn words(&self, reader: &Reader) -> Option<String> {
         let words = self.0.iter().filter(|word| has_letters(word));
         let phrases: Vec<String> = words.map(|word| phrase(word)).collect();
         (!phrases.is_empty()).then(|| expression(reader, &phrases))
     }
 
     /// For the table of parts of words. `None` if it can find nothing.
-    pub(super) fn parts(&self, reader: Identity) -> Option<String> {
+    pub(super) fn parts(&self, reader: &Reader) -> Option<String> {
         let phrases: Vec<String> = self.0.iter().map(|word| quoted(word)).collect();
         self.0.iter().all(|word| is_part(word)).then(|| expression(reader, &phrases))
     }
@@ -94,22 +101,29 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-fn expression(reader: Identity, phrases: &[String]) -> String {
-    let (everybody, reader) = (quoted(EVERYBODY), quoted(&format!("|{}|", reader.0)));
-    format!("who : ({everybody} OR {reader}) AND text : ({})", phrases.join(" AND "))
+fn expression(reader: &Reader, phrases: &[String]) -> String {
+    let own = format!("|{}|", reader.identity.0);
+    let rooms = reader.rooms.iter().map(|it| room(it.id));
+    let who: Vec<String> = [EVERYBODY.to_owned(), own].into_iter().chain(rooms).collect();
+    let who: Vec<String> = who.iter().map(|it| quoted(it)).collect();
+    format!("who : ({}) AND text : ({})", who.join(" OR "), phrases.join(" AND "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn reader(identity: u64) -> Reader {
+        Reader::outside(Identity(identity))
+    }
+
     #[track_caller]
     fn check(text: &str, words: Option<&str>, parts: Option<&str>) {
         let who = "who : (\"|lobby|\" OR \"|7|\") AND text : ";
         let expected = |phrases: Option<&str>| phrases.map(|it| format!("{who}({it})"));
         let terms = Terms::of(text).unwrap();
-        assert_eq!(terms.words(Identity(7)), expected(words), "words of {text:?}");
-        assert_eq!(terms.parts(Identity(7)), expected(parts), "parts of {text:?}");
+        assert_eq!(terms.words(&reader(7)), expected(words), "words of {text:?}");
+        assert_eq!(terms.parts(&reader(7)), expected(parts), "parts of {text:?}");
     }
 
     #[test]
@@ -145,7 +159,7 @@ mod tests {
     #[test]
     fn of_very_many_words_the_first_are_looked_for() {
         let many = "word ".repeat(WORDS_MAX + 5);
-        let words = Terms::of(&many).unwrap().words(Identity(1)).unwrap();
+        let words = Terms::of(&many).unwrap().words(&reader(1)).unwrap();
         assert_eq!(words.matches("word").count(), WORDS_MAX);
     }
 }

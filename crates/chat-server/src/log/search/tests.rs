@@ -6,6 +6,8 @@ use common::user_name::NameKey;
 use super::*;
 use crate::log::Log;
 use crate::log::event::Person;
+use crate::log::event::room::{RoomId, RoomName};
+use crate::log::event::ruling::Name;
 use crate::log::memory::MemoryLog;
 
 fn person(name: &str, identity: u64) -> Person {
@@ -59,7 +61,7 @@ impl Bench {
         self.catch_up().unwrap();
         let mut log = self.log.reader().unwrap();
         let subject = HistorySubject::Search(wanted);
-        match self.index.read(log.as_mut(), Identity(reader), subject)? {
+        match self.index.read(log.as_mut(), &Reader::outside(Identity(reader)), subject)? {
             HistoryFound::Search { messages, next } => Ok((messages, next)),
             other => panic!("{other:?}"),
         }
@@ -255,4 +257,32 @@ fn an_index_that_is_ahead_of_its_log_is_made_anew() {
     bench.index = SearchIndex::new(bench.folder.path(), bench.log.id());
     bench.log = torn_off.log;
     bench.check("tea", &[1]);
+}
+
+#[test]
+fn what_is_said_in_a_room_is_found_by_who_is_in_it() {
+    let mut bench = Bench::with(&["dust in the lobby"]);
+    let name = Name { key: NameKey::of("attic"), spelling: "Attic".into() };
+    let attic = RoomName { id: RoomId(7), name };
+    bench.stored += 1;
+    bench
+        .log
+        .append(&[Event::MessageSent(Arc::new(MessageSent {
+            to: Destination::Room(attic.clone()),
+            seq: 2,
+            id: [1; 16],
+            from: person("ann", 1),
+            text: "dust in the attic".into(),
+            at_ms: 5,
+        }))])
+        .unwrap();
+    assert_eq!(bench.found_by(1, "dust"), [1], "not even who wrote it, once out of the room");
+    let mut log = bench.log.reader().unwrap();
+    let wanted = SearchWanted { text: "dus".into(), before: None, limit: 9 };
+    let reader = Reader { identity: Identity(3), rooms: vec![attic] };
+    let found = bench.index.read(log.as_mut(), &reader, HistorySubject::Search(wanted)).unwrap();
+    let HistoryFound::Search { messages, .. } = found else { panic!("{found:?}") };
+    let found: Vec<_> =
+        messages.iter().map(|(it, message)| (it.to_string(), message.seq)).collect();
+    assert_eq!(found, [("#Attic".to_owned(), 2), ("#lobby".to_owned(), 1)]);
 }

@@ -162,11 +162,12 @@ impl State {
         };
         let (device, actor) = (self.device_of(session), self.actor_of(session));
         let account = Account { holder, password_hash, role, password_at_ms: now.unix_ms };
-        self.decide(now, Some(caller), actor.clone(), Decision::AccountSet(account), out)?;
+        let decisions = vec![Decision::AccountSet(account), Decision::DeviceAdded(device)];
+        self.decide_all(now, Some(caller), &actor, decisions, out)?;
         if let Some(session) = self.roster.session_mut(login) {
             session.proven_at_ms = Some(now.unix_ms);
         }
-        self.decide(now, None, actor, Decision::DeviceAdded(device), out)
+        Ok(())
     }
 
     fn device_of(&self, session: &Session) -> Device {
@@ -194,7 +195,7 @@ impl State {
         decisions.push(Decision::DeviceAdded(device));
         for decision in decisions {
             // Where it is not stored the password has to be given again, and that is all.
-            if let Err(refusal) = self.decide(now, None, actor.clone(), decision, out) {
+            if let Err(refusal) = self.decide(now, None, &actor, decision, out) {
                 tracing::debug!(?refusal, "a device is not remembered");
             }
         }
@@ -225,7 +226,7 @@ impl State {
         let holder = Name { key: session.key.clone(), spelling: session.name.as_str().to_owned() };
         let device = Device { holder, id, label: known.label.clone() };
         let actor = self.actor_of(session);
-        self.decide(now, Some(caller), actor, Decision::DeviceRemoved(device), out)
+        self.decide(now, Some(caller), &actor, Decision::DeviceRemoved(device), out)
     }
 
     /// The account that somebody is logged in with.

@@ -38,7 +38,7 @@ impl State {
         &mut self,
         now: Now,
         caller: Caller,
-        actor: Actor,
+        actor: &Actor,
         wish: AccountWish,
         password_hash: String,
         out: &mut Actions,
@@ -69,12 +69,12 @@ impl State {
         &mut self,
         now: Now,
         caller: Caller,
-        actor: Actor,
+        actor: &Actor,
         name: &Name,
         password_hash: String,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let account = self.account_below(&actor, name)?.account.clone();
+        let account = self.account_below(actor, name)?.account.clone();
         let account = Account { password_hash, password_at_ms: now.unix_ms, ..account };
         self.decide(now, Some(caller), actor, Decision::AccountSet(account), out)
     }
@@ -83,12 +83,12 @@ impl State {
         &mut self,
         now: Now,
         caller: Caller,
-        actor: Actor,
+        actor: &Actor,
         name: &Name,
         role: Role,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let account = self.account_below(&actor, name)?.account.clone();
+        let account = self.account_below(actor, name)?.account.clone();
         if actor.rank <= Rank::from(Some(role)) {
             return Err(Refusal::NotAllowed);
         }
@@ -100,12 +100,20 @@ impl State {
         &mut self,
         now: Now,
         caller: Caller,
-        actor: Actor,
+        actor: &Actor,
         name: &Name,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        let holder = self.account_below(&actor, name)?.account.holder.clone();
-        self.decide(now, Some(caller), actor, Decision::AccountRemoved(holder), out)
+        let holder = self.account_below(actor, name)?.account.holder.clone();
+        // Nobody is that person any more.
+        let mut decisions = Vec::new();
+        for open in self.rooms.of(holder.identity) {
+            if let Some(member) = open.members.get(&holder.identity) {
+                decisions.extend(self.taken_out(open, member.clone()));
+            }
+        }
+        decisions.push(Decision::AccountRemoved(holder));
+        self.decide_all(now, Some(caller), actor, decisions, out)
     }
 
     /// The account of that name, if the actor may decide about it.

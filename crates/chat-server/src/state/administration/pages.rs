@@ -88,6 +88,15 @@ fn audit_entry(ruling: &Ruling) -> AuditEntry {
         Decision::Kicked { name, reason } => {
             AuditEntry { text: reason.clone(), ..with(AuditAction::Kick, &name.spelling) }
         }
+        Decision::RoomSet(room) => AuditEntry {
+            text: room.topic.clone(),
+            ..with(AuditAction::SetRoom, &room.name.name.spelling)
+        },
+        Decision::RoomRemoved(room) => with(AuditAction::RemoveRoom, &room.name.spelling),
+        // Not looked back on.
+        Decision::MemberSet(it) | Decision::MemberRemoved(it) => {
+            with(AuditAction::Unspecified, &it.member.name)
+        }
         Decision::Announced { text } => {
             AuditEntry { text: text.clone(), ..with(AuditAction::Announce, "") }
         }

@@ -7,11 +7,13 @@ use common::wire;
 use common::wire::server_frame::Body;
 
 use crate::log::event::Identity;
+use crate::log::event::room::RoomId;
 use crate::log::event::ruling::{BanSubject, DeviceId, Name, Role};
 use crate::state::accounts::requests::AccountRequest;
 use crate::state::administration::{Command, Span};
 use crate::state::passwords::{NewPassword, PasswordKind, PasswordResult, PasswordTask};
 use crate::state::request::{Hello, MemberRequest, Request};
+use crate::state::rooms::requests::{RoomRequest, RoomWish};
 
 pub(super) fn hello() -> Request {
     Request::Hello(Hello { version_min: 1, version_max: 1, agent: "x".into() })
@@ -46,8 +48,54 @@ pub(super) fn request(words: &[&str]) -> Request {
             let device = DeviceId([number.parse().unwrap(); 8]);
             account(AccountRequest::RemoveDevice { device })
         }
+        ["room", order @ ..] => Request::Member(Ok(MemberRequest::Room(room(order)))),
         order => Request::Administer(Ok(command(order))),
     }
+}
+
+fn room(words: &[&str]) -> RoomRequest {
+    let flag = |rest: &[&str], word: &str| rest.contains(&word);
+    match words {
+        ["create", room, id, rest @ ..] => RoomRequest::Create {
+            name: UserName::parse(room).unwrap(),
+            id: RoomId(id.parse().unwrap()),
+            wish: RoomWish {
+                topic: None,
+                is_private: Some(flag(rest, "private")),
+                is_announce_only: Some(flag(rest, "announce")),
+            },
+        },
+        ["join", room] => RoomRequest::Join { room: name(room) },
+        ["leave", room] => RoomRequest::Leave { room: name(room) },
+        ["topic", room, topic] => RoomRequest::Change {
+            room: name(room),
+            wish: RoomWish { topic: Some((*topic).to_owned()), ..RoomWish::default() },
+        },
+        ["remove", room] => RoomRequest::Remove { room: name(room) },
+        ["add", room, who, rest @ ..] => RoomRequest::Add {
+            room: name(room),
+            name: name(who),
+            is_moderator: flag(rest, "moderator"),
+        },
+        ["out", room, who] => RoomRequest::TakeOut { room: name(room), name: name(who) },
+        ["list"] => RoomRequest::List { after: NameKey::of("") },
+        ["members", room] => RoomRequest::ListMembers { room: name(room), after: String::new() },
+        other => panic!("no such step: {other:?}"),
+    }
+}
+
+fn room_entry(entry: Option<&wire::RoomEntry>) -> String {
+    let it = entry.unwrap();
+    let mark = |is_so, mark: &str| if is_so { format!(" {mark}") } else { String::new() };
+    format!(
+        "#{} of {}{}{}{}{}",
+        it.name,
+        it.members,
+        mark(it.is_private, "private"),
+        mark(it.is_announce_only, "announce"),
+        mark(it.is_member, "in"),
+        mark(it.is_moderator, "moderator"),
+    )
 }
 
 fn command(words: &[&str]) -> Command {
@@ -138,6 +186,28 @@ pub(super) fn describe(body: Body) -> String {
                 format!(" {} {} by {:?}", action.to_lowercase(), it.subject, it.by)
             };
             format!("sanctions{}", it.sanctions.iter().map(sanction).collect::<String>())
+        }
+        Body::RoomJoined(it) => {
+            format!("in {} from {}", room_entry(it.room.as_ref()), it.last_seq)
+        }
+        Body::RoomChanged(it) => {
+            let room = it.room.unwrap();
+            format!("changed {}: {:?}", room_entry(Some(&room)), room.topic)
+        }
+        Body::RoomLeft(it) => format!("out of #{}", it.room),
+        Body::MemberJoined(it) => format!("{} in #{}", it.name, it.room),
+        Body::MemberLeft(it) => format!("{} out of #{}", it.name, it.room),
+        Body::RoomPage(it) => {
+            let rooms = it.rooms.iter().map(|room| format!(" {};", room_entry(Some(room))));
+            format!("rooms{}", rooms.collect::<String>())
+        }
+        Body::MemberPage(it) => {
+            let member = |it: &wire::MemberEntry| {
+                let moderator = if it.is_moderator { " (moderator)" } else { "" };
+                let away = if it.is_online { "" } else { " (away)" };
+                format!(" {}{moderator}{away}", it.name)
+            };
+            format!("members{}", it.members.iter().map(member).collect::<String>())
         }
         Body::AuditPage(it) => format!("{} decisions, next {}", it.entries.len(), it.next),
         other => panic!("not expected here: {other:?}"),

@@ -21,6 +21,7 @@ pub(super) fn describe_subject(subject: &HistorySubject) -> String {
 fn describe_key(key: &ConversationKey) -> String {
     match key {
         ConversationKey::Lobby => "lobby".into(),
+        ConversationKey::Room(room) => format!("room {}", room.0),
         ConversationKey::Pair(one, other) => format!("{}+{}", one.as_str(), other.as_str()),
     }
 }

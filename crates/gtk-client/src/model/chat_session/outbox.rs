@@ -3,7 +3,7 @@
 use chat_client::command::{Command, MessageId};
 use chat_client::error::Refusal;
 use chat_client::error_text;
-use common::conversation::Conversation;
+use common::conversation::{Conversation, LOBBY};
 use common::limits::TEXT_BYTES_MAX;
 use common::wire::{self, RefusalCode};
 use gtk::subclass::prelude::*;
@@ -27,7 +27,8 @@ impl ChatSession {
             return;
         }
         let kind = match &to {
-            Conversation::Room(_) => Kind::Public,
+            Conversation::Room(room) if room == LOBBY => Kind::Public,
+            Conversation::Room(room) => Kind::Room { name: plain_text::shown_name(room) },
             Conversation::User(name) => Kind::Private { with: plain_text::shown_name(name) },
         };
         let author = plain_text::shown_name(&self.imp().connection.own_name());

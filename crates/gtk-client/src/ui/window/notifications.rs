@@ -45,7 +45,9 @@ impl Window {
 fn concerns(content: &Content, own_name: &str) -> bool {
     match content.kind {
         Kind::Private { .. } => true,
-        Kind::Public => content.text.to_lowercase().contains(&own_name.to_lowercase()),
+        Kind::Public | Kind::Room { .. } => {
+            content.text.to_lowercase().contains(&own_name.to_lowercase())
+        }
         Kind::Notice | Kind::Presence | Kind::Downloaded { .. } | Kind::NotDownloaded => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use common::user_name::NameKey;
 
+use crate::log::event::room::{Membership, Room, RoomName};
 use crate::log::event::ruling::{
     Account, Ban, BanSubject, Decision, Device, DeviceId, End, Mute, Name, Role, Ruling,
 };
@@ -25,6 +26,10 @@ impl Ruling {
             Decision::Announced { text } => {
                 Wire::Announced(wire::Announcement { text: text.clone() })
             }
+            Decision::RoomSet(room) => Wire::RoomSet(room.to_wire()),
+            Decision::RoomRemoved(room) => Wire::RoomRemoved(room.to_wire()),
+            Decision::MemberSet(member) => Wire::MemberSet(member.to_wire()),
+            Decision::MemberRemoved(member) => Wire::MemberRemoved(member.to_wire()),
         };
         wire::Ruling { by: self.by.clone(), at_ms: self.at_ms, decision: Some(decision) }
     }
@@ -43,6 +48,10 @@ impl Ruling {
                 Decision::Kicked { name: Name::from_wire(it.name)?, reason: it.reason }
             }
             Wire::Announced(it) => Decision::Announced { text: it.text },
+            Wire::RoomSet(it) => Decision::RoomSet(Room::from_wire(it)?),
+            Wire::RoomRemoved(it) => Decision::RoomRemoved(RoomName::from_wire(it)?),
+            Wire::MemberSet(it) => Decision::MemberSet(Membership::from_wire(it)?),
+            Wire::MemberRemoved(it) => Decision::MemberRemoved(Membership::from_wire(it)?),
         };
         Ok(Self { by: wire.by, at_ms: wire.at_ms, decision })
     }
@@ -100,11 +109,11 @@ impl Device {
 }
 
 impl Name {
-    fn to_wire(&self) -> wire::Name {
+    pub(in crate::log::event) fn to_wire(&self) -> wire::Name {
         wire::Name { key: self.key.as_str().to_owned(), name: self.spelling.clone() }
     }
 
-    fn from_wire(wire: Option<wire::Name>) -> Result<Self, EventError> {
+    pub(in crate::log::event) fn from_wire(wire: Option<wire::Name>) -> Result<Self, EventError> {
         let wire::Name { key, name: spelling } = wire.ok_or(EventError::Damaged)?;
         Ok(Self { key: NameKey::from_stored(key), spelling })
     }

@@ -3,6 +3,7 @@
 use common::user_name::NameKey;
 
 use super::*;
+use crate::log::event::room::RoomId;
 use crate::log::event::{Event, EventError, Identity};
 
 fn name() -> Name {
@@ -74,6 +75,31 @@ fn bans_and_mutes_are_the_golden_bytes() {
         "82051c0a03626f621007c201120a0a0a03616e6e1203416e6e12047370616d",
     );
     check(Decision::Announced { text: "tea".into() }, "82050f0a03626f621007ca01050a03746561");
+}
+
+#[test]
+fn rooms_are_the_golden_bytes() {
+    let room = RoomName { id: RoomId(7), name: name() };
+    let (topic, is_private, is_announce_only) = ("tea".into(), true, true);
+    check(
+        Decision::RoomSet(Room { name: room.clone(), topic, is_private, is_announce_only }),
+        "8205230a03626f621007f201190a0e0807120a0a03616e6e1203416e6e120374656118012001",
+    );
+    check(
+        Decision::RoomRemoved(room.clone()),
+        "8205180a03626f621007fa010e0807120a0a03616e6e1203416e6e",
+    );
+    let member = Membership { room, member: holder(), is_moderator: true };
+    check(
+        Decision::MemberSet(member.clone()),
+        "82052b0a03626f6210078202210a0e0807120a0a03616e6e1203416e6e120d0a03616e6e1203416e\
+         6e1882021801",
+    );
+    check(
+        Decision::MemberRemoved(member),
+        "82052b0a03626f6210078a02210a0e0807120a0a03616e6e1203416e6e120d0a03616e6e1203416e\
+         6e1882021801",
+    );
 }
 
 #[test]
