@@ -66,10 +66,7 @@ impl State {
         if let Some(mute) = self.sanctions.mute_of(now, &sender.key) {
             return Err(Refusal::Muted { until_ms: mute.end.to_ms(), reason: mute.reason });
         }
-        sender
-            .messages
-            .take(now.instant, self.policy.messages)
-            .map_err(|wait| Refusal::SlowDown { retry_at_ms: now.unix_ms_after(wait) })?;
+        self.take_turn(now, login)?;
         if self.unsettled.is_full(message.text.len()) {
             return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(LOG_BUSY_PAUSE) });
         }

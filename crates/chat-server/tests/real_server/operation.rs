@@ -53,7 +53,8 @@ fn a_port_taken_for_tcp_or_udp_is_an_error() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap().to_string();
     check_refused("", &["--listen", &address], &format!("cannot listen on {address} (TCP)"));
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Where no other test listens: the same port has to be free for TCP.
+    let udp = UdpSocket::bind("127.0.0.77:0").unwrap();
     let address = udp.local_addr().unwrap().to_string();
     check_refused("", &["--listen", &address], &format!("cannot listen on {address} (UDP)"));
 }

@@ -226,6 +226,7 @@ impl State {
         let holder = Name { key: session.key.clone(), spelling: session.name.as_str().to_owned() };
         let device = Device { holder, id, label: known.label.clone() };
         let actor = self.actor_of(session);
+        self.take_turn(now, login)?;
         self.decide(now, Some(caller), &actor, Decision::DeviceRemoved(device), out)
     }
 

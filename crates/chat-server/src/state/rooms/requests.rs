@@ -155,7 +155,15 @@ impl State {
             }
         };
         let actor = self.actor_of(session);
+        self.take_turn(now, login)?;
         self.decide_all(now, Some(caller), &actor, decisions, out)
+    }
+
+    /// What is stored, and told to others, counts as much as a message.
+    pub(crate) fn take_turn(&mut self, now: Now, login: LoginId) -> Result<(), Refusal> {
+        let session = self.roster.session_mut(login).ok_or(Refusal::NotLoggedIn)?;
+        let taken = session.messages.take(now.instant, self.policy.messages);
+        taken.map_err(|wait| Refusal::SlowDown { retry_at_ms: now.unix_ms_after(wait) })
     }
 
     fn create_room(

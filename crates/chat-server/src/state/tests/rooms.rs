@@ -37,11 +37,13 @@ fn what_is_said_in_a_room_goes_to_who_is_in_it() {
              2< in #Attic of 2 in from 1
          2> room join attic
              2< in #Attic of 2 in from 1
+         wait 2s
          2> say #attic m2 hi
              2< accepted #Attic 2
              1< #Attic 2 bob: hi
          2> room members attic
              2< members ann (moderator) bob
+         wait 2s
          2> room leave attic
              2< out of #Attic
              1< bob out of #Attic
@@ -109,6 +111,7 @@ fn moderators_of_a_room_decide_about_it() {
          2> say #attic m1 hi
              2< accepted #attic 1
              1< #attic 1 bob: hi
+         wait 2s
          2> room topic attic dust
              1< changed #attic of 2 announce in moderator: \"dust\"
              2< changed #attic of 2 announce in moderator: \"dust\"
@@ -117,6 +120,7 @@ fn moderators_of_a_room_decide_about_it() {
              1< eve in #attic
              2< eve in #attic
              3< in #attic of 3 announce in from 1
+         wait 2s
          2> room remove attic
              1< out of #attic
              2< out of #attic
@@ -147,6 +151,7 @@ fn a_room_ends_with_its_last_member_and_its_name_begins_anew() {
              1< refused room_exists lobby
          1> room leave lobby
              1< refused not_allowed
+         wait 2s
          1> room create a 10
              1< in #a of 1 in moderator from 0
          1> room create b 11
@@ -201,5 +206,27 @@ fn what_is_numbered_while_somebody_comes_in_reaches_them() {
              2< in #attic of 2 in from 1
              1< accepted #attic 2
              2< #attic 2 ann: after",
+    );
+}
+
+#[test]
+fn coming_and_going_counts_as_much_as_writing() {
+    check_among_people(
+        "1> room create attic 7
+             1< in #attic of 1 in moderator from 0
+         2> room join attic
+             1< bob in #attic
+             2< in #attic of 2 in from 0
+         2> room leave attic
+             2< out of #attic
+             1< bob out of #attic
+             2< done
+         2> room join attic
+             1< bob in #attic
+             2< in #attic of 2 in from 0
+         2> room leave attic
+             2< refused slow_down at 500ms
+         2> say #attic m1 hi
+             2< refused slow_down at 500ms",
     );
 }
