@@ -86,6 +86,7 @@ impl State {
         tracing::info!(by = ?ruling.by, action, ?subject, "decided");
         self.enforce(now, &ruling.decision, *rank, out);
         self.tell_rooms(&ruling.decision, was_in, *last_seq, caller, out);
+        self.end_if_empty(now, &ruling.decision, out);
         if let Some(caller) = caller {
             let body = self.answer(&ruling.decision, *last_seq, caller);
             out.reply(caller.connection, caller.request_id, body);
@@ -110,6 +111,18 @@ impl State {
     fn is_in_room(&self, decision: &Decision) -> bool {
         let Decision::MemberSet(it) = decision else { return false };
         self.rooms.get(it.room.id).is_some_and(|open| open.is_member(it.member.identity))
+    }
+
+    /// Of two who leave at once, neither was the last one when asking.
+    fn end_if_empty(&mut self, now: Now, decision: &Decision, out: &mut Actions) {
+        let Decision::MemberRemoved(it) = decision else { return };
+        let Some(open) = self.rooms.get(it.room.id).filter(|open| open.members.is_empty()) else {
+            return;
+        };
+        let end = Decision::RoomRemoved(open.room.name.clone());
+        let nobody = Actor { name: String::new(), rank: Rank::Operator };
+        // Where its end is decided already, or cannot be now, that is all right: a start does not know it.
+        let _ = self.decide(now, None, &nobody, end, out);
     }
 
     /// A room is about to end: those who are still in it hear so.

@@ -230,3 +230,26 @@ fn coming_and_going_counts_as_much_as_writing() {
              2< refused slow_down at 500ms",
     );
 }
+
+#[test]
+fn a_room_that_its_last_two_leave_at_once_ends() {
+    check_among_people(
+        "1> room create attic 7
+             1< in #attic of 1 in moderator from 0
+         2> room join attic
+             1< bob in #attic
+             2< in #attic of 2 in from 0
+         log waits
+         1> room leave attic
+         2> room leave attic
+         log stores 2
+             1< out of #attic
+             2< ann out of #attic
+             1< done
+             2< out of #attic
+             2< done
+         log stores 1
+         3> room join attic
+             3< refused unknown_room attic",
+    );
+}
