@@ -35,6 +35,10 @@ mod connection;
 mod transfers;
 mod upload_runs;
 
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::panic, reason = "a broken promise is to be noticed")]
+pub mod fuzzing;
+
 /// The chat needs one; the other one keeps it going while files are read and written.
 const WORKERS: usize = 2;
 

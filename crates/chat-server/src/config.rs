@@ -17,6 +17,9 @@ mod merge;
 
 mod transfer;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -57,5 +57,8 @@ mod invite;
 
 pub mod log_output;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 #[cfg(test)]
 mod test_clock;

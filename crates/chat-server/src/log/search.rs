@@ -23,6 +23,10 @@ use crate::state::request::SearchWanted;
 
 mod terms;
 
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::panic, reason = "a broken promise is to be noticed")]
+pub(crate) mod fuzzing;
+
 use terms::Terms;
 
 /// File name of the index in the data folder.
