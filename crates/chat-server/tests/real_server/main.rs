@@ -29,6 +29,8 @@ mod presence;
 
 mod frames;
 
+mod oddities;
+
 mod strangers;
 
 mod files;
