@@ -48,6 +48,7 @@ pub mod transfers_button;
 
 pub mod files_dialog;
 pub mod online_dialog;
+pub mod register_dialog;
 pub mod save_as_page;
 
 pub mod accessible;

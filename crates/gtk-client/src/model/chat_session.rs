@@ -174,7 +174,7 @@ impl ChatSession {
                 self.needs_log_in(&server_name, password_needed)
             }
             Event::LogInRefused(refusal) => self.log_in_refused(&refusal),
-            Event::LoggedIn { name, resumed, .. } => self.logged_in(&name, resumed),
+            Event::LoggedIn { name, resumed, role } => self.logged_in(&name, resumed, role),
             Event::Disconnected { error, retry_in } => self.disconnected(&error, retry_in),
             Event::Online(change) => self.online_changed(&change),
             Event::Files(change) => self.imp().files.apply(&change),
@@ -198,13 +198,14 @@ impl ChatSession {
                 self.say(Kind::Notice, error_text::history_stalled(is_stalled))
             }
             Event::Download { id, change } => self.download_changed(id, change),
+            // One thing is asked, and nothing else.
+            Event::Answered { answer, .. } => self.registered(&answer),
             // The window asks for none of these.
             Event::Upload { .. }
             | Event::History { .. }
             | Event::HistoryRefused { .. }
             | Event::Found { .. }
-            | Event::SearchRefused(_)
-            | Event::Answered { .. } => {}
+            | Event::SearchRefused(_) => {}
             Event::Ended(reason) => self.ended(&reason),
         }
     }

@@ -84,6 +84,16 @@ pub struct Standing {
     pub server_name: String,
     /// How the server spells us.
     pub own_name: String,
+    /// Our name is no account.
+    pub is_guest: bool,
+}
+
+impl Standing {
+    /// Whether the name could become an account now.
+    #[must_use]
+    pub fn can_register(&self) -> bool {
+        self.is_guest && self.phase == Phase::Online
+    }
 }
 
 mod imp {

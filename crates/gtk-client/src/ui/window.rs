@@ -11,7 +11,7 @@ use adw::subclass::prelude::*;
 use gtk::{CompositeTemplate, gio, glib};
 
 use crate::model::chat_session::ChatSession;
-use crate::model::connection_state::Phase;
+use crate::model::connection_state::{Phase, Standing};
 use crate::model::last_login::LastLogin;
 use crate::ui::conversation_page::ConversationPage;
 use crate::ui::files_dialog::FilesDialog;
@@ -19,6 +19,7 @@ use crate::ui::first_contact_page::FirstContactPage;
 use crate::ui::key_changed_page::KeyChangedPage;
 use crate::ui::log_in_page::LogInPage;
 use crate::ui::online_dialog::OnlineDialog;
+use crate::ui::register_dialog;
 
 mod actions;
 mod notifications;
@@ -119,13 +120,13 @@ impl Window {
         session.connection().connect_changed(glib::clone!(
             #[weak(rename_to = window)]
             self,
-            move |connection| window.show_phase(&connection.phase())
+            move |connection| window.show_standing(&connection.standing())
         ));
-        self.show_phase(&session.connection().phase());
+        self.show_standing(&session.connection().standing());
     }
 
-    fn show_phase(&self, phase: &Phase) {
-        let imp = self.imp();
+    fn show_standing(&self, standing: &Standing) {
+        let (imp, phase) = (self.imp(), &standing.phase);
         let page = match phase {
             Phase::LoggedOut | Phase::LoggingIn | Phase::LoggingOut => "log-in",
             Phase::FirstContact { .. } => "first-contact",
@@ -134,7 +135,7 @@ impl Window {
         };
         let page_before = imp.pages.visible_child_name();
         imp.pages.set_visible_child_name(page);
-        self.enable_actions(phase);
+        self.enable_actions(standing);
         if page_before.as_deref() == Some(page) {
             return;
         }

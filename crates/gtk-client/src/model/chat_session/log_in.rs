@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use chat_client::command::{Command, ServerAddress};
 use chat_client::error::{EndReason, Refusal, SessionError};
 use chat_client::error_text;
+use chat_client::question::{Answer, NoAnswer, Question, QuestionId};
 use common::spki_pin::SpkiPin;
-use common::wire::RefusalCode;
+use common::wire::{RefusalCode, Role};
 use gtk::subclass::prelude::*;
 
 use super::ChatSession;
@@ -62,6 +63,27 @@ impl ChatSession {
     pub fn give_up_log_in(&self) {
         self.close();
         self.enter(Phase::LoggedOut);
+    }
+
+    /// Makes an account of our name.
+    pub fn register(&self, password: &str) {
+        let question = Question::Register { password: password.to_owned() };
+        if !self.ask(Command::Ask { id: QuestionId(0), question }) {
+            self.registered(&Err(NoAnswer::NotConnected));
+        }
+    }
+
+    /// It is one, or not.
+    pub(super) fn registered(&self, answer: &Result<Answer, NoAnswer>) {
+        match answer {
+            Ok(_) => {
+                self.change(|standing| standing.is_guest = false);
+                self.say(Kind::Notice, "Your name is an account now, and nobody else gets it.");
+            }
+            Err(reason) => {
+                self.say(Kind::Notice, &plain_text::shown(&error_text::no_answer(reason)))
+            }
+        }
     }
 
     /// Says goodbye to the server; the log-in page comes when that is done. All downloads end.
@@ -130,12 +152,13 @@ impl ChatSession {
         self.problem(field, error_text::refusal(refusal));
     }
 
-    pub(super) fn logged_in(&self, name: &str, resumed: bool) {
+    pub(super) fn logged_in(&self, name: &str, resumed: bool, role: Role) {
         let came_back = self.imp().connection.phase().is_in_conversation();
         self.change(|standing| {
             standing.phase = Phase::Online;
             standing.problem = None;
             standing.own_name = name.to_owned();
+            standing.is_guest = role == Role::Guest;
         });
         self.remember(name);
         match (came_back, resumed) {

@@ -37,6 +37,7 @@ pub(super) fn install(klass: &mut <imp::Window as ObjectSubclass>::Class) {
         window.imp().conversation_page.clear_chat()
     });
     klass.install_action("win.log-out", None, |window, _, _| window.log_out());
+    klass.install_action("win.register", None, |window, _, _| window.register());
     klass.install_action("win.show-files", None, |window, _, _| window.show_files());
     klass.install_action("win.show-online", None, |window, _, _| window.show_online());
     klass.install_action("win.show-shortcuts", None, |window, _, _| window.show_shortcuts());
@@ -49,10 +50,17 @@ pub(super) fn install(klass: &mut <imp::Window as ObjectSubclass>::Class) {
 }
 
 impl Window {
-    /// Turns off what makes no sense in `phase`.
-    pub(super) fn enable_actions(&self, phase: &Phase) {
+    /// Turns off what makes no sense where we stand.
+    pub(super) fn enable_actions(&self, standing: &Standing) {
         for action in IN_CONVERSATION {
-            self.action_set_enabled(action, phase.is_in_conversation());
+            self.action_set_enabled(action, standing.phase.is_in_conversation());
+        }
+        self.action_set_enabled("win.register", standing.can_register());
+    }
+
+    fn register(&self) {
+        if let Some(session) = self.imp().session.get() {
+            register_dialog::present(self, session);
         }
     }
 
