@@ -3,7 +3,7 @@
 # What they do lives in scripts/, a file each; this file only says what needs what.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour test test-rust test-window bench bench-transfer fuzz lint lint-peers format packages
+.PHONY: help run tour test test-rust test-window bench bench-transfer bench-chat fuzz lint lint-peers format packages
 
 help: ## say what there is to do
 	@echo "make TARGET, where TARGET is one of"
@@ -31,6 +31,9 @@ bench: packages ## measure speed and memory on this machine
 
 bench-transfer: packages ## compare transfers with other programs; PARTS="loopback --quick" picks some
 	@scripts/bench-transfer.sh $(PARTS)
+
+bench-chat: packages ## compare the chat with other servers; PARTS="fan-out --quick" picks some
+	@scripts/bench-chat.sh $(PARTS)
 
 fuzz: ## feed input of all kinds to the parsers; FUZZ_SECONDS=60 for each target, FUZZ_TARGETS=name picks
 	@scripts/fuzz.sh

@@ -1,24 +1,31 @@
 //! Measures Simple Chat on this machine: real release programs, real TLS, real sockets on loopback.
 //!
 //! `bench all` prints one table with the machine it was measured on; `bench transfer` compares the transfer
-//! engine with others and writes docs/BENCHMARKS.md. Nothing is asserted about time: figures are for
+//! engine with others, `bench chat` the chat; both write docs/BENCHMARKS.md. Nothing is asserted about time: figures are for
 //! people to compare. One file a measurement; [`program`] starts and watches the
 //! programs, [`chat_peer`] is the load's side of a chat connection.
 
 mod acknowledged;
 mod ceiling;
+mod chat;
 mod chat_peer;
+mod document;
 mod download;
 mod fan_out;
 mod first_frame;
+mod goal;
 mod idle_sessions;
 mod link_emulator;
 mod machine;
 mod noise;
 mod program;
+mod record;
 mod report;
+mod scope;
+mod statistics;
 mod tcp_peer;
 mod transfer;
+mod versions;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -48,6 +55,8 @@ enum Measurement {
     FirstFrame(first_frame::Options),
     /// The transfer engine beside other programs: for docs/BENCHMARKS.md.
     Transfer(transfer::Options),
+    /// The chat beside other servers: for docs/BENCHMARKS.md.
+    Chat(chat::Options),
     /// The kernel's TCP: what `transfer` compares with.
     #[command(hide = true)]
     Tcp {
@@ -60,12 +69,20 @@ enum Measurement {
         #[command(subcommand)]
         end: ceiling::End,
     },
+    /// A chat of nothing but tokio and rustls: what `chat` compares with.
+    #[command(hide = true)]
+    BareFanOut {
+        /// Where its certificate and key are.
+        folder: std::path::PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
     let mut report = Report::new(machine::description());
     match Arguments::parse().what {
         Measurement::Transfer(options) => return transfer::run(&options),
+        Measurement::Chat(options) => return chat::run(&options),
+        Measurement::BareFanOut { folder } => return chat::serve_bare_fan_out(&folder),
         Measurement::Tcp { end } => return tcp_peer::run(&end),
         Measurement::Ceiling { end } => return ceiling::run(&end),
         Measurement::All => run_all(&mut report)?,

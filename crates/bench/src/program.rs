@@ -170,7 +170,8 @@ pub(crate) fn run(command: &mut Command) -> Result<Finished> {
     Ok(Finished { stdout: text, cpu_seconds })
 }
 
-fn cpu_seconds(pid: u32) -> Result<f64> {
+/// CPU seconds that a process has used so far.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in brackets may hold blanks; fields 14 and 15 (utime, stime) are counted behind it.
     let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat without a name")?;

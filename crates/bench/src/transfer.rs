@@ -17,9 +17,6 @@ mod loopback;
 mod nginx;
 mod path;
 mod plots;
-mod record;
-mod statistics;
-mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +25,10 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use self::record::Record;
-use crate::machine;
+use crate::document::{self as whole, Section};
+use crate::record::Record;
+use crate::scope::Scope;
+use crate::{machine, versions};
 
 /// What to measure, how thoroughly.
 #[derive(Args)]
@@ -115,7 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// The document, and the README beside its folder that quotes it.
 fn write_document(docs: &Path, folder: &Path) -> Result<()> {
     let records = records(folder)?;
-    fs::write(docs.join("BENCHMARKS.md"), document::render(&records))?;
+    whole::write(docs)?;
     for (name, chart) in plots::all(&records) {
         fs::write(folder.join(name), chart.svg())?;
     }
@@ -124,6 +123,11 @@ fn write_document(docs: &Path, folder: &Path) -> Result<()> {
         fs::write(readme, document::quote_in(&text, &records))?;
     }
     Ok(())
+}
+
+/// What the document says of downloads.
+pub(crate) fn sections(folder: &Path) -> Result<Vec<Section>> {
+    Ok(document::sections(&records(folder)?))
 }
 
 /// What was measured, in the order of the document.
@@ -140,7 +144,7 @@ fn measure(part: Part, options: &Options, folder: &Path) -> Result<()> {
         date: versions::today()?,
         quick: scope.quick,
         minutes: 0.0,
-        versions: versions::all()?,
+        versions: versions::of_downloads()?,
         samples: Vec::new(),
         series: Vec::new(),
     };
@@ -157,28 +161,4 @@ fn measure(part: Part, options: &Options, folder: &Path) -> Result<()> {
     }
     record.minutes += begun.elapsed().as_secs_f64() / 60.0;
     record.write(folder, part.name())
-}
-
-/// How much of a part is measured.
-#[derive(Clone, Copy, Debug)]
-struct Scope<'a> {
-    quick: bool,
-    only: Option<&'a str>,
-}
-
-impl Scope<'_> {
-    /// Whether a scenario is measured.
-    fn has(&self, scenario: &str) -> bool {
-        self.only.is_none_or(|text| scenario.contains(text))
-    }
-
-    /// `full` rounds, or few.
-    fn rounds(&self, full: u64) -> std::ops::RangeInclusive<u64> {
-        1..=if self.quick { full.div_ceil(5) } else { full }
-    }
-
-    /// `full` seconds, or few.
-    fn seconds(&self, full: u64) -> u64 {
-        if self.quick { full.min(10) } else { full }
-    }
 }

@@ -13,15 +13,15 @@ use common::wire::{SendMessage, ServerFrame, client_frame, server_frame};
 use prost::Message;
 use rustix::fs::{Advice, fadvise};
 
-use super::Scope;
 use super::contender::{FILE_NAME, simple_chat_client};
 use super::flow::{Flow, Point, megabits_per_second};
 use super::links::BEGIN_MAX;
-use super::record::{Metric, Record};
-use super::statistics::{jain, percentile};
 use crate::chat_peer::{ChatPeer, connect};
 use crate::idle_sessions::tls_config;
 use crate::program::{self, Service};
+use crate::record::{Metric, Record};
+use crate::scope::Scope;
+use crate::statistics::{jain, percentile};
 use crate::{machine, noise};
 
 pub(super) const SCENARIO: &str = "30 clients, one file";

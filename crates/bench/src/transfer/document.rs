@@ -1,26 +1,18 @@
-//! docs/BENCHMARKS.md, made of the records alone: what it says can be no older than they are. Pure.
+//! The transfer engine's sections of docs/BENCHMARKS.md, and what the README quotes of them. Pure.
 
 use std::fmt::Write;
 
 use super::Part;
 use super::crowd::{SCENARIO, SERVER};
 use super::fairness::CONTESTS;
-use super::goals::{self, Bound, Goal};
+use super::goals;
 use super::incidents::Incident;
 use super::links::{self, LOSSES, PATHS, TCP_CUBIC, lossy};
 use super::loopback::{CEILING, WITH_GSO, WITHOUT_GSO};
 use super::plots::{self, LOSS_PLOT};
-use super::record::{Metric, Record};
-use super::statistics::Summary;
-
-const INTRODUCTION: &str = "\
-# Benchmarks
-
-Simple Chat's downloads beside what else somebody could use, each part in one run on one machine. `make
-bench-transfer` measures again and writes this file from `docs/benchmarks`; nothing here is written by hand.
-Absolute figures move by tens of per cent from machine to machine and hour to hour; the ratios are what counts.
-Medians stand first, the smallest and the largest run behind them.
-";
+use crate::document::{Section, figure, provenance};
+use crate::goal::{self, Goal};
+use crate::record::{Metric, Record};
 
 /// Where each part says what it means.
 const LOOPBACK: &str = "\
@@ -57,22 +49,14 @@ Thirty `simple-chat-cli` fetch one file from one `chat-server` over loopback, al
 memory when they begin. Somebody writes a message every 50 ms meanwhile.
 ";
 
-/// The whole document; parts that were never measured are left out.
-pub(super) fn render(records: &[(Part, Record)]) -> String {
-    let mut text = INTRODUCTION.to_owned();
-    let goals: Vec<Goal> = records.iter().flat_map(|(part, it)| goals_of(*part, it)).collect();
-    text += "\n## Goals\n\n";
-    text += &goal_table(&goals);
-    for (part, record) in records {
-        let _ = write!(
-            text,
-            "\n## {}\n\n{}\n{}",
-            part.title(),
-            provenance(record),
-            body(*part, record)
-        );
-    }
-    text
+/// A section for each part that was measured.
+pub(super) fn sections(records: &[(Part, Record)]) -> Vec<Section> {
+    let section = |(part, record): &(Part, Record)| Section {
+        title: part.title(),
+        goals: goals_of(*part, record),
+        text: format!("{}\n{}", provenance(record), body(*part, record)),
+    };
+    records.iter().map(section).collect()
 }
 
 fn goals_of(part: Part, record: &Record) -> Vec<Goal> {
@@ -97,39 +81,6 @@ fn body(part: Part, record: &Record) -> String {
     }
 }
 
-/// Where, when and with what.
-fn provenance(record: &Record) -> String {
-    let versions: Vec<String> =
-        record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    let mut text = format!(
-        "{}, {}; {}. Took {:.0} minutes.\n",
-        record.date,
-        record.machine,
-        versions.join(", "),
-        record.minutes.ceil()
-    );
-    if record.quick {
-        text += "\n**Preliminary**: a short run that shows the instrument at work, on a machine that was busy with \
-                 other things.\n";
-    }
-    text
-}
-
-fn goal_table(goals: &[Goal]) -> String {
-    let mut text = "| what | must | aim | measured | |\n|---|---|---|---|---|\n".to_owned();
-    for goal in goals {
-        let value = goal.value.map_or_else(|| "–".into(), |value| format!("{value:.2}"));
-        let (must, aim) = (bounds(&goal.must), bounds(&goal.aim));
-        let _ =
-            writeln!(text, "| {} | {must} | {aim} | {value} | {} |", goal.what, goal.standing());
-    }
-    text
-}
-
-fn bounds(bounds: &[Bound]) -> String {
-    bounds.iter().map(Bound::to_string).collect::<Vec<_>>().join(", ")
-}
-
 fn loopback(record: &Record) -> String {
     let mut text = LOOPBACK.to_owned();
     for (heading, scenario) in
@@ -139,7 +90,7 @@ fn loopback(record: &Record) -> String {
         text += "| | GB/s | CPU-s per GB | of the ceiling |\n|---|---|---|---|\n";
         for contender in record.contenders(scenario) {
             let speed = (scenario, Metric::GigabytesPerSecond);
-            let ratio = goals::ratio(record, speed, contender, &CEILING.to_string());
+            let ratio = goal::ratio(record, speed, contender, &CEILING.to_string());
             let _ = writeln!(
                 text,
                 "| {contender} | {} | {} | {:.2} |",
@@ -312,23 +263,14 @@ fn links_quotation(record: &Record) -> String {
     text
 }
 
-/// `1.23 (1.20–1.30)`.
-fn figure(summary: Option<Summary>, digits: usize) -> String {
-    summary.map_or_else(
-        || "–".into(),
-        |Summary { median, min, max, .. }| {
-            format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use super::super::record::tests::record;
     use super::*;
+    use crate::document::render;
+    use crate::record::tests::record;
 
     fn project() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -342,7 +284,7 @@ mod tests {
             (WITH_GSO, "Simple Chat", Metric::CpuSecondsPerGigabyte, &[1.5]),
             (WITH_GSO, "quinn BBR", Metric::GigabytesPerSecond, &[0.85]),
         ]);
-        let text = render(&[(Part::Loopback, record)]);
+        let text = render(&sections(&[(Part::Loopback, record)]));
         assert!(
             text.contains("| Simple Chat | 1.70 (1.00–1.80) | 1.50 (1.50–1.50) | 0.85 |"),
             "{text}"
@@ -358,16 +300,7 @@ mod tests {
     #[test]
     fn a_short_run_says_so() {
         let short = Record { quick: true, ..record(&[]) };
-        assert!(render(&[(Part::Loopback, short)]).contains("Preliminary"));
-    }
-
-    #[test]
-    fn the_document_is_what_the_records_say() {
-        let docs = project().join("docs");
-        let records = super::super::records(&docs.join("benchmarks")).unwrap();
-        assert!(!records.is_empty());
-        let written = fs::read_to_string(docs.join("BENCHMARKS.md")).unwrap();
-        assert!(written == render(&records), "out of date: run `bench transfer --no-measuring`");
+        assert!(render(&sections(&[(Part::Loopback, short)])).contains("Preliminary"));
     }
 
     /// Every number of the README's section on measurements stands in the document: no claim outlives

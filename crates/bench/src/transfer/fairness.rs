@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Scope;
 use super::contender::{Contender, Payload, Serving};
 use super::flow::{Flow, Point, megabits_per_second};
 use super::links::{BEGIN_MAX, QUINN_BBR, S2N_BBR, SETTLE, TCP_BBR, TCP_CUBIC, payload_bytes};
 use super::loopback::SIMPLE_CHAT;
 use super::path::{Bottleneck, Path};
-use super::record::{Metric, Record, Series};
-use super::statistics::jain;
 use crate::link_emulator::LinkEmulator;
 use crate::program;
+use crate::record::{Metric, Record, Series};
+use crate::scope::Scope;
+use crate::statistics::jain;
 
 /// Runs of each contest, with other seeds.
 const RUNS: u64 = 3;
@@ -166,8 +166,8 @@ fn each_second(points: &[Point], begin: Duration, length: Duration) -> Vec<f64> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::record;
     use super::*;
+    use crate::record::tests::record;
 
     /// A flow that gets `megabits` of Mbit/s for ten seconds.
     fn steady(megabits: u64) -> Vec<Point> {

@@ -1,9 +1,7 @@
-//! What the transfer engine has to reach beside the others, and whether it does. Pure.
+//! What the transfer engine has to reach beside the others. Pure.
 //!
 //! Every goal is a ratio within one run, or a figure that no machine changes: the speed of a machine is
 //! nobody's merit.
-
-use std::fmt;
 
 use super::contender::Contender;
 use super::crowd::{SCENARIO, SERVER};
@@ -14,105 +12,8 @@ use super::incidents::Incident;
 use super::links::{A, B, C, D, S2N_BBR, TCP_BBR, TCP_CUBIC};
 use super::loopback::{CEILING, SIMPLE_CHAT, WITH_GSO, WITHOUT_GSO};
 use super::path::Path;
-use super::record::{Metric, Record};
-
-/// On which side of a number the good values are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-impl Bound {
-    fn holds(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(bound) => value >= bound,
-            Self::AtMost(bound) => value <= bound,
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtLeast(bound) => write!(f, "≥ {bound}"),
-            Self::AtMost(bound) => write!(f, "≤ {bound}"),
-        }
-    }
-}
-
-/// One row of the table of goals.
-#[derive(Debug)]
-pub(super) struct Goal {
-    pub(super) what: String,
-    /// All of these have to hold.
-    pub(super) must: Vec<Bound>,
-    /// Where it should get to.
-    pub(super) aim: Vec<Bound>,
-    /// `None` where it was not measured.
-    pub(super) value: Option<f64>,
-}
-
-/// How a goal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    NotMeasured,
-    Missed,
-    /// What must be is, and no more.
-    AimMissed,
-    Reached,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotMeasured => "not measured",
-            Self::Missed => "**missed**",
-            Self::AimMissed => "aim missed",
-            Self::Reached => "reached",
-        })
-    }
-}
-
-impl Goal {
-    pub(super) fn new(what: &str, must: &[Bound], aim: &[Bound], value: Option<f64>) -> Self {
-        Self { what: what.to_owned(), must: must.to_vec(), aim: aim.to_vec(), value }
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        let Some(value) = self.value else { return Standing::NotMeasured };
-        let hold = |bounds: &[Bound]| bounds.iter().all(|bound| bound.holds(value));
-        match (hold(&self.must), hold(&self.aim)) {
-            (false, _) => Standing::Missed,
-            (true, false) => Standing::AimMissed,
-            (true, true) => Standing::Reached,
-        }
-    }
-}
-
-/// The median of one contender over that of another.
-pub(super) fn ratio(
-    record: &Record,
-    (scenario, metric): (&str, Metric),
-    ours: &str,
-    theirs: &str,
-) -> Option<f64> {
-    let median = |who: &str| record.summary(scenario, who, metric).map(|it| it.median);
-    Some(median(ours)? / median(theirs)?)
-}
-
-/// The same over the best of several: where `best_is` compares the medians.
-pub(super) fn ratio_to_best(
-    record: &Record,
-    what: (&str, Metric),
-    ours: &str,
-    theirs: &[&str],
-    best_is: fn(f64, f64) -> f64,
-) -> Option<f64> {
-    let ratios = theirs.iter().filter_map(|peer| ratio(record, what, ours, peer));
-    // The best peer is the one beside which ours looks worst.
-    ratios.reduce(best_is)
-}
+use crate::goal::{Bound, Goal, ratio_to_best};
+use crate::record::{Metric, Record};
 
 /// The goals of the loopback part.
 pub(super) fn loopback(record: &Record) -> Vec<Goal> {
@@ -281,33 +182,8 @@ const PORT_CHANGE_SECONDS: f64 = 0.265;
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::record;
     use super::*;
-
-    #[track_caller]
-    fn check(must: &[Bound], aim: &[Bound], value: Option<f64>, standing: Standing) {
-        assert_eq!(Goal::new("", must, aim, value).standing(), standing);
-    }
-
-    #[test]
-    fn a_goal_is_reached_at_its_bound() {
-        check(&[Bound::AtLeast(1.5)], &[], Some(1.5), Standing::Reached);
-        check(&[Bound::AtMost(1.5)], &[], Some(1.5), Standing::Reached);
-        check(&[Bound::AtLeast(1.5)], &[], Some(1.49), Standing::Missed);
-    }
-
-    #[test]
-    fn a_range_has_two_bounds() {
-        let range = [Bound::AtLeast(0.35), Bound::AtMost(0.6)];
-        check(&range, &[Bound::AtLeast(0.45), Bound::AtMost(0.55)], Some(0.5), Standing::Reached);
-        check(&range, &[Bound::AtLeast(0.45), Bound::AtMost(0.55)], Some(0.4), Standing::AimMissed);
-        check(&range, &[], Some(0.7), Standing::Missed);
-    }
-
-    #[test]
-    fn nothing_measured_is_nothing_reached() {
-        check(&[], &[], None, Standing::NotMeasured);
-    }
+    use crate::record::tests::record;
 
     #[test]
     fn the_fastest_and_the_cheapest_peer_is_what_counts() {

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Scope;
 use super::contender::{Contender, Payload, Serving};
 use super::flow::Flow;
 use super::links::{BEGIN_MAX, QUINN_BBR, TCP_BBR, payload_bytes};
 use super::loopback::SIMPLE_CHAT;
 use super::path::Path;
-use super::record::{Metric, Record};
 use crate::link_emulator::direction::BlackHole;
 use crate::link_emulator::forwarder::BIN;
 use crate::link_emulator::{Link, LinkEmulator};
 use crate::program;
+use crate::record::{Metric, Record};
+use crate::scope::Scope;
 
 /// When it happens, since the link began: every transfer has found its rate by then.
 const AT: Duration = Duration::from_secs(6);

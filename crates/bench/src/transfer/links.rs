@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Scope;
 use super::contender::{Congestion, Contender, Payload, Serving};
 use super::flow::{Flow, Point, bytes_at, megabits_per_second};
 use super::loopback::SIMPLE_CHAT;
 use super::path::{Bottleneck, Path};
-use super::record::{Metric, Record};
 use crate::link_emulator::LinkEmulator;
 use crate::program;
+use crate::record::{Metric, Record};
+use crate::scope::Scope;
 
 pub(super) const TCP_CUBIC: Contender = Contender::Tcp { congestion: Congestion::Cubic };
 pub(super) const TCP_BBR: Contender = Contender::Tcp { congestion: Congestion::Bbr };

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::Scope;
 use super::contender::{Congestion, Contender, Payload, Serving};
-use super::record::{Metric, Record};
 use crate::program;
+use crate::record::{Metric, Record};
+use crate::scope::Scope;
 
 /// With segmentation offload, where there is any.
 pub(super) const WITH_GSO: &str = "loopback";

@@ -5,7 +5,7 @@ use super::chart::{Chart, Line};
 use super::fairness::{ORDINARY, TWINS, duel};
 use super::links::{AGAINST_LOSS, LOSSES, lossy};
 use super::loopback::SIMPLE_CHAT;
-use super::record::{Metric, Record};
+use crate::record::{Metric, Record};
 
 /// Goodput against loss.
 pub(super) const LOSS_PLOT: &str = "loss.svg";

@@ -1,5 +1,5 @@
 //! What was measured, as it is kept in `docs/benchmarks`: one file a part, so that a part can be measured
-//! again alone. [`document`](super::document) reads nothing else.
+//! again alone. docs/BENCHMARKS.md is made of nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Scope;
-use super::statistics::Summary;
+use crate::scope::Scope;
+use crate::statistics::Summary;
 
 /// What a sample's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,30 @@ pub(crate) enum Metric {
     Megabytes,
     /// Until 99 of 100 chat messages were accepted.
     ChatP99Milliseconds,
+    /// Chat messages that arrived at somebody.
+    DeliveriesPerSecond,
+    /// Processor time of a chat server for a million deliveries.
+    CpuSecondsPerMillion,
+    /// The part of its core that a server used.
+    ServerBusy,
+    /// The same of the load generator.
+    LoadBusy,
+    /// What half of them took at most, …
+    P50Milliseconds,
+    /// … 95 of 100, …
+    P95Milliseconds,
+    /// … and 99 of 100.
+    P99Milliseconds,
+    /// How long something took.
+    Seconds,
+    /// People who came in.
+    LoginsPerSecond,
+    /// Resident memory of a server for each who is in.
+    KibibytesPerSession,
+    /// Resident memory of a server.
+    Mebibytes,
+    /// Messages that are stored, and said to be.
+    AcknowledgedPerSecond,
 }
 
 /// How fast a flow was over time.
@@ -93,7 +117,7 @@ impl Record {
     }
 
     /// Takes over what is outside of `scope` from what was measured before.
-    pub(super) fn keep(&mut self, before: Self, scope: &Scope<'_>) {
+    pub(crate) fn keep(&mut self, before: Self, scope: &Scope<'_>) {
         let Self { samples, series, minutes, quick, .. } = before;
         self.minutes = minutes;
         self.quick |= quick;

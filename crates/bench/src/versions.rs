@@ -6,27 +6,38 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The lock file of the QUIC peers.
-const PEERS_LOCK: &str = include_str!("../../peers/Cargo.lock");
+const PEERS_LOCK: &str = include_str!("../peers/Cargo.lock");
 
-/// Program → version, as far as they are there.
-pub(super) fn all() -> Result<BTreeMap<String, String>> {
-    let ours = format!(
-        "{} ({})",
-        env!("CARGO_PKG_VERSION"),
-        output("git", &["rev-parse", "--short", "HEAD"])?
-    );
-    let mut versions = BTreeMap::from([("Simple Chat".to_owned(), ours)]);
+/// Of what is measured with downloads: program → version, as far as they are there.
+pub(crate) fn of_downloads() -> Result<BTreeMap<String, String>> {
+    let mut versions = ours()?;
     for library in ["quinn", "s2n-quic"] {
         let version = locked(PEERS_LOCK, library).context("a peer that is not locked")?;
         versions.insert(library.to_owned(), version.to_owned());
     }
-    versions.insert("rustc".into(), words(&output("rustc", &["--version"])?, 1));
     versions.insert("curl".into(), words(&output("curl", &["--version"])?, 1));
     Ok(versions)
 }
 
+/// Of what is measured with chats.
+pub(crate) fn of_chats() -> Result<BTreeMap<String, String>> {
+    let mut versions = ours()?;
+    for package in ["ngircd", "mumble-server"] {
+        let version = output("dpkg-query", &["--show", "--showformat=${Version}", package])?;
+        versions.insert(package.to_owned(), version);
+    }
+    Ok(versions)
+}
+
+fn ours() -> Result<BTreeMap<String, String>> {
+    let commit = output("git", &["rev-parse", "--short", "HEAD"])?;
+    let version = format!("{} ({commit})", env!("CARGO_PKG_VERSION"));
+    let rustc = words(&output("rustc", &["--version"])?, 1);
+    Ok(BTreeMap::from([("Simple Chat".into(), version), ("rustc".into(), rustc)]))
+}
+
 /// The day, YYYY-MM-DD, in UTC.
-pub(super) fn today() -> Result<String> {
+pub(crate) fn today() -> Result<String> {
     output("date", &["--utc", "+%F"])
 }
 
