@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::dialect::{Dialect, Heard, To};
+use super::dialect::{Dialect, Heard, To, Welcome, Who};
 use super::simple_chat::frame;
 
 /// Frames that may wait for one connection: more than the load has under way.
@@ -32,7 +32,7 @@ pub(super) struct Bare;
 
 impl Dialect for Bare {
     /// The first frame says that one is there; the server answers with the same.
-    fn come_in(&self, _name: &str, out: &mut Vec<u8>) -> Result<()> {
+    fn come_in(&self, _who: &Who, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(&HERE);
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Dialect for Bare {
 
     fn hear(&self, input: &[u8], _reply: &mut Vec<u8>) -> Result<Option<(usize, Heard)>> {
         let heard = frame(input).map(|body| match body.len() {
-            0 => (body.end, Heard::Ready(String::new())),
+            0 => (body.end, Heard::Ready(Welcome::default())),
             _ => (body.end, Heard::Message(body)),
         });
         Ok(heard)

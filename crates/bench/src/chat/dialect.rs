@@ -10,8 +10,8 @@ pub(super) const TEXT_BYTES: usize = 200;
 
 /// A chat's protocol, from a client's side.
 pub(super) trait Dialect: Send + Sync {
-    /// What a client says first to be logged in as `name`, and in the room if that is wanted.
-    fn come_in(&self, name: &str, out: &mut Vec<u8>) -> Result<()>;
+    /// What a client says first to be logged in, and in the room if that is wanted.
+    fn come_in(&self, who: &Who, out: &mut Vec<u8>) -> Result<()>;
 
     /// A message; `number` is another one each time.
     fn say(&self, number: u64, to: &To, text: &str, out: &mut Vec<u8>) -> Result<()>;
@@ -22,6 +22,30 @@ pub(super) trait Dialect: Send + Sync {
     /// # Errors
     /// Where the server refuses something, or is not understood.
     fn hear(&self, input: &[u8], reply: &mut Vec<u8>) -> Result<Option<(usize, Heard)>>;
+}
+
+/// Who comes in.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) name: String,
+    /// From the [`Welcome`] before, where there was one.
+    pub(super) token: Vec<u8>,
+}
+
+impl Who {
+    /// Somebody who was not there before.
+    pub(super) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), token: Vec::new() }
+    }
+}
+
+/// What is told to somebody who is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Welcome {
+    /// What others write to, to reach this one.
+    pub(super) address: String,
+    /// Shows later that this is the same person; empty where a chat knows no such thing.
+    pub(super) token: Vec<u8>,
 }
 
 /// Where a message goes.
@@ -42,6 +66,6 @@ pub(super) enum Heard {
     Message(Range<usize>),
     /// Nothing that the load cares about.
     Other,
-    /// Logged in, and in the room if that was wanted; what others write to, to reach this one.
-    Ready(String),
+    /// Logged in, and in the room if that was wanted.
+    Ready(Welcome),
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::contender::{Contender, Server};
 use super::cores::Cores;
-use super::dialect::To;
+use super::dialect::{To, Who};
 use super::load::Load;
 use super::session::{Door, Session, come_in_many};
 use crate::program::cpu_seconds;
@@ -21,7 +21,7 @@ pub(super) const WINDOW: u64 = 128;
 /// The same for each of the pairs.
 const PAIR_WINDOW: u64 = 4;
 const ROUNDS: u64 = 5;
-const ROUND: Duration = Duration::from_secs(3);
+const ROUND: Duration = Duration::from_secs(2);
 
 /// Who writes to whom.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Shape {
         let ears = |sessions: Vec<Session>| sessions.into_iter().map(|it| it.ears).collect();
         match self {
             Self::FanOut(receivers) => {
-                let writer = door.come_in("w").await?;
+                let writer = door.come_in(&Who::new("w")).await?;
                 let readers = come_in_many(&door, 'r', receivers, COMING_MAX).await?;
                 let writers = vec![(writer.mouth, To::Room)];
                 Ok(Load::new(writers, ears(readers), vec![writer.ears], (1, WINDOW)))
@@ -74,7 +74,7 @@ impl Shape {
             Self::Pairs(pairs) => {
                 let readers = come_in_many(&door, 'r', pairs, COMING_MAX).await?;
                 let writers = come_in_many(&door, 'w', pairs, COMING_MAX).await?;
-                let to = readers.iter().map(|it| To::Person(it.address.clone()));
+                let to = readers.iter().map(|it| To::Person(it.welcome.address.clone()));
                 let mouths = writers.iter().map(|it| it.mouth.clone()).zip(to).collect();
                 Ok(Load::new(mouths, ears(readers), ears(writers), (1, PAIR_WINDOW)))
             }

@@ -141,9 +141,9 @@ fn text(number: u64, random: &mut Pcg64Mcg) -> String {
     text
 }
 
-/// A word that one of so many messages has.
+/// A word that one of so many messages has, and that is no part of another word.
 fn rare(number: u64) -> String {
-    format!("{RARE_WORD}{number}")
+    format!("{RARE_WORD}{number:04}")
 }
 
 /// Asks until a search is answered.

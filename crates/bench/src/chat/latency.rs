@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::contender::Contender::{self, Bare, Mumble, Ngircd, SimpleChat};
 use super::contender::Server;
 use super::cores::Cores;
-use super::dialect::To;
+use super::dialect::{To, Who};
 use super::fan_out::{COMING_MAX, WINDOW};
 use super::load::Load;
 use super::session::{Door, Session, come_in_many};
@@ -23,7 +23,7 @@ pub(super) const SOME_STOPPED: &str = "1000 receivers, 100 of them stopped";
 const RECEIVERS: usize = 1000;
 const STOPPED: usize = 100;
 const EASY_PER_SECOND: u32 = 20;
-const EASY_SECONDS: u64 = 10;
+const EASY_SECONDS: u64 = 7;
 /// Enough to see a queue grow, and no more than any of the servers manages.
 const BUSY_PER_SECOND: u32 = 50;
 const BUSY_SECONDS: u64 = 5;
@@ -89,7 +89,7 @@ async fn load(server: &Server, stopped: usize) -> Result<(Load, Vec<Session>)> {
     let narrow = door.with_receive_bytes(STOPPED_RECEIVE_BYTES);
     let stopped = come_in_many(&narrow, 's', stopped, COMING_MAX).await?;
     let readers = come_in_many(&door, 'r', RECEIVERS - stopped.len(), COMING_MAX).await?;
-    let writer = door.come_in("w").await?;
+    let writer = door.come_in(&Who::new("w")).await?;
     let ears = readers.into_iter().map(|it| it.ears).collect();
     let load = Load::new(vec![(writer.mouth, To::Room)], ears, vec![writer.ears], (1, WINDOW));
     Ok((load, stopped))

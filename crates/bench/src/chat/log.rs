@@ -56,7 +56,7 @@ pub(super) async fn run(cores: Cores, scope: &Scope<'_>, record: &mut Record) ->
 
 /// How many milliseconds each message waited; acknowledgements come in the order of the messages.
 async fn write(mut person: Session) -> Result<(Session, Vec<f64>)> {
-    let (to, text) = (To::Person(person.address.clone()), "x".repeat(TEXT_BYTES));
+    let (to, text) = (To::Person(person.welcome.address.clone()), "x".repeat(TEXT_BYTES));
     let mut under_way = std::collections::VecDeque::new();
     let (mut written, mut waits) = (0, Vec::with_capacity(MESSAGES));
     while waits.len() < MESSAGES {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use prost::Message;
 
 use super::contender::Ports;
-use super::dialect::{Dialect, Heard, To};
+use super::dialect::{Dialect, Heard, To, Welcome, Who};
 
 /// Where Debian puts it; not on everybody's path.
 pub(super) const PROGRAM: &str = "/usr/sbin/murmurd";
@@ -42,9 +42,9 @@ pub(super) fn configure(folder: &Path, ports: Ports) -> Result<()> {
 pub(super) struct Control;
 
 impl Dialect for Control {
-    fn come_in(&self, name: &str, out: &mut Vec<u8>) -> Result<()> {
+    fn come_in(&self, who: &Who, out: &mut Vec<u8>) -> Result<()> {
         packet(VERSION, &Version { version: CLIENT_VERSION }, out)?;
-        packet(AUTHENTICATE, &Authenticate { username: name.into(), opus: true }, out)
+        packet(AUTHENTICATE, &Authenticate { username: who.name.clone(), opus: true }, out)
     }
 
     fn say(&self, _number: u64, to: &To, text: &str, out: &mut Vec<u8>) -> Result<()> {
@@ -63,7 +63,10 @@ impl Dialect for Control {
         let Some(body) = input.get(HEADER_BYTES..end) else { return Ok(None) };
         let heard = match u16::from_be_bytes(*kind) {
             TEXT_MESSAGE => Heard::Message(HEADER_BYTES..end),
-            SERVER_SYNC => Heard::Ready(ServerSync::decode(body)?.session.to_string()),
+            SERVER_SYNC => {
+                let address = ServerSync::decode(body)?.session.to_string();
+                Heard::Ready(Welcome { address, token: Vec::new() })
+            }
             REJECT | PERMISSION_DENIED => bail!("refused: {}", String::from_utf8_lossy(body)),
             _ => Heard::Other,
         };
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn ones_session_is_what_others_write_to() {
         let heard = Control.hear(&[0, 5, 0, 0, 0, 2, 8, 7], &mut vec![]).unwrap();
-        assert_eq!(heard, Some((8, Heard::Ready("7".into()))));
+        assert_eq!(heard, Some((8, Heard::Ready(Welcome { address: "7".into(), token: vec![] }))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::contender::Ports;
-use super::dialect::{Dialect, Heard, To};
+use super::dialect::{Dialect, Heard, To, Welcome, Who};
 
 /// Where Debian puts it; not on everybody's path.
 pub(super) const PROGRAM: &str = "/usr/sbin/ngircd";
@@ -36,7 +36,8 @@ pub(super) struct Irc {
 }
 
 impl Dialect for Irc {
-    fn come_in(&self, name: &str, out: &mut Vec<u8>) -> Result<()> {
+    fn come_in(&self, who: &Who, out: &mut Vec<u8>) -> Result<()> {
+        let name = &who.name;
         let join = if self.room { format!("JOIN {ROOM}\r\n") } else { String::new() };
         out.extend(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n{join}").into_bytes());
         Ok(())
@@ -76,7 +77,8 @@ impl Dialect for Irc {
 }
 
 fn ready(nick: Option<&[u8]>) -> Heard {
-    Heard::Ready(String::from_utf8_lossy(nick.unwrap_or_default()).into_owned())
+    let address = String::from_utf8_lossy(nick.unwrap_or_default()).into_owned();
+    Heard::Ready(Welcome { address, token: Vec::new() })
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_names_is_when_one_is_in() {
-        check(":s 366 nick #bench :End of NAMES list\r\n", Heard::Ready("nick".into()), "");
+        check(":s 366 nick #bench :End of NAMES list\r\n", ready(Some(b"nick")), "");
         check(":s 376 nick :End of MOTD command\r\n", Heard::Other, "");
     }
 

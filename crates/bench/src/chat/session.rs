@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::contender::{Contender, Server};
-use super::dialect::{Dialect, Heard, To};
+use super::dialect::{Dialect, Heard, To, Welcome, Who};
 
 /// What is read at once: two TLS records.
 const READ_BYTES: usize = 32 * 1024;
@@ -50,8 +50,8 @@ impl Door {
         Self { receive_bytes: Some(bytes), ..self.clone() }
     }
 
-    /// Connects, and comes in as `name`.
-    pub(super) async fn come_in(&self, name: &str) -> Result<Session> {
+    /// Connects, and comes in.
+    pub(super) async fn come_in(&self, who: &Who) -> Result<Session> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = self.receive_bytes {
             socket.set_recv_buffer_size(bytes)?;
@@ -72,10 +72,11 @@ impl Door {
             reply: Vec::new(),
         };
         let mut hello = Vec::new();
-        self.dialect.come_in(name, &mut hello)?;
+        self.dialect.come_in(who, &mut hello)?;
         mouth.write(&hello).await?;
-        let address = ears.until_ready().await.with_context(|| format!("{name} came not in"))?;
-        Ok(Session { ears, mouth, address })
+        let welcome = ears.until_ready().await;
+        let welcome = welcome.with_context(|| format!("{} came not in", who.name))?;
+        Ok(Session { ears, mouth, welcome })
     }
 }
 
@@ -83,8 +84,7 @@ impl Door {
 pub(super) struct Session {
     pub(super) ears: Ears,
     pub(super) mouth: Mouth,
-    /// What others write to.
-    pub(super) address: String,
+    pub(super) welcome: Welcome,
 }
 
 /// The half that hears, and answers what the server asks of every client.
@@ -136,10 +136,10 @@ impl Ears {
         Ok(())
     }
 
-    async fn until_ready(&mut self) -> Result<String> {
+    async fn until_ready(&mut self) -> Result<Welcome> {
         loop {
-            if let Heard::Ready(address) = self.next().await? {
-                return Ok(address);
+            if let Heard::Ready(welcome) = self.next().await? {
+                return Ok(welcome);
             }
         }
     }
@@ -183,7 +183,7 @@ pub(super) async fn come_in_many(
             && let Some(number) = numbers.next()
         {
             let door = door.clone();
-            coming.spawn(async move { door.come_in(&format!("{prefix}{number}")).await });
+            coming.spawn(async move { door.come_in(&Who::new(format!("{prefix}{number}"))).await });
         }
         match coming.join_next().await {
             Some(session) => sessions.push(session??),

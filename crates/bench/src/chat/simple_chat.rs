@@ -9,20 +9,24 @@ use common::wire::{
 };
 use prost::Message;
 
-use super::dialect::{Dialect, Heard, TEXT_BYTES, To};
+use super::dialect::{Dialect, Heard, TEXT_BYTES, To, Welcome, Who};
 
 /// Everybody is in the lobby.
 pub(super) struct SimpleChat;
 
 impl Dialect for SimpleChat {
-    fn come_in(&self, name: &str, out: &mut Vec<u8>) -> Result<()> {
+    fn come_in(&self, who: &Who, out: &mut Vec<u8>) -> Result<()> {
         let hello = Hello {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
             agent: "bench".into(),
         };
         request(1, client_frame::Body::Hello(hello), out)?;
-        let log_in = LogIn { name: name.into(), ..LogIn::default() };
+        let log_in = LogIn {
+            name: who.name.clone(),
+            resume_token: who.token.clone().into(),
+            ..LogIn::default()
+        };
         request(2, client_frame::Body::LogIn(log_in), out)
     }
 
@@ -48,7 +52,10 @@ impl Dialect for SimpleChat {
         let end = frame.end;
         let body = ServerFrame::decode(input.get(frame).unwrap_or_default())?.body;
         let heard = match body {
-            Some(server_frame::Body::LoggedIn(logged_in)) => Heard::Ready(logged_in.name),
+            Some(server_frame::Body::LoggedIn(logged_in)) => Heard::Ready(Welcome {
+                address: logged_in.name,
+                token: logged_in.resume_token.to_vec(),
+            }),
             Some(server_frame::Body::MessageAccepted(_)) => Heard::Accepted,
             Some(server_frame::Body::Refused(refused)) => bail!("refused: {refused:?}"),
             Some(server_frame::Body::Ping(ping)) => {
