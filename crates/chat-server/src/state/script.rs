@@ -5,17 +5,15 @@
 //! time pass. `password right` is the desk's answer to the first password that waits for it. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
 
 mod orders;
-
+mod requests;
 mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use common::conversation::Conversation;
-use common::user_name::{NameKey, UserName};
-use common::wire::server_frame::Body;
-use common::wire::{GoodbyeReason, ServerFrame, Transport};
+use common::user_name::NameKey;
+use common::wire::GoodbyeReason;
 use file_transfer::catalogue::CatalogueEntry;
 use file_transfer::file_path::FilePath;
 use file_transfer::file_version::FileVersion;
@@ -26,7 +24,6 @@ use crate::join_password::JoinPassword;
 use crate::log::event::ruling::End;
 use crate::log::writer::StorageProblem;
 use crate::state::State;
-use crate::state::action::{Action, Recipients};
 use crate::state::history::{
     ConversationsFound, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
 };
@@ -35,14 +32,9 @@ use crate::state::now::Now;
 use crate::state::passwords::PasswordTask;
 use crate::state::policy::{Access, Bans, Policy};
 use crate::state::rate_limit::Rate;
-use crate::state::refusal::{Refusal, UploadRefusal};
-use crate::state::request::{
-    Asked, ConnectionId, DownloadDone, Hello, HistoryRange, HistoryWanted, LogIn, LoginId,
-    MemberRequest, MessageId, NoFile, PiecesWanted, Request, ResumeToken, SearchWanted,
-    SendMessage,
-};
-use crate::state::script::transcript::{describe, describe_subject, describe_upload, number_of};
-use crate::state::uploads::{UploadOutcome, UploadRequest, UploadResult};
+use crate::state::refusal::UploadRefusal;
+use crate::state::request::{Asked, ConnectionId, LoginId, ResumeToken};
+use crate::state::uploads::{UploadOutcome, UploadResult};
 use crate::token_key::TokenKey;
 
 /// 2026-01-01T00:00:00Z
@@ -299,167 +291,6 @@ impl Run {
             }
         };
         self.record(actions);
-    }
-
-    fn request(&mut self, words: &[&str]) -> Result<Request, Refusal> {
-        let member = |request| Ok(Request::Member(Ok(request)));
-        match words {
-            ["hello", min, max] => {
-                let (version_min, version_max) = (min.parse().unwrap(), max.parse().unwrap());
-                Ok(Request::Hello(Hello { version_min, version_max, agent: "x".into() }))
-            }
-            ["login", name, rest @ ..] => Ok(Request::LogIn(Box::new(self.log_in(name, rest)))),
-            ["logout"] => member(MemberRequest::LogOut),
-            ["ping"] => Ok(Request::Ping { token: 3 }),
-            ["pong"] => Ok(Request::Pong),
-            ["unknown"] => Err(Refusal::Unsupported),
-            ["blank"] => Ok(Request::Member(Err(Refusal::TextEmpty))),
-            ["say", to, id, text] => {
-                let mut bytes = [0; 16];
-                bytes[0] = id.trim_start_matches('m').parse().unwrap();
-                let (id, to) = (MessageId(bytes), Conversation::from_text(to));
-                member(MemberRequest::SendMessage(SendMessage { id, to, text: (*text).into() }))
-            }
-            ["history", conversation] => {
-                let conversation = Conversation::from_text(conversation);
-                let range = HistoryRange { after: 0, before: None, limit: 2 };
-                member(MemberRequest::ReadHistory(HistoryWanted { conversation, range }))
-            }
-            ["search", text @ ..] => {
-                let wanted = SearchWanted { text: text.join(" "), before: None, limit: 2 };
-                member(MemberRequest::SearchMessages(wanted))
-            }
-            ["conversations", after] => {
-                member(MemberRequest::ListConversations { after: after.parse().unwrap() })
-            }
-            ["online", after @ ..] => member(MemberRequest::ListOnline { after: after.concat() }),
-            ["files", prefix @ ..] => {
-                let prefix = prefix.concat();
-                member(MemberRequest::ListFiles { prefix, after: String::new() })
-            }
-            ["get", path, goes_on @ ..] => {
-                let file = match self.unreadable.contains(*path) {
-                    true => Err(NoFile::Unreadable),
-                    false => self.on_disk.get(*path).cloned().ok_or(NoFile::Missing),
-                };
-                let goes_on = goes_on.first().map_or(0, |number| number.parse().unwrap());
-                let path = (*path).into();
-                member(MemberRequest::RequestDownload { path, file, goes_on })
-            }
-            ["pause", download] => {
-                member(MemberRequest::PauseDownload { download: download.parse().unwrap() })
-            }
-            ["pieces", download, first] => {
-                let (download, first) = (download.parse().unwrap(), first.parse().unwrap());
-                member(MemberRequest::RequestPieceHashes(PiecesWanted { download, first }))
-            }
-            ["put", attempt, path, size] => {
-                let version = FileVersion { size: size.parse().unwrap(), modified_ns: 1 };
-                let path = FilePath::parse(path).map_err(|_| (*path).to_owned());
-                let attempt = [attempt.parse().unwrap(); 16];
-                member(MemberRequest::Upload(UploadRequest::Begin { attempt, path, version }))
-            }
-            ["sent", upload] => {
-                let upload = upload.parse().unwrap();
-                member(MemberRequest::Upload(UploadRequest::Sent { upload, root: [9; 32] }))
-            }
-            [word @ ("abandon" | "release"), upload] => {
-                let (upload, keep) = (upload.parse().unwrap(), *word == "release");
-                member(MemberRequest::Upload(UploadRequest::Abandon { upload, keep }))
-            }
-            ["done", download] => member(MemberRequest::DownloadDone(DownloadDone {
-                download: download.parse().unwrap(),
-                verified: true,
-                bytes: 5,
-                transport: Transport::Udp,
-            })),
-            order => Ok(orders::request(order)),
-        }
-    }
-
-    fn log_in(&mut self, name: &str, rest: &[&str]) -> LogIn {
-        self.logins_asked += 1;
-        let token_of = |n: u8| ResumeToken([n; 32]);
-        let token = rest.iter().find_map(|word| word.strip_prefix('t')?.parse().ok());
-        let given = |n: u8| self.tokens.get(&n).copied().unwrap_or(token_of(n));
-        let password = rest.iter().find_map(|word| word.strip_prefix("password="));
-        LogIn {
-            name: UserName::parse(name).unwrap(),
-            password: password.unwrap_or_default().to_owned(),
-            resume_token: token.map(given),
-            fresh_token: token_of(self.logins_asked),
-        }
-    }
-
-    fn record(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            let lines = match action {
-                Action::Deliver(delivery) => self.heard(delivery.to, delivery.frame),
-                Action::Admit(_) => vec![],
-                Action::Close(connection) => vec![format!("* close {}", connection.0)],
-                Action::CloseAndHold(connection) => vec![format!("* hold {}", connection.0)],
-                Action::Forget(connection) => vec![format!("* forget {}", connection.0)],
-                Action::MoveOutbox { from, to } => vec![format!("* move {} to {}", from.0, to.0)],
-                Action::MintTicket(ticket) => vec![format!(
-                    "* ticket {} for {} on {}: {} of {} bytes{}",
-                    ticket.download,
-                    ticket.user,
-                    ticket.connection.0,
-                    ticket.path,
-                    ticket.version.size,
-                    if ticket.request_id == 0 { ", at last" } else { "" }
-                )],
-                Action::HashFile { download, path, .. } => {
-                    vec![format!("* hash {path} for {download}")]
-                }
-                Action::HashPieces { download, path, first, .. } => {
-                    vec![format!("* pieces of {path} from {first} for {download}")]
-                }
-                Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
-                Action::Upload(work) => vec![describe_upload(&work)],
-                Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
-                Action::ReadHistory(question) => {
-                    let reader = question.reader.identity.0.to_be_bytes()[0];
-                    let subject = describe_subject(&question.subject);
-                    let line = format!("* read {subject} for {reader}");
-                    self.questions.push_back(*question);
-                    vec![line]
-                }
-                Action::Password(task) => {
-                    let line = orders::describe_password(&task);
-                    self.passwords.push_back(task);
-                    vec![line]
-                }
-                Action::Record(_) => {
-                    self.unstored += 1;
-                    vec![]
-                }
-            };
-            self.transcript.extend(lines);
-        }
-        let stored = if self.log_waits { 0 } else { std::mem::take(&mut self.unstored) };
-        if stored > 0 {
-            let actions = self.state.recorded(self.now(), stored);
-            self.record(actions);
-        }
-    }
-
-    fn heard(&mut self, to: Recipients, frame: ServerFrame) -> Vec<String> {
-        if let Some(Body::LoggedIn(it)) = &frame.body {
-            let token: [u8; 32] = it.resume_token.as_ref().try_into().unwrap();
-            self.tokens.insert(number_of(&token), ResumeToken(token));
-        }
-        let text = describe(frame.body.unwrap());
-        let mut receivers: Vec<u64> = match to {
-            Recipients::One(connection) => vec![connection.0],
-            Recipients::Many(connections) => connections.iter().map(|it| it.0).collect(),
-            Recipients::Everybody => self.state.connections().map(|it| it.0).collect(),
-            Recipients::EverybodyBut(but) => {
-                self.state.connections().filter(|it| *it != but).map(|it| it.0).collect()
-            }
-        };
-        receivers.sort_unstable();
-        receivers.iter().map(|receiver| format!("{receiver}< {text}")).collect()
     }
 }
 

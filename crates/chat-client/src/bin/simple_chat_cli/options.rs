@@ -1,12 +1,16 @@
 //! The command line, as it is typed and as it is explained.
 
+mod orders;
+mod rooms;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chat_client::command::{ServerAddress, TransportChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use common::wire::Role;
-use common::{date_text, orders};
+use common::orders::parse_device_id;
+
+pub(crate) use orders::Order;
+pub(crate) use rooms::Room;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -96,123 +100,6 @@ pub(crate) enum Command {
     Order(Order),
 }
 
-/// What is done with rooms.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Room {
-    /// Make a room, and be its moderator. It ends when its last member leaves
-    Create(CreateRoom),
-    /// Get what is written there, and write there
-    Join(RoomName),
-    /// Be in it no more
-    Leave(RoomName),
-    /// List who is in it
-    Members(RoomName),
-    /// Change its topic or its rules (its moderators)
-    Change(ChangeRoom),
-    /// Bring somebody in; into a private room, or as a moderator: its moderators
-    Add(AddToRoom),
-    /// Take somebody out (its moderators)
-    TakeOut(TakeOut),
-    /// Let it end (its moderators)
-    Remove(RoomName),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RoomName {
-    /// The room, with or without # in front
-    #[arg(value_name = "ROOM", value_parser = parse_room)]
-    pub(crate) room: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CreateRoom {
-    #[command(flatten)]
-    pub(crate) room: RoomName,
-
-    /// What it is about
-    #[arg(long, default_value = "")]
-    pub(crate) topic: String,
-
-    /// Only who is brought in knows of it
-    #[arg(long)]
-    pub(crate) private: bool,
-
-    /// Only its moderators write
-    #[arg(long)]
-    pub(crate) announce_only: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ChangeRoom {
-    #[command(flatten)]
-    pub(crate) room: RoomName,
-
-    /// What it is about
-    #[arg(long)]
-    pub(crate) topic: Option<String>,
-
-    /// Whether only who is brought in knows of it
-    #[arg(long, value_name = "true|false")]
-    pub(crate) private: Option<bool>,
-
-    /// Whether only its moderators write
-    #[arg(long, value_name = "true|false")]
-    pub(crate) announce_only: Option<bool>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct AddToRoom {
-    #[command(flatten)]
-    pub(crate) room: RoomName,
-
-    /// The person
-    pub(crate) name: String,
-
-    /// As one who decides about it. Without it, a moderator becomes an ordinary member again
-    #[arg(long)]
-    pub(crate) moderator: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct TakeOut {
-    #[command(flatten)]
-    pub(crate) room: RoomName,
-
-    /// The person
-    pub(crate) name: String,
-}
-
-/// For those who keep order on the server.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Order {
-    /// Send somebody away (moderators)
-    Kick(Kick),
-    /// Let somebody, or everybody from some addresses, not come in (moderators)
-    Ban(Ban),
-    /// Lift a ban (moderators)
-    Unban(Subject),
-    /// Let somebody read, and not write (moderators)
-    Mute(Mute),
-    /// Let somebody write again (moderators)
-    Unmute(Who),
-    /// Tell everybody who is there something (moderators)
-    Announce(Announce),
-    /// List the bans and mutes that are in force (moderators)
-    Sanctions,
-    /// List the accounts (admins)
-    Accounts,
-    /// Make an account for somebody (admins)
-    AddAccount(AddAccount),
-    /// Give somebody's account another password (admins)
-    SetPassword(SetPassword),
-    /// Give somebody's account another role (admins)
-    SetRole(SetRole),
-    /// Make somebody's account a name that anybody may take (admins)
-    RemoveAccount(Who),
-    /// List what was decided, the oldest first (admins)
-    Audit(Audit),
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct NewPassword {
     /// Read the new password, of 8 characters or more, from the first line of this file
@@ -230,126 +117,6 @@ pub(crate) struct Device {
 /// Bytes that name a device.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceId(pub(crate) Vec<u8>);
-
-#[derive(Args, Debug)]
-pub(crate) struct Who {
-    /// The person
-    pub(crate) name: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Subject {
-    /// A person, an address (10.1.2.3), or a network (10.1.0.0/16)
-    #[arg(value_name = "NAME|ADDRESS|NETWORK")]
-    pub(crate) subject: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Kick {
-    /// The person
-    pub(crate) name: String,
-
-    /// Why; the person is told
-    #[arg(long, default_value = "")]
-    pub(crate) reason: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Ban {
-    /// A person, an address (10.1.2.3), or a network (10.1.0.0/16)
-    #[arg(value_name = "NAME|ADDRESS|NETWORK")]
-    pub(crate) subject: String,
-
-    /// How long: 90s, 30m, 12h, 7d, 2w [default: for ever]
-    #[arg(long = "for", value_name = "SPAN", value_parser = date_text::parse_span)]
-    pub(crate) span: Option<Duration>,
-
-    /// Why; the person is told
-    #[arg(long, default_value = "")]
-    pub(crate) reason: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Mute {
-    /// The person
-    pub(crate) name: String,
-
-    /// How long: 90s, 30m, 12h, 7d, 2w [default: for ever]
-    #[arg(long = "for", value_name = "SPAN", value_parser = date_text::parse_span)]
-    pub(crate) span: Option<Duration>,
-
-    /// Why; the person is told
-    #[arg(long, default_value = "")]
-    pub(crate) reason: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Announce {
-    /// What to tell
-    pub(crate) text: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct AddAccount {
-    /// The name
-    pub(crate) name: String,
-
-    /// What the person may do
-    #[arg(long, value_enum, default_value_t = RoleName::Member)]
-    pub(crate) role: RoleName,
-
-    /// Its password, for the person to change
-    #[command(flatten)]
-    pub(crate) password: NewPassword,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct SetPassword {
-    /// The person
-    pub(crate) name: String,
-
-    /// Its password, for the person to change
-    #[command(flatten)]
-    pub(crate) password: NewPassword,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct SetRole {
-    /// The person
-    pub(crate) name: String,
-
-    /// What the person may do
-    #[arg(value_enum)]
-    pub(crate) role: RoleName,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Audit {
-    /// How many, the last ones
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(crate) limit: usize,
-
-    /// All there are
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum RoleName {
-    Member,
-    Moderator,
-    Admin,
-}
-
-impl From<RoleName> for Role {
-    fn from(role: RoleName) -> Self {
-        match role {
-            RoleName::Member => Self::Member,
-            RoleName::Moderator => Self::Moderator,
-            RoleName::Admin => Self::Admin,
-        }
-    }
-}
 
 #[derive(Args, Debug)]
 pub(crate) struct Send {
@@ -448,13 +215,8 @@ impl From<Transport> for TransportChoice {
     }
 }
 
-/// A room is named as it is or with what marks it.
-fn parse_room(text: &str) -> Result<String, String> {
-    Ok(text.strip_prefix('#').unwrap_or(text).to_owned())
-}
-
 fn parse_device(text: &str) -> Result<DeviceId, String> {
-    let id = orders::parse_device_id(text).map(DeviceId);
+    let id = parse_device_id(text).map(DeviceId);
     id.ok_or_else(|| "a number as `devices` lists it".to_owned())
 }
 

@@ -1,15 +1,90 @@
 //! What scripts hear, as one short line each.
 
 use common::conversation::Conversation;
-use common::wire::Role;
 use common::wire::server_frame::Body;
+use common::wire::{Role, ServerFrame};
 
 use crate::log::event::ConversationKey;
+use crate::state::action::{Action, Recipients};
 use crate::state::history::HistorySubject;
-use crate::state::script::{START_MS, orders};
+use crate::state::request::ResumeToken;
+use crate::state::script::{Run, START_MS, orders};
 use crate::state::uploads::{UploadTask, UploadWork};
 
-pub(super) fn describe_subject(subject: &HistorySubject) -> String {
+impl Run {
+    pub(super) fn record(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            let lines = match action {
+                Action::Deliver(delivery) => self.heard(delivery.to, delivery.frame),
+                Action::Admit(_) => vec![],
+                Action::Close(connection) => vec![format!("* close {}", connection.0)],
+                Action::CloseAndHold(connection) => vec![format!("* hold {}", connection.0)],
+                Action::Forget(connection) => vec![format!("* forget {}", connection.0)],
+                Action::MoveOutbox { from, to } => vec![format!("* move {} to {}", from.0, to.0)],
+                Action::MintTicket(ticket) => vec![format!(
+                    "* ticket {} for {} on {}: {} of {} bytes{}",
+                    ticket.download,
+                    ticket.user,
+                    ticket.connection.0,
+                    ticket.path,
+                    ticket.version.size,
+                    if ticket.request_id == 0 { ", at last" } else { "" }
+                )],
+                Action::HashFile { download, path, .. } => {
+                    vec![format!("* hash {path} for {download}")]
+                }
+                Action::HashPieces { download, path, first, .. } => {
+                    vec![format!("* pieces of {path} from {first} for {download}")]
+                }
+                Action::ForgetHash { download } => vec![format!("* no hash for {download}")],
+                Action::Upload(work) => vec![describe_upload(&work)],
+                Action::EndLogin(login) => vec![format!("* end login {}", login.0)],
+                Action::ReadHistory(question) => {
+                    let reader = question.reader.identity.0.to_be_bytes()[0];
+                    let subject = describe_subject(&question.subject);
+                    let line = format!("* read {subject} for {reader}");
+                    self.questions.push_back(*question);
+                    vec![line]
+                }
+                Action::Password(task) => {
+                    let line = orders::describe_password(&task);
+                    self.passwords.push_back(task);
+                    vec![line]
+                }
+                Action::Record(_) => {
+                    self.unstored += 1;
+                    vec![]
+                }
+            };
+            self.transcript.extend(lines);
+        }
+        let stored = if self.log_waits { 0 } else { std::mem::take(&mut self.unstored) };
+        if stored > 0 {
+            let actions = self.state.recorded(self.now(), stored);
+            self.record(actions);
+        }
+    }
+
+    fn heard(&mut self, to: Recipients, frame: ServerFrame) -> Vec<String> {
+        if let Some(Body::LoggedIn(it)) = &frame.body {
+            let token: [u8; 32] = it.resume_token.as_ref().try_into().unwrap();
+            self.tokens.insert(number_of(&token), ResumeToken(token));
+        }
+        let text = describe(frame.body.unwrap());
+        let mut receivers: Vec<u64> = match to {
+            Recipients::One(connection) => vec![connection.0],
+            Recipients::Many(connections) => connections.iter().map(|it| it.0).collect(),
+            Recipients::Everybody => self.state.connections().map(|it| it.0).collect(),
+            Recipients::EverybodyBut(but) => {
+                self.state.connections().filter(|it| *it != but).map(|it| it.0).collect()
+            }
+        };
+        receivers.sort_unstable();
+        receivers.iter().map(|receiver| format!("{receiver}< {text}")).collect()
+    }
+}
+
+fn describe_subject(subject: &HistorySubject) -> String {
     match subject {
         HistorySubject::Messages { key, .. } => describe_key(key),
         HistorySubject::Conversations { after } => format!("conversations after {after}"),
@@ -26,7 +101,7 @@ fn describe_key(key: &ConversationKey) -> String {
     }
 }
 
-pub(super) fn describe_upload(work: &UploadWork) -> String {
+fn describe_upload(work: &UploadWork) -> String {
     let task = match &work.task {
         UploadTask::Begin { wish, .. } => {
             format!("begin {} of {} bytes by {}", wish.path, wish.version.size, wish.user)
@@ -40,7 +115,7 @@ pub(super) fn describe_upload(work: &UploadWork) -> String {
 }
 
 /// Which login got a token: its randomness is that number.
-pub(super) fn number_of(token: &[u8]) -> u8 {
+fn number_of(token: &[u8]) -> u8 {
     token[8]
 }
 
