@@ -80,6 +80,8 @@ pub(crate) enum Input {
     Password { ticket: PasswordTicket, result: PasswordResult },
     /// The disk had its say about an upload.
     Upload(DoneUpload),
+    /// The watchdog: answered by the log's thread, after the hub.
+    Beat(oneshot::Sender<()>),
     /// Somebody wants to know how things are.
     Measure(oneshot::Sender<Measured>),
     /// The operator decided anew.
@@ -302,6 +304,7 @@ impl Hub {
                 let actions = self.state.password_done(now(), ticket, result);
                 self.carry_out(actions);
             }
+            Input::Beat(asker) => self.log.beat(asker),
             Input::Measure(asker) => {
                 // Who asked may be gone.
                 let _ = asker.send(self.measured());

@@ -46,6 +46,7 @@ use crate::state::tally::Tally;
 use crate::token_key::{self, TokenKey};
 use crate::upload_desk::UploadDesk;
 use crate::waiting_room::WaitingRoom;
+use crate::watchdog::Watchdog;
 
 /// File name of the ticket key in the data folder.
 pub(crate) const TICKET_KEY_FILE: &str = "ticket.key";
@@ -225,6 +226,7 @@ impl Server {
         let Self { listeners, tls, state, catalogue, nodes, own_node, uploads, limits, .. } = self;
         let Self { log, readers, log_outcomes, lock, running, metrics, operator, .. } = self;
         let measuring = metrics.map(|door| tokio::spawn(door.serve(hub.clone())));
+        let beating = Watchdog::of_environment().map(|it| tokio::spawn(it.feed(hub.clone())));
         let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
         let connections = TaskTracker::new();
         let files = FileFinder::new(Arc::clone(&catalogue));
@@ -267,12 +269,7 @@ impl Server {
         let hub = Hub::new(state, files, upload_desk, log, history, passwords);
         let tally = hub.run(inputs, log_outcomes, stop).await;
         reloading.abort();
-        if let Some(measuring) = measuring {
-            measuring.abort();
-        }
-        if let Some(sweeping) = sweeping {
-            sweeping.abort();
-        }
+        [measuring, beating, sweeping].into_iter().flatten().for_each(|task| task.abort());
         catalogue.stop_hashing();
         if let Some(store) = store {
             store.stop();

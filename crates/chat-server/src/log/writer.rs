@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
-use tokio::sync::mpsc as hub;
+use tokio::sync::{mpsc as hub, oneshot};
 
 use crate::log::commit_times::{CommitCounts, CommitTimes};
 use crate::log::event::Event;
@@ -46,14 +46,18 @@ pub enum StorageProblem {
 ///
 /// The queue has no bound of its own: the state has at most so many events on their way.
 pub(crate) struct LogWriter {
-    queue: Option<Sender<Submission>>,
+    queue: Option<Sender<Task>>,
     round: u64,
     times: Arc<CommitTimes>,
 }
 
-struct Submission {
-    round: u64,
-    events: Vec<Event>,
+enum Task {
+    Append {
+        round: u64,
+        events: Vec<Event>,
+    },
+    /// Whoever waits for this knows that the thread is not stuck.
+    Beat(oneshot::Sender<()>),
 }
 
 impl LogWriter {
@@ -65,12 +69,12 @@ impl LogWriter {
         log: Box<dyn Log>,
         followers: Vec<Follower>,
     ) -> std::io::Result<(Self, hub::Receiver<Outcome>)> {
-        let (queue, submissions) = mpsc::channel();
+        let (queue, tasks) = mpsc::channel();
         let (outcomes, told) = hub::channel(OUTCOMES_MAX);
         let times = Arc::new(CommitTimes::default());
         std::thread::Builder::new().name("log-writer".into()).spawn({
             let times = Arc::clone(&times);
-            move || Appending { log, followers, outcomes, times }.run(&submissions)
+            move || Appending { log, followers, outcomes, times }.run(&tasks)
         })?;
         Ok((Self { queue: Some(queue), round: 0, times }, told))
     }
@@ -83,8 +87,17 @@ impl LogWriter {
     /// Hands events over; what becomes of them is told. Never waits. False: the writer is gone.
     #[must_use]
     pub(crate) fn submit(&self, events: Vec<Event>) -> bool {
-        let submission = Submission { round: self.round, events };
-        self.queue.as_ref().is_some_and(|queue| queue.send(submission).is_ok())
+        self.hand_over(Task::Append { round: self.round, events })
+    }
+
+    /// Has the thread answer when it comes to it; never waits. Nobody is answered by one that is gone.
+    pub(crate) fn beat(&self, asker: oneshot::Sender<()>) {
+        // With the asker dropped, whoever waits knows.
+        let _ = self.hand_over(Task::Beat(asker));
+    }
+
+    fn hand_over(&self, task: Task) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.send(task).is_ok())
     }
 
     /// The submitter knows of a failure.
@@ -107,33 +120,50 @@ struct Appending {
 }
 
 impl Appending {
-    fn run(mut self, submissions: &Receiver<Submission>) {
+    fn run(mut self, tasks: &Receiver<Task>) {
         let mut failed_round = None;
-        while let Ok(Submission { round, mut events }) = submissions.recv() {
+        while let Ok(task) = tasks.recv() {
+            let Some((round, mut events)) = work(task) else { continue };
             if failed_round == Some(round) {
                 continue;
             }
             while events.len() < COMMIT_EVENTS_MAX
-                && let Ok(next) = submissions.try_recv()
+                && let Ok(next) = tasks.try_recv()
             {
-                events.extend(next.events);
+                events.extend(work(next).into_iter().flat_map(|(_, events)| events));
             }
-            let begun = Instant::now();
-            let appended = self.log.append(&events);
-            self.times.note(begun.elapsed());
-            let outcome = match appended {
-                Ok(_) => {
-                    self.followers.iter().for_each(Follower::committed);
-                    Outcome::Committed(events.len())
-                }
-                Err(error) => {
-                    failed_round = Some(round);
-                    Outcome::Failed(problem(&error, events.len()))
-                }
-            };
+            let outcome = self.append(&events);
+            if let Outcome::Failed(_) = outcome {
+                failed_round = Some(round);
+            }
             if self.outcomes.blocking_send(outcome).is_err() {
                 return;
             }
+        }
+    }
+
+    fn append(&mut self, events: &[Event]) -> Outcome {
+        let begun = Instant::now();
+        let appended = self.log.append(events);
+        self.times.note(begun.elapsed());
+        match appended {
+            Ok(_) => {
+                self.followers.iter().for_each(Follower::committed);
+                Outcome::Committed(events.len())
+            }
+            Err(error) => Outcome::Failed(problem(&error, events.len())),
+        }
+    }
+}
+
+/// What is to be appended. Whoever wants to know whether the thread is stuck is answered.
+fn work(task: Task) -> Option<(u64, Vec<Event>)> {
+    match task {
+        Task::Append { round, events } => Some((round, events)),
+        Task::Beat(asker) => {
+            // Who asked may be gone.
+            let _ = asker.send(());
+            None
         }
     }
 }

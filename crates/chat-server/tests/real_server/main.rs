@@ -46,3 +46,5 @@ mod backups;
 mod reloading;
 
 mod metrics;
+
+mod watchdog;

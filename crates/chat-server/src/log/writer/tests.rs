@@ -148,3 +148,27 @@ fn at_the_end_everything_submitted_is_stored_and_told() {
     assert_eq!(bench.answer(Ok(())), Outcome::Committed(1));
     assert_eq!(bench.outcomes.blocking_recv(), None);
 }
+
+#[test]
+fn a_thread_that_waits_for_the_disk_answers_nobody_who_asks_whether_it_is_alive() {
+    let mut bench = Bench::new();
+    let ask = |bench: &Bench| {
+        let (asker, answer) = oneshot::channel();
+        bench.writer.beat(asker);
+        answer
+    };
+    assert_eq!(ask(&bench).blocking_recv(), Ok(()));
+    bench.submit(1..=1);
+    bench.appending();
+    let mut answer = ask(&bench);
+    assert!(answer.try_recv().is_err(), "the disk has not answered yet");
+    assert_eq!(bench.answer(Ok(())), Outcome::Committed(1));
+    assert_eq!(answer.blocking_recv(), Ok(()));
+    // A disk that refuses is not one that is stuck.
+    bench.submit(2..=2);
+    bench.appending();
+    bench.answer(Err(AppendError::Full));
+    assert_eq!(ask(&bench).blocking_recv(), Ok(()));
+    bench.writer.finish();
+    assert!(ask(&bench).blocking_recv().is_err());
+}

@@ -60,6 +60,13 @@ impl ServerProcess {
         Self::in_shell("exec \"$@\" 2>/dev/full", config)
     }
 
+    /// One that systemd would watch over, with that patience.
+    pub(crate) fn with_watchdog(notify_socket: &Path, patience_us: u32) -> Self {
+        let socket = notify_socket.display();
+        let environment = format!("NOTIFY_SOCKET={socket} WATCHDOG_USEC={patience_us}");
+        Self::in_shell(&format!("export {environment} WATCHDOG_PID=$$; exec \"$@\""), "")
+    }
+
     /// As a shell starts it whose script has the command in `$@`.
     fn in_shell(script: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
