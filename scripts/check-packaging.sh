@@ -31,7 +31,9 @@ unit_folder=$(mktemp --directory)
 trap 'rm -rf "$unit_folder"' EXIT
 sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' packaging/systemd/simple-chat-server.service \
     >"$unit_folder/simple-chat-server.service"
-systemd-analyze verify --man=no "$unit_folder/simple-chat-server.service"
+cp packaging/systemd/simple-chat-server.socket "$unit_folder"
+systemd-analyze verify --man=no "$unit_folder"/simple-chat-server.{service,socket}
+say simple-chat-server.socket valid
 systemd-analyze security --offline=true --no-pager --threshold=$exposure_max \
     "$unit_folder/simple-chat-server.service" >"$unit_folder/report" ||
     { cat "$unit_folder/report"; exit 1; }

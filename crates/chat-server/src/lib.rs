@@ -53,7 +53,7 @@ pub mod token_key;
 
 mod secret_file;
 
-mod sockets;
+pub mod sockets;
 
 mod invite;
 

@@ -13,6 +13,7 @@ use chat_server::config::arguments::{
 use chat_server::config::{self, Config, template};
 use chat_server::reload::Reload;
 use chat_server::server::Server;
+use chat_server::sockets::passed::PassedSockets;
 use chat_server::{backup, export, log_output, operator};
 use clap::Parser;
 use sd_notify::NotifyState;
@@ -109,21 +110,27 @@ fn export(options: ExportOptions) -> anyhow::Result<()> {
     }
 }
 
-fn run(options: Options) -> anyhow::Result<()> {
+fn run(mut options: Options) -> anyhow::Result<()> {
+    let passed = PassedSockets::take()?;
+    options.passed = passed.as_ref().map(PassedSockets::addresses).unwrap_or_default();
     let config = config::load(options.clone())?;
     log_output::start();
     allow_many_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, options));
+    let result = runtime.block_on(serve(config, passed, options));
     // What still waits for a disk would otherwise be waited for without end.
     runtime.shutdown_timeout(DISK_FAREWELL);
     result
 }
 
-async fn serve(config: Config, options: Options) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    passed: Option<PassedSockets>,
+    options: Options,
+) -> anyhow::Result<()> {
     // From here on the signal does not end the process.
     let hangups = signal(SignalKind::hangup())?;
-    let server = Server::start(config)?;
+    let server = Server::start(config, passed)?;
     let stop = stop_on_signal()?;
     let (reload, reloads) = mpsc::channel(1);
     tokio::spawn(reload_on_signal(hangups, options, reload));

@@ -39,6 +39,7 @@ use crate::metrics;
 use crate::operator_door::{self, OperatorDoor};
 use crate::password_desk::PasswordDesk;
 use crate::reload::{self, Reload, Running, RunningAccess};
+use crate::sockets::passed::PassedSockets;
 use crate::sockets::{self, SocketError};
 use crate::state::State;
 use crate::state::request::LoginId;
@@ -138,11 +139,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes everything that serving needs. To be called within a runtime.
+    /// Makes everything that serving needs, sockets only where none were passed. To be called within a runtime.
     ///
     /// # Errors
     /// The first thing that is missing; nothing is left half-started.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(config: Config, passed: Option<PassedSockets>) -> Result<Self, StartError> {
         make_folder(&config.data)?;
         let data = config.data.clone();
         let log_error = |error| StartError::Log { path: data.clone(), error };
@@ -154,7 +155,7 @@ impl Server {
         let catalogue = Catalogue::open(&config.files)
             .map_err(|error| StartError::Folder { path: config.files.clone(), error })?;
         let catalogue = Arc::new(catalogue);
-        let (listeners, udp, addresses) = bind(&config)?;
+        let (listeners, udp, addresses) = sockets(&config, passed)?;
         let pin = SpkiPin(identity.spki_sha256());
         let link = invite::link(&addresses, &invite::machine_addresses(), pin, &config.name)
             .ok_or(SocketError::NoAddress)?;
@@ -318,9 +319,13 @@ async fn watch(catalogue: Arc<Catalogue>, hub: mpsc::Sender<Input>) -> Option<Ca
 
 type Bound = (Vec<TcpListener>, Vec<UdpSocket>, Vec<SocketAddr>);
 
-fn bind(config: &Config) -> Result<Bound, StartError> {
+fn sockets(config: &Config, passed: Option<PassedSockets>) -> Result<Bound, StartError> {
     let (mut listeners, mut udp, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
-    for pair in sockets::bind_all(&config.listen)? {
+    let pairs = match passed {
+        Some(passed) => passed.into_pairs()?,
+        None => sockets::bind_all(&config.listen)?,
+    };
+    for pair in pairs {
         listeners.push(TcpListener::from_std(pair.tcp).map_err(StartError::Runtime)?);
         udp.push(pair.udp);
         addresses.push(pair.address);

@@ -1,4 +1,7 @@
-//! The sockets of the server: for each address one for TCP and one for UDP, under the same port.
+//! The sockets of the server: for each address one for TCP and one for UDP, under the same port. Those that it
+//! was given are [`passed`].
+
+pub mod passed;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};

@@ -114,6 +114,9 @@ pub struct Options {
     /// [default: 127.0.0.1:5050 and [::1]:5050]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Vec<SocketAddr>,
+    /// Where sockets listen that the server was given; it makes none of its own then.
+    #[arg(skip)]
+    pub passed: Vec<SocketAddr>,
     /// Where the server keeps its key and data [default: $STATE_DIRECTORY, else
     /// $XDG_STATE_HOME/simple-chat-server]
     #[arg(long, value_name = "DIR")]

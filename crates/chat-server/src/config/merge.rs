@@ -50,6 +50,11 @@ pub enum ConfigError {
     /// A value that makes no sense.
     #[error("{0}")]
     Value(String),
+    /// Two answers to one question.
+    #[error(
+        "the server was given sockets, on {0}, and `listen` is said as well: leave out the one or the other"
+    )]
+    ListenTwice(SocketAddr),
     /// Everybody on the network could come in, and nobody said that they may.
     #[error(
         "{0} can be reached by other machines and access is `open`: use --access password, or say --allow-open-network"
@@ -120,7 +125,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
     else {
         return Err(source.refuse(complaints.0));
     };
-    let listen = listen([options.listen, file.listen]);
+    let listen = listen(options.passed, [options.listen, file.listen])?;
     let said = Said {
         access: options.access.or(file.access),
         password_file: options.join_password_file.or(file.join_password_file),
@@ -156,14 +161,21 @@ pub fn data_folder(options: DataOptions) -> Result<PathBuf, ConfigError> {
     options.data.or(file.data).map_or_else(default_data, Ok)
 }
 
-fn listen(choices: [Vec<SocketAddr>; 2]) -> Vec<Listen> {
-    if let Some(addresses) = choices.into_iter().find(|addresses| !addresses.is_empty()) {
-        let asked_for = |address| Listen { address, may_be_absent: false };
-        return addresses.into_iter().map(asked_for).collect();
+/// Sockets that are there already leave nothing to choose.
+fn listen(
+    passed: Vec<SocketAddr>,
+    choices: [Vec<SocketAddr>; 2],
+) -> Result<Vec<Listen>, ConfigError> {
+    let asked_for = |address| Listen { address, may_be_absent: false };
+    let said = choices.into_iter().find(|addresses| !addresses.is_empty());
+    match (passed.first(), said) {
+        (Some(address), Some(_)) => Err(ConfigError::ListenTwice(*address)),
+        (Some(_), None) => Ok(passed.into_iter().map(asked_for).collect()),
+        (None, Some(addresses)) => Ok(addresses.into_iter().map(asked_for).collect()),
+        (None, None) => Ok([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+            .map(|ip| Listen { address: SocketAddr::new(ip, PORT_DEFAULT), may_be_absent: true })
+            .to_vec()),
     }
-    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-        .map(|ip| Listen { address: SocketAddr::new(ip, PORT_DEFAULT), may_be_absent: true })
-        .to_vec()
 }
 
 fn default_data() -> Result<PathBuf, ConfigError> {

@@ -48,3 +48,5 @@ mod reloading;
 mod metrics;
 
 mod watchdog;
+
+mod passed_sockets;

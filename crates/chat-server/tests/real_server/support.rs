@@ -4,4 +4,4 @@ mod client;
 mod server;
 
 pub(crate) use client::{Client, logged_in, message, refusal};
-pub(crate) use server::{ServerProcess, check_refused, spawn_failing};
+pub(crate) use server::{ServerProcess, check_launch_refused, check_refused, spawn_failing};

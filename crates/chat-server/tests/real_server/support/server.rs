@@ -69,14 +69,14 @@ impl ServerProcess {
 
     /// As a shell starts it whose script has the command in `$@`.
     fn in_shell(script: &str, config: &str) -> Self {
+        Self::launched_by(&["sh", "-c", script, "sh"], config)
+    }
+
+    /// As another program starts it, which has the command behind its own arguments.
+    pub(crate) fn launched_by(launcher: &[&str], config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plain = command(folder.path(), config, &[]);
-        let mut wrapped = Command::new("sh");
-        wrapped.args(["-c", script, "sh"]);
-        wrapped.arg(plain.get_program()).args(plain.get_args()).current_dir(folder.path());
-        wrapped.env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
-        wrapped.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
-        Self::of_command(folder, wrapped)
+        let command = launched(launcher, folder.path(), config);
+        Self::of_command(folder, command)
     }
 
     /// No file of the server may be longer than this; `None`: as long as it likes.
@@ -204,7 +204,11 @@ pub(crate) fn spawn_failing(
     config: &str,
     arguments: &[&str],
 ) -> (ExitStatus, String) {
-    let mut child = command(folder, config, arguments).spawn().unwrap();
+    failed(command(folder, config, arguments))
+}
+
+fn failed(mut command: Command) -> (ExitStatus, String) {
+    let mut child = command.spawn().unwrap();
     let log = drain(child.stderr.take().unwrap());
     let mut first_line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
@@ -220,10 +224,31 @@ pub(crate) fn spawn_failing(
 #[track_caller]
 pub(crate) fn check_refused(config: &str, arguments: &[&str], expected: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let (status, error) = spawn_failing(folder.path(), config, arguments);
+    check_failed(command(folder.path(), config, arguments), expected);
+}
+
+/// The same, as another program starts it.
+#[track_caller]
+pub(crate) fn check_launch_refused(launcher: &[&str], config: &str, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    check_failed(launched(launcher, folder.path(), config), expected);
+}
+
+#[track_caller]
+fn check_failed(command: Command, expected: &str) {
+    let (status, error) = failed(command);
     assert!(!status.success());
     assert!(error.contains(expected), "{error}");
     assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+}
+
+fn launched(launcher: &[&str], folder: &Path, config: &str) -> Command {
+    let plain = command(folder, config, &[]);
+    let mut launched = Command::new(launcher[0]);
+    launched.args(&launcher[1..]).arg(plain.get_program()).args(plain.get_args());
+    launched.current_dir(folder).env_remove("STATE_DIRECTORY").env_remove("RUST_LOG");
+    launched.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+    launched
 }
 
 fn command(folder: &Path, config: &str, arguments: &[&str]) -> Command {
