@@ -70,7 +70,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening
     let mut reader = Reader::new(source, connection, &link, &hub, &files);
     let mut writing = pin!(write_frames(sink, &link));
     let end = tokio::select! {
-        end = read(&mut reader, entrance) => Some(end),
+        end = read(&mut reader, entrance, (connection, &hub)) => Some(end),
         _ = &mut writing => None,
     };
     match end {
@@ -101,15 +101,25 @@ enum End {
     Failed(GoodbyeReason),
 }
 
-async fn read<R: AsyncRead + Unpin>(reader: &mut Reader<'_, R>, entrance: Entrance) -> End {
+async fn read<R: AsyncRead + Unpin>(
+    reader: &mut Reader<'_, R>,
+    entrance: Entrance,
+    (connection, hub): (ConnectionId, &mpsc::Sender<Input>),
+) -> End {
     let Entrance::Stranger { place, login_deadline, .. } = entrance else {
         return reader.read_on().await.into();
     };
-    let admitted = tokio::select! {
-        admitted = timeout_at(login_deadline, reader.read_until_admitted()) => admitted,
-        () = place.evicted() => return End::Failed(GoodbyeReason::Idle),
-    };
-    match admitted {
+    let admitted = timeout_at(login_deadline, async {
+        let mut reading = pin!(reader.read_until_admitted());
+        tokio::select! {
+            admitted = &mut reading => return admitted,
+            () = place.evicted() => {}
+        }
+        // Whether that was in time only the hub can say: the log-in may just have succeeded.
+        let _ = hub.send(Input::PlaceLost { connection }).await;
+        reading.await
+    });
+    match admitted.await {
         Err(_) => End::Failed(GoodbyeReason::Idle),
         Ok(Some(end)) => end.into(),
         Ok(None) => {

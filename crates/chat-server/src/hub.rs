@@ -68,6 +68,8 @@ pub(crate) enum Input {
     Asked { connection: ConnectionId, requests: Vec<Asked> },
     /// It has to end, with a last word.
     Failed { connection: ConnectionId, reason: GoodbyeReason },
+    /// Its place among those who have not logged in is needed for another one.
+    PlaceLost { connection: ConnectionId },
     /// It is closed.
     Closed { connection: ConnectionId },
     /// A server file came, changed or went.
@@ -278,6 +280,10 @@ impl Hub {
             Input::Asked { connection, requests } => self.answer(connection, requests),
             Input::Failed { connection, reason } => {
                 let actions = self.state.end_connection(now(), connection, reason);
+                self.carry_out(actions);
+            }
+            Input::PlaceLost { connection } => {
+                let actions = self.state.place_lost(now(), connection);
                 self.carry_out(actions);
             }
             Input::Closed { connection } => {

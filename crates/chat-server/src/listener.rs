@@ -21,7 +21,7 @@ use crate::connection::{self, Entrance, Opening};
 use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
-use crate::waiting_room::{Admission, Place, WaitingRoom};
+use crate::waiting_room::{Admission, InLine, Place, WaitingRoom};
 
 /// Pause after the system refused to accept, for want of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,25 +42,23 @@ pub(crate) struct Door {
     pub(crate) connections: TaskTracker,
     /// Shared with the other doors: a number names one connection.
     pub(crate) last_connection: Arc<AtomicU64>,
+    /// Nobody is let in any more.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Door {
-    /// Accepts until `stop`.
-    pub(crate) async fn accept_on(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    /// Accepts until it is told to stop.
+    pub(crate) async fn accept_on(self: Arc<Self>, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
-                () = stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
                 accepted = self.accept_one(&listener) => accepted,
             };
             match accepted {
                 Ok((stream, address, admission)) => {
                     let door = Arc::clone(&self);
-                    let place = self.waiting_room.enter(admission, address.ip());
-                    self.connections.spawn(door.receive(
-                        stream,
-                        address.ip().to_canonical(),
-                        place,
-                    ));
+                    let line = self.waiting_room.arrive(admission, address.ip());
+                    self.connections.spawn(door.receive(stream, address.ip().to_canonical(), line));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -80,7 +78,8 @@ impl Door {
         Ok((stream, address, admission))
     }
 
-    async fn receive(self: Arc<Self>, stream: TcpStream, address: IpAddr, place: Place) {
+    async fn receive(self: Arc<Self>, stream: TcpStream, address: IpAddr, line: InLine) {
+        let Some(place) = self.stop.run_until_cancelled(line.place()).await else { return };
         let login_deadline = Instant::now() + self.login_time;
         let Some(stream) = self.shake_hands(stream, address, &place).await else { return };
         let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
@@ -130,6 +129,7 @@ impl Door {
         let handshake = tokio::select! {
             handshake = timeout_at(deadline, self.tls.accept(stream)) => handshake,
             () = place.evicted() => return None,
+            () = self.stop.cancelled() => return None,
         };
         match handshake {
             Ok(Ok(stream)) => Some(stream),

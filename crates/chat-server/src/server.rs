@@ -244,7 +244,7 @@ impl Server {
         }
         let door = Arc::new(Door {
             tls,
-            waiting_room: WaitingRoom::new(limits.newcomers),
+            waiting_room: WaitingRoom::new(limits.newcomers, limits.newcomers_in_line),
             handshake_time: limits.handshake(),
             login_time: limits.login(),
             outbox_bytes_max: limits.outbox_bytes,
@@ -255,9 +255,10 @@ impl Server {
             file_connections: Semaphore::new(FILE_STRANGERS_MAX + 2 * limits.downloads),
             connections: connections.clone(),
             last_connection,
+            stop: stop.clone(),
         });
         for listener in listeners {
-            tokio::spawn(Arc::clone(&door).accept_on(listener, stop.clone()));
+            tokio::spawn(Arc::clone(&door).accept_on(listener));
         }
         drop(door);
         let watch = tokio::spawn(watch(Arc::clone(&catalogue), hub.clone()));

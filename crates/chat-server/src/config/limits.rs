@@ -34,6 +34,8 @@ pub struct Limits {
     pub login_seconds: u64,
     /// Connections without login at once.
     pub newcomers: usize,
+    /// Connections that wait for one of these places.
+    pub newcomers_in_line: usize,
     /// Logins at once.
     pub sessions: usize,
     /// Accounts.
@@ -72,6 +74,7 @@ impl Default for Limits {
             handshake_seconds: 10,
             login_seconds: 60,
             newcomers: 64,
+            newcomers_in_line: 1024,
             sessions: 10_000,
             accounts: 10_000,
             rooms: 1000,

@@ -73,6 +73,15 @@ impl State {
         out.into_vec()
     }
 
+    /// Ends a connection that others need the place of, unless it has logged in meanwhile.
+    #[must_use]
+    pub fn place_lost(&mut self, now: Now, connection: ConnectionId) -> Vec<Action> {
+        match self.roster.login_on(connection) {
+            Some(_) => Vec::new(),
+            None => self.end_connection(now, connection, GoodbyeReason::Idle),
+        }
+    }
+
     fn hold(&mut self, now: Now, login: LoginId, out: &mut Actions) {
         if let Some(session) = self.roster.session_mut(login) {
             session.presence = Presence::Held { until: now.instant + self.policy.name_hold };

@@ -282,6 +282,7 @@ impl Run {
             ["close"] => self.state.connection_closed(now, connection),
             ["overflow"] => self.state.end_connection(now, connection, GoodbyeReason::TooSlow),
             ["idle"] => self.state.end_connection(now, connection, GoodbyeReason::Idle),
+            ["displaced"] => self.state.place_lost(now, connection),
             ["nonsense"] => {
                 self.state.end_connection(now, connection, GoodbyeReason::ProtocolError)
             }

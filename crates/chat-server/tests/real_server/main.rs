@@ -33,6 +33,8 @@ mod oddities;
 
 mod strangers;
 
+mod crowds;
+
 mod files;
 
 mod uploads;

@@ -316,3 +316,17 @@ fn the_end_of_the_server_is_told_to_strangers_too() {
              * close 1",
     );
 }
+
+#[test]
+fn whose_place_is_needed_keeps_a_session_that_just_began() {
+    check(
+        "1> open
+         2> open
+         2> login bob
+             2< logged in bob t1
+         2> displaced
+         1> displaced
+             1< goodbye idle, back in 1000ms
+             * close 1",
+    );
+}
