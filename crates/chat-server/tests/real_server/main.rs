@@ -51,4 +51,6 @@ mod metrics;
 
 mod watchdog;
 
+mod retention;
+
 mod passed_sockets;
