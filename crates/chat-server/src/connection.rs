@@ -9,6 +9,7 @@ mod writer;
 
 pub(crate) mod link;
 
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(crate) struct Opening {
     pub(crate) connection: ConnectionId,
     pub(crate) entrance: Entrance,
     pub(crate) outbox_bytes_max: usize,
+    /// How long a client may take no byte of what is written to it.
+    pub(crate) stall: Duration,
     pub(crate) hub: mpsc::Sender<Input>,
     pub(crate) files: FileFinder,
 }
@@ -55,7 +58,7 @@ pub(crate) enum Entrance {
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening) {
-    let Opening { connection, entrance, outbox_bytes_max, hub, files } = opening;
+    let Opening { connection, entrance, outbox_bytes_max, stall, hub, files } = opening;
     let link = Arc::new(Link::new(outbox_bytes_max));
     let opened = match &entrance {
         Entrance::Stranger { address, .. } => {
@@ -68,10 +71,16 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite>(stream: S, opening: Opening
     }
     let (source, sink) = tokio::io::split(stream);
     let mut reader = Reader::new(source, connection, &link, &hub, &files);
-    let mut writing = pin!(write_frames(sink, &link));
+    let mut writing = pin!(write_frames(sink, &link, stall));
     let end = tokio::select! {
         end = read(&mut reader, entrance, (connection, &hub)) => Some(end),
-        _ = &mut writing => None,
+        written = &mut writing => {
+            if written.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                let reason = GoodbyeReason::TooSlow;
+                let _ = hub.send(Input::Failed { connection, reason }).await;
+            }
+            None
+        }
     };
     match end {
         None if link.is_ended() => linger(&mut reader).await,

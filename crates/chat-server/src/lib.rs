@@ -31,8 +31,6 @@ mod history_desk;
 
 mod password_desk;
 
-mod retention;
-
 mod watchdog;
 
 mod operator_door;

@@ -33,6 +33,7 @@ pub(crate) struct Door {
     pub(crate) handshake_time: Duration,
     pub(crate) login_time: Duration,
     pub(crate) outbox_bytes_max: usize,
+    pub(crate) stall: Duration,
     pub(crate) hub: mpsc::Sender<Input>,
     pub(crate) files: FileFinder,
     /// The transfer node in this process, where there is one.
@@ -91,6 +92,7 @@ impl Door {
                     connection,
                     entrance: Entrance::Stranger { address, place, login_deadline },
                     outbox_bytes_max: self.outbox_bytes_max,
+                    stall: self.stall,
                     hub: self.hub.clone(),
                     files: self.files.clone(),
                 };

@@ -44,6 +44,7 @@ impl Measured {
         );
         text.counter("downloads_failed", "Downloads that did not.", tally.downloads_failed);
         text.counter("downloaded_bytes", "Bytes that arrived whole.", tally.downloaded_bytes);
+        text.counter("lagging", "Times that a client read too slowly.", tally.lagging);
         text.head("refusals", "counter", "Requests refused, limits that were hit among them.");
         for (code, count) in &tally.refused {
             text.sample("refusals_total", &format!("{{code=\"{}\"}}", code.as_str_name()), *count);

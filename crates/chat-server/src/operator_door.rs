@@ -31,6 +31,7 @@ pub(crate) struct OperatorDoor {
     pub(crate) hub: mpsc::Sender<Input>,
     pub(crate) files: FileFinder,
     pub(crate) outbox_bytes_max: usize,
+    pub(crate) stall: Duration,
     pub(crate) connections: TaskTracker,
     /// Shared with the other doors: a number names one connection.
     pub(crate) last_connection: Arc<AtomicU64>,
@@ -75,6 +76,7 @@ impl OperatorDoor {
             connection: ConnectionId(1 + self.last_connection.fetch_add(1, Ordering::Relaxed)),
             entrance: Entrance::Operator,
             outbox_bytes_max: self.outbox_bytes_max,
+            stall: self.stall,
             hub: self.hub.clone(),
             files: self.files.clone(),
         };

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{AccessConfig, Config, Limits};
 use crate::hub::Input;
@@ -72,11 +72,6 @@ impl Running {
         Self { config, token_key, access }
     }
 
-    /// How long messages are kept. `None`: for ever.
-    pub(crate) fn retention(&self) -> Option<Duration> {
-        self.config.retention
-    }
-
     /// What the state has to know of it.
     pub(crate) fn policy(&self) -> Policy {
         let limits = &self.config.limits;
@@ -127,7 +122,6 @@ impl Running {
             bans,
             sending,
             uploads,
-            retention,
             metrics,
             limits,
         } = new;
@@ -164,13 +158,13 @@ impl Running {
         running.name = name;
         running.registration = registration;
         running.bans = bans;
-        running.retention = retention;
         running.limits = Limits {
             handshake_seconds: running.limits.handshake_seconds,
             login_seconds: running.limits.login_seconds,
             newcomers: running.limits.newcomers,
             newcomers_in_line: running.limits.newcomers_in_line,
             outbox_bytes: running.limits.outbox_bytes,
+            stall_seconds: running.limits.stall_seconds,
             downloads: running.limits.downloads,
             downloads_per_user: running.limits.downloads_per_user,
             ..limits
@@ -187,22 +181,21 @@ fn waiting_limits(running: &Limits, new: &Limits) -> Vec<&'static str> {
         ("limits.newcomers", running.newcomers == new.newcomers),
         ("limits.newcomers_in_line", running.newcomers_in_line == new.newcomers_in_line),
         ("limits.outbox_bytes", running.outbox_bytes == new.outbox_bytes),
+        ("limits.stall_seconds", running.stall_seconds == new.stall_seconds),
         ("limits.downloads", running.downloads == new.downloads),
         ("limits.downloads_per_user", running.downloads_per_user == new.downloads_per_user),
     ];
     fixed.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
 }
 
-/// Puts configurations in force as they come. `retention` is told how long messages are kept.
+/// Puts configurations in force as they come.
 pub(crate) async fn follow(
     mut running: Running,
     mut reloads: mpsc::Receiver<Reload>,
     hub: mpsc::Sender<Input>,
-    retention: watch::Sender<Option<Duration>>,
 ) {
     while let Some(Reload { config, done }) = reloads.recv().await {
         let waiting = running.adopt(config);
-        retention.send_replace(running.retention());
         let (applied, is_applied) = oneshot::channel();
         let policy = Box::new(running.policy());
         // Whoever is gone needs no answer.
@@ -245,7 +238,6 @@ mod tests {
         let policy = check("name = 'a'", after, &[]);
         assert_eq!((policy.server_name.as_str(), policy.sessions_max), ("b", 3));
         assert_eq!(policy.messages.burst, 4);
-        check("[history]\nretention = '9d'", "[history]\nretention = '1h'", &[]);
     }
 
     #[test]

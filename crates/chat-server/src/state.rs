@@ -238,6 +238,11 @@ impl State {
         self.roster.connections()
     }
 
+    /// A client does not read as fast as others write: what is stored is left out for it until it does.
+    pub fn reader_lags(&mut self) {
+        self.tally.lagging += 1;
+    }
+
     /// How often what happened so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
+use serde_json::Value;
+
 use crate::support::{Person, Server};
 
 #[test]
@@ -38,6 +40,33 @@ fn a_private_message_reaches_one_person_only() {
     let message = ann.skip_to("message");
     assert_eq!((&message["conversation"], &message["text"]), (&"@bob".into(), &"psst".into()));
     assert_eq!(carol.skip_to("message")["text"], "for all");
+}
+
+#[test]
+fn who_reads_slowly_gets_everything_once_and_stays() {
+    const MESSAGES: u64 = 2000;
+    let server = Server::start_with(
+        "[limits]\nmessages_burst = 1000000\nping_seconds = 3600\ndead_seconds = 7200",
+    );
+    let (ann, bob) = (Person::new("ann"), Person::new("bob"));
+    let listener = ann.listen(&server.link);
+    listener.sleep();
+    // More than the server holds for one, and both systems for their sockets.
+    let padding = "x".repeat(15_000);
+    let lines: String = (1..=MESSAGES).map(|n| format!("{n} {padding}\n")).collect();
+    bob.run_with_input(&server.link, &["send", "-"], &lines).check(0, &[]);
+    listener.go_on();
+    let mut next = 1;
+    while next <= MESSAGES {
+        let event: Value = serde_json::from_str(&listener.line()).unwrap();
+        match event["event"].as_str() {
+            Some("message") => assert_eq!(event["seq"], next),
+            Some("joined" | "left") => continue,
+            _ => panic!("the connection did not stay: {event}"),
+        }
+        next += 1;
+    }
+    assert_eq!(listener.interrupt(), Some(130));
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct Limits {
     pub rooms: usize,
     /// Bytes that wait for one client.
     pub outbox_bytes: usize,
+    /// How long a client may take no byte of what is written to it.
+    pub stall_seconds: u64,
     /// Messages of one user at once, after a pause.
     pub messages_burst: u32,
     /// Messages of one user in the long run.
@@ -79,6 +81,7 @@ impl Default for Limits {
             accounts: 10_000,
             rooms: 1000,
             outbox_bytes: OUTBOX_BYTES_MIN,
+            stall_seconds: 60,
             messages_burst: 10,
             messages_per_second: 2,
             failed_logins_per_name: 5,
@@ -105,6 +108,7 @@ impl Limits {
         let spans = [
             ("handshake_seconds", self.handshake_seconds),
             ("login_seconds", self.login_seconds),
+            ("stall_seconds", self.stall_seconds),
             ("ping_seconds", self.ping_seconds),
             ("dead_seconds", self.dead_seconds),
         ];
@@ -135,6 +139,12 @@ impl Limits {
             complain(key, "is 0, at least 1".into());
         }
         complaints
+    }
+
+    /// How long a client may take no byte of what is written to it.
+    #[must_use]
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds)
     }
 
     /// Until the TLS handshake is done.

@@ -4,18 +4,21 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use common::framing;
 use common::limits::FRAME_HEADER_BYTES;
-use common::wire::ServerFrame;
 use common::wire::server_frame::Body;
+use common::wire::{MessagesSkipped, ServerFrame};
 use prost::Message;
 use tokio::sync::Notify;
 
 /// One connection as the hub sees it.
 ///
-/// The outbox holds at most `bytes_max`, what is being written included. When it is full,
-/// [`push`](Self::push) says so and the hub ends the connection. From there on, and for a connection
-/// that is gone while its session is held, frames gather for whoever comes back: up to half of
-/// `bytes_max`, so that they fit beside other things then, and the latest rather than the first.
+/// The outbox holds at most `bytes_max`, what is being written included. When it is full, what is stored is
+/// left out, what was queued and what comes: the connection *lags*, until all else is written. Then the client
+/// is told to read what it missed. If that does not make room, [`push`](Self::push) says so and the hub ends
+/// the connection. From there on, and for a connection that is gone while its session is held, frames gather
+/// for whoever comes back: up to half of `bytes_max`, so that they fit beside other things then, and the latest
+/// rather than the first.
 #[derive(Debug)]
 pub(crate) struct Link {
     bytes_max: usize,
@@ -35,6 +38,8 @@ struct Inner {
     batches_handled: u64,
     admitted: bool,
     ended: bool,
+    /// There was no room, and what is stored is left out until there is nothing else to write.
+    lagging: bool,
     /// The connection writes no more.
     abandoned: bool,
     /// There was no room, and the hub has been told.
@@ -48,8 +53,29 @@ pub(crate) enum Pushed {
     First,
     /// The writer has been, or will be, woken for an earlier one.
     Further,
-    /// There is no room: the client does not read. Told once; the frame is kept, earlier ones may not be.
+    /// There was no room: what is stored is left out from here on. Told once for each time that it happens.
+    Lagging,
+    /// There is no room for anything: the client does not read. Told once; the frame is kept, earlier ones may
+    /// not be.
     Full,
+}
+
+/// What becomes of a frame that an outbox has no room for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// The client can read it again.
+    Stored,
+    /// It is told now or never.
+    Passing,
+}
+
+impl Kind {
+    pub(crate) fn of(frame: &ServerFrame) -> Self {
+        match &frame.body {
+            Some(Body::Message(_)) => Self::Stored,
+            _ => Self::Passing,
+        }
+    }
 }
 
 impl Link {
@@ -72,18 +98,26 @@ impl Link {
 
     /// Queues a frame. After [`Pushed::First`] call [`wake_writer`](Self::wake_writer), once for all
     /// frames of a batch.
-    pub(crate) fn push(&self, frame: Bytes) -> Pushed {
+    pub(crate) fn push(&self, frame: Bytes, kind: Kind) -> Pushed {
         let mut inner = self.lock();
-        if inner.ended {
+        let was_gathering = inner.abandoned || inner.overflowed;
+        if inner.ended || (inner.lagging && kind == Kind::Stored && !was_gathering) {
             return Pushed::Further;
         }
-        let was_gathering = inner.abandoned || inner.overflowed;
-        if !was_gathering && inner.queued_bytes + inner.writing_bytes + frame.len() > self.bytes_max
-        {
-            inner.overflowed = true;
+        if !was_gathering && !inner.has_room_for(frame.len(), self.bytes_max) {
+            let was_lagging = std::mem::replace(&mut inner.lagging, true);
+            inner.leave_out_stored();
+            if kind == Kind::Stored {
+                return Pushed::Lagging;
+            }
+            inner.overflowed = !inner.has_room_for(frame.len(), self.bytes_max);
+            if !inner.overflowed {
+                inner.queue(frame);
+                // The writer has something to write, or there would be room.
+                return if was_lagging { Pushed::Further } else { Pushed::Lagging };
+            }
         }
-        inner.queued_bytes += frame.len();
-        inner.frames.push(frame);
+        inner.queue(frame);
         if inner.abandoned || inner.overflowed {
             inner.keep_latest(self.bytes_max / 2);
             return if was_gathering { Pushed::Further } else { Pushed::Full };
@@ -97,11 +131,11 @@ impl Link {
         inner.queued_bytes + inner.writing_bytes
     }
 
-    /// Whether so many bytes would fit now. Where frames only gather for later, nothing has to.
+    /// Whether so many bytes of messages would fit now. Where they are left out or gather for later, nothing has to.
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
         let inner = self.lock();
-        let only_gathers = inner.ended || inner.abandoned || inner.overflowed;
-        only_gathers || inner.queued_bytes + inner.writing_bytes + bytes <= self.bytes_max
+        let needs_none = inner.ended || inner.abandoned || inner.overflowed || inner.lagging;
+        needs_none || inner.has_room_for(bytes, self.bytes_max)
     }
 
     pub(crate) fn wake_writer(&self) {
@@ -177,6 +211,10 @@ impl Link {
                 let mut inner = self.lock();
                 inner.writing_bytes = inner.writing_bytes.saturating_sub(written);
                 written = 0;
+                if inner.frames.is_empty() && std::mem::take(&mut inner.lagging) && !inner.ended {
+                    inner.frames.extend(messages_skipped());
+                    inner.queued_bytes = inner.frames.iter().map(Bytes::len).sum();
+                }
                 if !inner.frames.is_empty() {
                     inner.writing_bytes += std::mem::take(&mut inner.queued_bytes);
                     std::mem::swap(batch, &mut inner.frames);
@@ -232,6 +270,24 @@ impl Link {
 }
 
 impl Inner {
+    fn has_room_for(&self, bytes: usize, bytes_max: usize) -> bool {
+        self.queued_bytes + self.writing_bytes + bytes <= bytes_max
+    }
+
+    fn queue(&mut self, frame: Bytes) {
+        self.queued_bytes += frame.len();
+        self.frames.push(frame);
+    }
+
+    /// Drops what the client can read again.
+    fn leave_out_stored(&mut self) {
+        self.frames.retain(|frame| {
+            let is_stored = decode(frame).is_some_and(|frame| Kind::of(&frame) == Kind::Stored);
+            !is_stored
+        });
+        self.queued_bytes = self.frames.iter().map(Bytes::len).sum();
+    }
+
     /// Takes the events out of the queue.
     fn split_off_events(&mut self) -> Vec<Bytes> {
         let (events, others) = std::mem::take(&mut self.frames).into_iter().partition(is_event);
@@ -258,140 +314,20 @@ impl Inner {
 /// Whether an encoded frame tells something that is of use on any connection of its session: it
 /// answers nothing, and is not about the connection itself.
 fn is_event(frame: &Bytes) -> bool {
-    let body = frame.get(FRAME_HEADER_BYTES..).unwrap_or_default();
-    ServerFrame::decode(body).is_ok_and(|frame| {
+    decode(frame).is_some_and(|frame| {
         frame.in_reply_to == 0
             && !matches!(frame.body, None | Some(Body::Ping(_) | Body::Goodbye(_)))
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use common::wire;
-
-    fn frame(bytes: usize) -> Bytes {
-        Bytes::from(vec![0; bytes])
-    }
-
-    #[test]
-    fn only_the_first_frame_of_a_batch_asks_for_a_wake() {
-        let link = Link::new(100);
-        assert_eq!([40, 40].map(|n| link.push(frame(n))), [Pushed::First, Pushed::Further]);
-    }
-
-    fn spoken(in_reply_to: u64, body: Body) -> Bytes {
-        common::framing::encode(&ServerFrame { in_reply_to, body: Some(body) }).unwrap()
-    }
-
-    fn notice(text: &str) -> Bytes {
-        spoken(0, Body::Notice(wire::Notice { text: text.into() }))
-    }
-
-    fn reply() -> Bytes {
-        spoken(7, Body::Pong(wire::Pong { token: 1 }))
-    }
-
-    fn goodbye() -> Bytes {
-        spoken(
-            0,
-            Body::Goodbye(wire::Goodbye { reason: 3, retry_after_ms: 9, ..Default::default() }),
-        )
-    }
-
-    fn ping() -> Bytes {
-        spoken(0, Body::Ping(wire::Ping { token: 1 }))
-    }
-
-    fn queued(link: &Link) -> Vec<Bytes> {
-        link.lock().frames.clone()
-    }
-
-    #[test]
-    fn only_events_go_to_the_next_connection() {
-        let link = Link::new(1000);
-        for frame in [reply(), notice("a"), ping(), notice("b"), goodbye()] {
-            link.push(frame);
-        }
-        assert_eq!(link.take_events(), [notice("a"), notice("b")]);
-        assert_eq!(queued(&link), [reply(), ping(), goodbye()]);
-    }
-
-    #[test]
-    fn no_more_events_go_than_fit_beside_other_things_and_the_latest_do() {
-        let link = Link::new(2 * notice("0").len() * 4);
-        let notices: Vec<Bytes> = (0..8).map(|n| notice(&n.to_string())).collect();
-        for frame in &notices {
-            assert_ne!(link.push(frame.clone()), Pushed::Full);
-        }
-        assert_eq!(link.take_events(), notices[5..]);
-    }
-
-    #[test]
-    fn a_held_session_keeps_unread_events_and_its_old_connection_gets_the_rest() {
-        let link = Link::new(1000);
-        for frame in [notice("a"), reply(), goodbye()] {
-            link.push(frame);
-        }
-        let held = link.split_off_held();
-        assert_eq!(queued(&link), [reply(), goodbye()]);
-        held.push(notice("b"));
-        assert!(held.is_abandoned());
-        assert_eq!(held.take_events(), [notice("a"), notice("b")]);
-    }
-
-    #[test]
-    fn a_full_outbox_says_so_once_and_keeps_the_latest() {
-        let link = Link::new(100);
-        let pushed = [100, 1, 1].map(|n| link.push(frame(n)));
-        assert_eq!(pushed, [Pushed::First, Pushed::Full, Pushed::Further]);
-        assert_eq!(queued(&link), [frame(1), frame(1)]);
-    }
-
-    #[test]
-    fn answers_make_room_for_the_last_word() {
-        let link = Link::new(1000);
-        for frame in [reply(), notice("a"), reply()] {
-            link.push(frame);
-        }
-        link.drop_answers();
-        assert_eq!(queued(&link), [notice("a")]);
-    }
-
-    #[test]
-    fn an_abandoned_outbox_keeps_the_latest() {
-        let link = Link::new(100);
-        link.abandon();
-        for bytes in [60, 30, 10, 20] {
-            assert_ne!(link.push(frame(bytes)), Pushed::Full);
-        }
-        assert_eq!(queued(&link), [frame(10), frame(20)]);
-    }
-
-    #[tokio::test]
-    async fn what_is_being_written_counts_until_it_is_written() {
-        let link = Link::new(100);
-        let mut batch = Vec::new();
-        link.push(frame(80));
-        assert!(link.next_batch(0, &mut batch).await);
-        assert_eq!(link.push(frame(20)), Pushed::First);
-        batch.clear();
-        assert!(link.next_batch(80, &mut batch).await);
-        assert_eq!(link.push(frame(80)), Pushed::First);
-        assert_eq!(link.push(frame(1)), Pushed::Full);
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_before_the_end_is_still_written() {
-        let link = Link::new(100);
-        link.push(frame(8));
-        link.end();
-        link.push(frame(9));
-        let mut batch = Vec::new();
-        assert!(link.next_batch(0, &mut batch).await);
-        assert_eq!(batch.len(), 1);
-        batch.clear();
-        assert!(!link.next_batch(8, &mut batch).await);
-        assert!(!link.ready_for_more(0).await);
-    }
+fn decode(frame: &Bytes) -> Option<ServerFrame> {
+    ServerFrame::decode(frame.get(FRAME_HEADER_BYTES..)?).ok()
 }
+
+fn messages_skipped() -> Option<Bytes> {
+    let body = Some(Body::MessagesSkipped(MessagesSkipped {}));
+    framing::encode(&ServerFrame { in_reply_to: 0, body }).ok()
+}
+
+#[cfg(test)]
+mod tests;

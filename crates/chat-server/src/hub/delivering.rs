@@ -7,7 +7,7 @@ use bytes::Bytes;
 use common::framing;
 use common::wire::{GoodbyeReason, ServerFrame};
 
-use crate::connection::link::Pushed;
+use crate::connection::link::{Kind, Pushed};
 use crate::hub::{Hub, now};
 use crate::state::action::{Delivery, Recipients};
 use crate::state::request::ConnectionId;
@@ -15,44 +15,54 @@ use crate::state::request::ConnectionId;
 impl Hub {
     pub(super) fn deliver(&mut self, delivery: &Delivery) {
         let Some(frame) = encode(&delivery.frame) else { return };
+        let kind = Kind::of(&delivery.frame);
         self.encoded_bytes += frame.len();
         match &delivery.to {
-            Recipients::One(connection) => self.push(*connection, frame),
+            Recipients::One(connection) => self.push(*connection, frame, kind),
             Recipients::Many(connections) => {
-                connections.iter().for_each(|connection| self.push(*connection, frame.clone()));
+                for connection in connections.iter() {
+                    self.push(*connection, frame.clone(), kind);
+                }
             }
-            Recipients::Everybody => self.push_to_all(None, &frame),
-            Recipients::EverybodyBut(connection) => self.push_to_all(Some(*connection), &frame),
+            Recipients::Everybody => self.push_to_all(None, &frame, kind),
+            Recipients::EverybodyBut(connection) => {
+                self.push_to_all(Some(*connection), &frame, kind);
+            }
         }
     }
 
-    fn push(&mut self, connection: ConnectionId, frame: Bytes) {
+    fn push(&mut self, connection: ConnectionId, frame: Bytes, kind: Kind) {
         if let Some(link) = self.links.get(&connection) {
-            match link.push(frame) {
+            match link.push(frame, kind) {
                 Pushed::First => self.to_wake.push(Arc::clone(link)),
                 Pushed::Further => {}
+                Pushed::Lagging => self.state.reader_lags(),
                 Pushed::Full => self.overflowed.push(connection),
             }
         }
     }
 
-    fn push_to_all(&mut self, but: Option<ConnectionId>, frame: &Bytes) {
+    fn push_to_all(&mut self, but: Option<ConnectionId>, frame: &Bytes, kind: Kind) {
+        let mut lagging = 0;
         for connection in self.state.connections().filter(|connection| Some(*connection) != but) {
             if let Some(link) = self.links.get(&connection) {
-                match link.push(frame.clone()) {
+                match link.push(frame.clone(), kind) {
                     Pushed::First => self.to_wake.push(Arc::clone(link)),
                     Pushed::Further => {}
+                    Pushed::Lagging => lagging += 1,
                     Pushed::Full => self.overflowed.push(connection),
                 }
             }
         }
+        (0..lagging).for_each(|_| self.state.reader_lags());
     }
 
     /// What a session missed while its connection was gone follows on the new one.
     pub(super) fn move_outbox(&mut self, from: ConnectionId, to: ConnectionId) {
         let Some(old) = self.links.get(&from) else { return };
         for frame in old.take_events() {
-            self.push(to, frame);
+            // They fit, whatever they are.
+            self.push(to, frame, Kind::Passing);
         }
         let is_gone = self.links.get(&from).is_some_and(|old| old.is_abandoned());
         if is_gone {

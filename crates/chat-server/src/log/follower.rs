@@ -178,14 +178,12 @@ impl<F: Follow> Following<F> {
 /// The message of that event.
 ///
 /// # Errors
-/// [`LogError`], also where it was removed because of its age.
+/// [`LogError`].
 pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSent, LogError> {
-    match event(log, number)? {
+    let event = log.tail(number, 1)?.pop();
+    match event.filter(|event| event.number == number).map(|event| event.event) {
         Some(Event::MessageSent(message)) => Ok(Arc::unwrap_or_clone(message)),
-        Some(Event::Expired(_)) | None if number <= log.expired()? => {
-            Err(LogError::Expired { number })
-        }
-        Some(Event::Ruling(_) | Event::Expired(_)) | None => Err(LogError::Damaged { number }),
+        Some(Event::Ruling(_)) | None => Err(LogError::Damaged { number }),
     }
 }
 
@@ -194,13 +192,9 @@ pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSen
 /// # Errors
 /// [`LogError`].
 pub(crate) fn ruling(log: &mut dyn LogReader, number: u64) -> Result<Arc<Ruling>, LogError> {
-    match event(log, number)? {
+    let event = log.tail(number, 1)?.pop();
+    match event.filter(|event| event.number == number).map(|event| event.event) {
         Some(Event::Ruling(ruling)) => Ok(ruling),
-        Some(Event::MessageSent(_) | Event::Expired(_)) | None => Err(LogError::Damaged { number }),
+        Some(Event::MessageSent(_)) | None => Err(LogError::Damaged { number }),
     }
-}
-
-fn event(log: &mut dyn LogReader, number: u64) -> Result<Option<Event>, LogError> {
-    let found = log.tail(number, 1)?.pop().filter(|found| found.number == number);
-    Ok(found.map(|found| found.event))
 }

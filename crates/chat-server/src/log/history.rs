@@ -9,7 +9,7 @@ use crate::log::event::{ConversationKey, Event, Identity, MessageSent};
 use crate::log::follower::{CaughtUp, Follow, message, ruling};
 use crate::log::projection::Projection;
 use crate::log::{LogError, LogReader};
-use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, MessagesFound, Reader};
+use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, Reader};
 use crate::state::request::HistoryRange;
 use crate::state::settling::to_wire;
 
@@ -29,8 +29,8 @@ impl Follow for Projection {
     ) -> Result<HistoryFound, HistoryProblem> {
         let found = match subject {
             HistorySubject::Messages { conversation, key, range } => {
-                messages(self, log, &key, reader.identity, range)
-                    .map(|page| HistoryFound::Messages { conversation, page })
+                let page = messages(self, log, &key, reader.identity, range);
+                page.map(|(messages, more)| HistoryFound::Messages { conversation, messages, more })
             }
             HistorySubject::Conversations { after } => self
                 .list(reader, after, CONVERSATION_PAGE_ENTRIES_MAX)
@@ -48,31 +48,13 @@ impl Follow for Projection {
     }
 }
 
-/// A page of a conversation. Messages that went meanwhile because of their age are not in it.
 fn messages(
-    projection: &mut Projection,
-    log: &mut dyn LogReader,
-    key: &ConversationKey,
-    reader: Identity,
-    range: HistoryRange,
-) -> Result<MessagesFound, LogError> {
-    loop {
-        match try_messages(projection, log, key, reader, range) {
-            // The log was ahead: with the same forgotten here, the next attempt does not meet it.
-            Err(LogError::Expired { .. }) => Projection::catch_up(projection, log)?,
-            page => return page,
-        }
-    }
-}
-
-fn try_messages(
     projection: &Projection,
     log: &mut dyn LogReader,
     key: &ConversationKey,
     reader: Identity,
     range: HistoryRange,
-) -> Result<MessagesFound, LogError> {
-    let first_kept = projection.first_kept(key, reader)?;
+) -> Result<(Vec<MessageSent>, bool), LogError> {
     let (events, more) = projection.messages(key, reader, range)?;
     let is_backwards = range.before.is_some();
     let mut nearest_first = events;
@@ -85,8 +67,7 @@ fn try_messages(
     if is_backwards {
         messages.reverse();
     }
-    let messages = messages.into_iter().map(|(_, message)| message).collect();
-    Ok(MessagesFound { messages, more: more || is_cut, first_kept })
+    Ok((messages.into_iter().map(|(_, message)| message).collect(), more || is_cut))
 }
 
 /// Decisions, the latest first, as many as a page holds.

@@ -17,6 +17,8 @@ pub struct Tally {
     pub downloads_failed: u64,
     /// Bytes of files that arrived whole.
     pub downloaded_bytes: u64,
+    /// Times that a client read too slowly to be sent everything.
+    pub lagging: u64,
     /// Connections that the server had to end, by why: slow readers and dead ones are among them.
     pub ended: BTreeMap<GoodbyeReason, u64>,
     /// Requests refused, by why: each limit that was hit is among them.

@@ -51,6 +51,4 @@ mod metrics;
 
 mod watchdog;
 
-mod retention;
-
 mod passed_sockets;

@@ -9,7 +9,7 @@ use common::wire::server_frame::Body;
 
 use crate::support::{ServerProcess, spawn_failing};
 
-const SOCKET: &str = "metrics = './metrics.sock'";
+pub(crate) const SOCKET: &str = "metrics = './metrics.sock'";
 
 /// A test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ fn connect(server: &ServerProcess) -> UnixStream {
 }
 
 /// Status line and body of the answer.
-fn ask(server: &ServerProcess, request: &str) -> (String, String) {
+pub(crate) fn ask(server: &ServerProcess, request: &str) -> (String, String) {
     let mut stream = connect(server);
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -35,7 +35,7 @@ fn sample(body: &str, name: &str) -> f64 {
     found.unwrap_or_else(|| panic!("no {name}: {body}")).parse().unwrap()
 }
 
-const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub(crate) const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
 fn what_happens_is_counted_and_nobody_is_named() {

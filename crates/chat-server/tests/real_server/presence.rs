@@ -1,12 +1,16 @@
 //! Connections break, come back, or stop reading.
 
+use std::time::Duration;
+
+use common::conversation::Conversation;
 use common::limits::TEXT_BYTES_MAX;
 use common::wire::client_frame::Body as Ask;
 use common::wire::server_frame::Body;
 use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode};
 use rustix::process::Signal;
 
-use crate::support::{ServerProcess, logged_in, message, refusal};
+use crate::metrics;
+use crate::support::{Client, ServerProcess, logged_in, message, refusal};
 
 #[test]
 fn who_comes_back_with_the_token_was_never_gone_for_others() {
@@ -119,26 +123,77 @@ fn a_silent_client_is_pinged_and_then_given_up() {
     ));
 }
 
-#[test]
-fn a_client_that_does_not_read_is_let_go_while_others_go_on() {
-    // However slow the disk is, nobody hears of the sleeper's end meanwhile, and nobody is pinged.
-    let fast = "[limits]\nmessages_burst = 1000000\nmessages_per_second = 1000000\n\
-                name_hold_seconds = 3600\nping_seconds = 3600\ndead_seconds = 7200";
-    let server = ServerProcess::with_config(fast);
-    let mut reader = server.log_in("reader");
-    let mut writer = server.log_in("writer");
-    let mut sleeper = server.log_in("sleeper");
-    assert!(matches!(reader.event(), Body::UserJoined(_)));
-    assert!(matches!(reader.event(), Body::UserJoined(_)));
+/// However slow the disk is, nobody hears of the sleeper's end meanwhile, and nobody is pinged.
+const FAST: &str = "[limits]\nmessages_burst = 1000000\nmessages_per_second = 1000000\n\
+                    name_hold_seconds = 3600\nping_seconds = 3600\ndead_seconds = 7200";
+
+/// More than the outbox and all buffers of both systems in between hold.
+const MORE_THAN_FITS: u64 = 2000;
+
+/// The writer says so much that it does not fit before a client that does not read; the reader hears it all.
+fn say_more_than_fits(writer: &mut Client, reader: &mut Client) {
     let text = "x".repeat(TEXT_BYTES_MAX);
-    // More than the outbox and all buffers of both systems in between hold.
-    for n in 0..2000 {
+    for n in 0..MORE_THAN_FITS {
         assert!(matches!(writer.say("#lobby", &text), Body::MessageAccepted(_)));
         let Body::Message(heard) = reader.event() else { panic!("message {n} is missing") };
         assert_eq!(heard.seq, n + 1);
     }
+}
+
+#[test]
+fn who_reads_slowly_is_told_what_was_left_out_and_goes_on() {
+    let server = ServerProcess::with_config(FAST);
+    let mut reader = server.log_in("reader");
+    let mut writer = server.log_in("writer");
+    let mut sleeper = server.log_in("sleeper");
+    for _ in 0..2 {
+        assert!(matches!(reader.event(), Body::UserJoined(_)));
+    }
+    say_more_than_fits(&mut writer, &mut reader);
+    let mut next = 1;
+    loop {
+        match sleeper.event() {
+            Body::Message(heard) => assert_eq!(heard.seq, next),
+            Body::MessagesSkipped(_) => break,
+            other => panic!("{other:?}"),
+        }
+        next += 1;
+    }
+    assert!(next <= MORE_THAN_FITS, "nothing was left out");
+    while next <= MORE_THAN_FITS {
+        let conversation = Some(Conversation::lobby().to_wire());
+        let wanted = wire::ReadHistory { conversation, after_seq: next - 1, ..Default::default() };
+        let Body::HistoryPage(page) = sleeper.ask(Ask::ReadHistory(wanted)) else { panic!() };
+        for message in page.messages {
+            assert_eq!(message.seq, next);
+            next += 1;
+        }
+    }
+    writer.say("#lobby", "awake?");
+    assert!(matches!(sleeper.event(), Body::Message(it) if it.text == "awake?"));
+    assert!(matches!(reader.event(), Body::Message(it) if it.text == "awake?"));
+    let (_, log, _) = server.terminate();
+    assert!(log.contains("lagging: 1") && !log.contains("TooSlow"), "{log}");
+}
+
+#[test]
+fn who_takes_no_byte_is_let_go_while_others_go_on() {
+    let config = format!("{}\n{FAST}\nstall_seconds = 1", metrics::SOCKET);
+    let server = ServerProcess::with_config(&config);
+    let mut reader = server.log_in("reader");
+    let mut writer = server.log_in("writer");
+    let mut sleeper = server.log_in("sleeper");
+    for _ in 0..2 {
+        assert!(matches!(reader.event(), Body::UserJoined(_)));
+    }
+    say_more_than_fits(&mut writer, &mut reader);
+    let is_let_go =
+        || metrics::ask(&server, metrics::GET).1.contains("GOODBYE_REASON_TOO_SLOW\"} 1\n");
+    while !is_let_go() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let heard = sleeper.read_to_end();
-    assert!(heard.len() < 2000, "the sleeper got everything");
+    assert!((heard.len() as u64) < MORE_THAN_FITS, "the sleeper got everything");
     let (_, log, _) = server.terminate();
     assert!(log.contains("TooSlow: 1"), "{log}");
 }

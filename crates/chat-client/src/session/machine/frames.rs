@@ -119,6 +119,10 @@ impl Machine {
             (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
 
             (Body::Message(message), _) => self.message(message),
+            (Body::MessagesSkipped(_), _) => {
+                self.history.fell_behind();
+                Ok(())
+            }
             (Body::UserJoined(joined), _) => self.user_joined(joined),
             (Body::UserLeft(left), _) => self.user_left(&left),
             (Body::FileChanged(changed), _) => self.file_changed(changed),
