@@ -60,6 +60,10 @@ pub fn refusal(refusal: &Refusal) -> String {
         | RefusalCode::RoomExists
         | RefusalCode::NotAMember
         | RefusalCode::RoomsFull
+        | RefusalCode::InviteUnknown
+        | RefusalCode::InviteUsedUp
+        | RefusalCode::InviteExpired
+        | RefusalCode::InvitesFull
         | RefusalCode::Muted
         | RefusalCode::Banned => {
             "The server does not know this request. It may run an older version of Simple Chat."
@@ -352,6 +356,7 @@ pub fn address_error(error: &InviteLinkError) -> String {
         InviteLinkError::Scheme
         | InviteLinkError::PinMissing
         | InviteLinkError::Pin(_)
+        | InviteLinkError::Token(_)
         | InviteLinkError::TooLong(_) => {
             format!(
                 "That is no invite link: {error}. Paste the whole link as the server printed it."

@@ -1,6 +1,7 @@
 //! What is asked of the server about accounts, rooms and keeping order, and what it answers: one question, one
 //! answer, on one connection.
 
+use bytes::Bytes;
 use common::wire;
 
 use crate::error::Refusal;
@@ -90,6 +91,10 @@ pub enum Answer {
     Sanctions(wire::SanctionPage),
     /// To `ReadAudit`.
     Audit(wire::AuditPage),
+    /// To `CreateInvite`.
+    Invite(wire::InviteCreated),
+    /// To `ListInvites`.
+    Invites(wire::InvitePage),
     /// The person is in the room.
     Joined(wire::RoomEntry),
     /// To [`RoomQuestion::List`].
@@ -108,10 +113,11 @@ pub enum NoAnswer {
 }
 
 impl Question {
-    pub(crate) fn into_wire(self) -> wire::client_frame::Body {
+    /// `invite`: the token of the link by which the server was found; may be empty.
+    pub(crate) fn into_wire(self, invite: Bytes) -> wire::client_frame::Body {
         use wire::client_frame::Body;
         match self {
-            Self::Register { password } => Body::Register(wire::Register { password }),
+            Self::Register { password } => Body::Register(wire::Register { password, invite }),
             Self::ChangePassword { old, new } => {
                 Body::ChangePassword(wire::ChangePassword { old_password: old, new_password: new })
             }

@@ -37,6 +37,9 @@ fn main() -> ExitCode {
         Command::User(options) => {
             operator::user(options.command, &mut std::io::stdout()).map_err(Into::into)
         }
+        Command::Invite(options) => {
+            operator::invite(options, &mut std::io::stdout()).map_err(Into::into)
+        }
         Command::Order(order) => operator::order(order, &mut std::io::stdout()).map_err(Into::into),
     };
     match result {

@@ -1,6 +1,7 @@
 //! `chat-server user`, `kick`, `ban` and the others: says to the running server, through the socket in its data
 //! folder, what who runs it wants, and tells the answer.
 
+mod invites;
 mod line;
 
 use std::io::{self, Write};
@@ -16,6 +17,8 @@ use crate::config::arguments::{DataOptions, Order, Password, UserCommand};
 use crate::config::{ConfigError, data_folder};
 use crate::join_password::{first_line, random_password};
 use crate::operator::line::Line;
+
+pub use invites::invite;
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,9 @@ pub enum OperatorError {
         /// The system's word.
         error: io::Error,
     },
+    /// No number of an invite.
+    #[error("{0} is no number of an invite: `chat-server invite list` lists them")]
+    NoId(String),
     /// The server did not do it.
     #[error("{}", sentence(.0))]
     Refused(Refused),
@@ -220,6 +226,10 @@ fn sentence(refused: &Refused) -> String {
         RefusalCode::AccountsFull => {
             "there are as many accounts as limits.accounts allows".to_owned()
         }
+        RefusalCode::InviteUnknown => format!("there is no invite {subject}"),
+        RefusalCode::InvitesFull => {
+            format!("there are {} invites, as many as may be: revoke some", refused.allowed)
+        }
         RefusalCode::TextTooLong => format!("at most {} bytes are allowed", refused.allowed),
         RefusalCode::TextEmpty => "there is nothing to tell".to_owned(),
         RefusalCode::ServerBusy | RefusalCode::SlowDown => {
@@ -227,7 +237,7 @@ fn sentence(refused: &Refused) -> String {
         }
         RefusalCode::StorageFull => "the disk is full: nothing was changed".to_owned(),
         RefusalCode::StorageFailed => "the disk fails: nothing was changed".to_owned(),
-        RefusalCode::Malformed => "that is no address, network or role".to_owned(),
+        RefusalCode::Malformed => "that is no address, network, role or number".to_owned(),
         code => format!("the server refused it ({})", code.as_str_name()),
     }
 }

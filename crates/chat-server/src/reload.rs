@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use common::invite_link::InviteLink;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{AccessConfig, Config, Limits};
@@ -26,6 +27,8 @@ pub struct Reload {
 /// What the server goes by.
 pub(crate) struct Running {
     config: Config,
+    /// As the sockets are.
+    link: InviteLink,
     token_key: TokenKey,
     access: RunningAccess,
 }
@@ -68,8 +71,13 @@ impl RunningAccess {
 }
 
 impl Running {
-    pub(crate) fn new(config: Config, token_key: TokenKey, access: RunningAccess) -> Self {
-        Self { config, token_key, access }
+    pub(crate) fn new(
+        config: Config,
+        link: InviteLink,
+        token_key: TokenKey,
+        access: RunningAccess,
+    ) -> Self {
+        Self { config, link, token_key, access }
     }
 
     /// What the state has to know of it.
@@ -77,6 +85,7 @@ impl Running {
         let limits = &self.config.limits;
         Policy {
             server_name: self.config.name.clone(),
+            link: InviteLink { server_name: self.config.name.clone(), ..self.link.clone() },
             access: match &self.access {
                 RunningAccess::Open => Access::Open,
                 RunningAccess::Accounts => Access::Accounts,
@@ -223,9 +232,14 @@ mod tests {
         std::fs::write(folder.path().join("password"), "secret").unwrap();
         let before = config(before);
         let access = RunningAccess::resolve(&before.access, folder.path()).unwrap();
-        let mut running = Running::new(before, TokenKey::new(&[7; 32]), access);
+        let mut running = Running::new(before, link(), TokenKey::new(&[7; 32]), access);
         assert_eq!(running.adopt(config(after)), expected_waiting);
         running.policy()
+    }
+
+    fn link() -> InviteLink {
+        let pin = common::spki_pin::SpkiPin([0; 32]);
+        format!("simplechat://h/?fp={pin}").parse().unwrap()
     }
 
     const OPEN: &str = "listen = ['127.0.0.1:5']\naccess = 'open'";

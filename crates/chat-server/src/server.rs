@@ -178,7 +178,7 @@ impl Server {
             tracing::info!(file = %file.display(), "whoever comes in needs the join password");
         }
         let new_password = access.new_password().map(str::to_owned);
-        let running = Running::new(config, token_key, access);
+        let running = Running::new(config, link.clone(), token_key, access);
         let mut state = State::new(running.policy(), first_login());
         state.remember(hub::now(), past);
         for file in catalogue.list("", "", usize::MAX) {

@@ -28,6 +28,8 @@ pub mod administration;
 
 mod sanctions;
 
+mod invites;
+
 pub mod rooms;
 
 mod rulings;
@@ -91,6 +93,8 @@ use crate::state::action::{Action, Actions};
 use crate::state::claim::Claim;
 use crate::state::conversations::Conversations;
 use crate::state::downloads::Downloads;
+use crate::state::invites::Invites;
+use crate::state::invites::arrivals::Arrivals;
 use crate::state::login_attempts::LoginAttempts;
 use crate::state::now::Now;
 use crate::state::passwords::Passwords;
@@ -126,6 +130,9 @@ pub struct State {
     accounts: Accounts,
     passwords: Passwords,
     sanctions: Sanctions,
+    invites: Invites,
+    /// Logins that wait for what they came by to be stored.
+    arrivals: Arrivals,
     rooms: Rooms,
     unsettled: Unsettled,
     files: ServerFiles,
@@ -174,6 +181,8 @@ impl State {
             accounts: Accounts::default(),
             passwords: Passwords::default(),
             sanctions: Sanctions::default(),
+            invites: Invites::default(),
+            arrivals: Arrivals::default(),
             rooms: Rooms::default(),
             unsettled: Unsettled::default(),
             files: ServerFiles::default(),
@@ -197,6 +206,7 @@ impl State {
         past.people.into_iter().for_each(|person| self.people.meet(person));
         self.accounts.remember(&past.rulings);
         self.rooms.remember(&past.rulings);
+        self.invites.remember(&past.rulings);
         past.rulings.iter().for_each(|ruling| self.sanctions.apply(ruling, now));
         self.recent.remember(past.recent.into_iter().map(|message| {
             let accepted = Accepted { seq: message.seq, at_ms: message.at_ms };

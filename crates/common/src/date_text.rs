@@ -52,6 +52,21 @@ pub fn parse_span(text: &str) -> Result<Duration, NoSpan> {
     seconds.map(Duration::from_secs).ok_or(NoSpan)
 }
 
+/// How long something counts; `None`: for ever.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime(pub Option<Duration>);
+
+/// A span as of [`parse_span`], or `never` for what never ends.
+///
+/// # Errors
+/// [`NoSpan`].
+pub fn parse_lifetime(text: &str) -> Result<Lifetime, NoSpan> {
+    match text {
+        "never" => Ok(Lifetime(None)),
+        span => parse_span(span).map(|span| Lifetime(Some(span))),
+    }
+}
+
 const CENTURY_SECONDS: u64 = 100 * 366 * 24 * 3600;
 
 #[cfg(test)]
@@ -84,6 +99,8 @@ mod tests {
         check("12h", Some(43_200));
         check("7d", Some(604_800));
         check("2w", Some(1_209_600));
+        assert_eq!(parse_lifetime("never"), Ok(Lifetime(None)));
+        assert_eq!(parse_lifetime("1m"), Ok(Lifetime(Some(Duration::from_secs(60)))));
         for wrong in ["", "7", "d", "-1d", "1.5h", "0s", "7 d", "7dd", "99999999999999999999w"] {
             check(wrong, None);
         }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::invite_token::{InviteToken, NoInviteToken};
 use crate::limits::PORT_DEFAULT;
 use crate::spki_pin::{SpkiPin, SpkiPinError};
 
@@ -37,8 +38,8 @@ pub struct InviteLink {
     pub server_name: String,
     /// Further addresses of the same server.
     pub alternatives: Vec<HostPort>,
-    /// Invitation token, where the server wants one.
-    pub token: Option<String>,
+    /// Opens the server to who is invited, where it is not open to everybody.
+    pub token: Option<InviteToken>,
 }
 
 /// A text that is no address or no invite link.
@@ -56,6 +57,9 @@ pub enum InviteLinkError {
     /// The fingerprint is malformed.
     #[error("the link's fingerprint: {0}")]
     Pin(#[from] SpkiPinError),
+    /// The invite token is malformed.
+    #[error("the link's invite (inv=…): {0}")]
+    Token(#[from] NoInviteToken),
     /// Longer than any link needs to be.
     #[error("a link of {0} bytes; at most {LINK_BYTES_MAX} are allowed")]
     TooLong(usize),
@@ -143,7 +147,7 @@ impl InviteLink {
                 "fp" => pin = Some(value.parse()?),
                 "name" => server_name = value.into_owned(),
                 "at" => alternatives.push(value.parse()?),
-                "inv" => token = Some(value.into_owned()),
+                "inv" => token = Some(value.parse()?),
                 _ => {}
             }
         }
@@ -160,7 +164,7 @@ impl fmt::Display for InviteLink {
             query.append_pair("at", &address.to_string());
         }
         if let Some(token) = &self.token {
-            query.append_pair("inv", token);
+            query.append_pair("inv", &token.to_string());
         }
         write!(f, "{SCHEME}{}/?{}", self.server, query.finish())
     }
@@ -171,6 +175,7 @@ mod tests {
     use super::*;
 
     const PIN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    const TOKEN: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 
     #[track_caller]
     fn check_address(text: &str, host: &str, port: u16) {
@@ -204,7 +209,7 @@ mod tests {
             pin: PIN.parse().unwrap(),
             server_name: "Lab & Office 100 %".into(),
             alternatives: vec![HostPort { host: "10.0.0.7".into(), port: 5051 }],
-            token: Some("t0k/en".into()),
+            token: Some(TOKEN.parse().unwrap()),
         };
         assert_eq!(link.to_string().parse(), Ok(link));
     }
@@ -218,6 +223,8 @@ mod tests {
         assert_eq!(link.server_name, "My lab");
         assert_eq!(link.alternatives, [HostPort { host: "::1".into(), port: 7 }]);
         assert_eq!(link.token, None);
+        let invited: InviteLink = format!("{text}&inv={TOKEN}").parse().unwrap();
+        assert_eq!(invited.token, Some(TOKEN.parse().unwrap()));
     }
 
     #[track_caller]
@@ -237,6 +244,11 @@ mod tests {
             &format!("simplechat:///?fp={PIN}"),
             &InviteLinkError::Address(String::new()),
         );
+        // Cut off where it was copied: nobody should try with half of it.
+        for token in ["", "AAEC", &TOKEN[1..]] {
+            let error = InviteLinkError::Token(NoInviteToken);
+            check_refused(&format!("simplechat://h/?fp={PIN}&inv={token}"), &error);
+        }
         check_refused(&"s".repeat(5000), &InviteLinkError::TooLong(5000));
     }
 }

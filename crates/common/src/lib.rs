@@ -18,6 +18,8 @@ pub mod spki_pin;
 
 pub mod invite_link;
 
+pub mod invite_token;
+
 pub mod alpn;
 
 pub mod orders;

@@ -47,6 +47,13 @@ pub const MESSAGE_ID_BYTES: usize = 16;
 /// Bytes of a resume token.
 pub const RESUME_TOKEN_BYTES: usize = 32;
 
+/// Bytes that name an invite.
+pub const INVITE_ID_BYTES: usize = 8;
+/// Bytes of an invite's secret: as many bits as nobody can try.
+pub const INVITE_SECRET_BYTES: usize = 16;
+/// Bytes of an invite token: the one behind the other.
+pub const INVITE_TOKEN_BYTES: usize = INVITE_ID_BYTES + INVITE_SECRET_BYTES;
+
 /// Messages in one `HistoryPage`.
 pub const HISTORY_PAGE_MESSAGES_MAX: usize = 200;
 
@@ -66,7 +73,7 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest password that is looked at.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// Longest reason of a kick, ban or mute.
+/// Longest reason of a kick, ban or mute, and longest note of an invite.
 pub const REASON_BYTES_MAX: usize = 256;
 
 /// Longest topic of a room.
@@ -86,6 +93,9 @@ pub const ACCOUNT_PAGE_ENTRIES_MAX: usize = 200;
 
 /// Bans and mutes in one `SanctionPage`.
 pub const SANCTION_PAGE_ENTRIES_MAX: usize = 200;
+
+/// Invites in one `InvitePage`.
+pub const INVITE_PAGE_ENTRIES_MAX: usize = 200;
 
 /// Decisions in one `AuditPage`.
 pub const AUDIT_PAGE_ENTRIES_MAX: usize = 200;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::date_text::date;
 use crate::terminal_text::line;
 use crate::wire::ban_subject::Subject;
-use crate::wire::{AccountEntry, AuditAction, AuditEntry, BanSubject, DeviceEntry, Role, Sanction};
+use crate::wire::{
+    AccountEntry, AuditAction, AuditEntry, BanSubject, DeviceEntry, InviteEntry, Role, Sanction,
+};
 
 /// Who is meant by a ban: an address, a network with its prefix, or else a name.
 #[must_use]
@@ -69,15 +71,44 @@ pub fn device_line(entry: &DeviceEntry) -> String {
     format!("{}  {}  since {}{this}", device_id(entry), line(&entry.label), date(entry.since_ms))
 }
 
-/// Its number, as [`parse_device_id`] takes it.
+/// `0102030405060708  member  1 of 5 used  until 2026-11-23 20:10 UTC  by ann on 2026-11-22 20:10 UTC  (tea)`.
 #[must_use]
-pub fn device_id(entry: &DeviceEntry) -> String {
-    entry.device_id.iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn invite_line(entry: &InviteEntry) -> String {
+    let role = match entry.role() {
+        Role::Unspecified => "opens nothing: its maker may not invite any more",
+        role => role_name(role),
+    };
+    let used = match entry.uses {
+        0 => format!("{} used", entry.used),
+        uses => format!("{} of {uses} used", entry.used),
+    };
+    let until = match entry.until_ms {
+        0 => "for ever".to_owned(),
+        until_ms => format!("until {}", date(until_ms)),
+    };
+    let note = match entry.note.as_str() {
+        "" => String::new(),
+        note => format!("  ({})", line(note)),
+    };
+    let (id, by, at) = (id_text(&entry.invite_id), who(&entry.by), date(entry.at_ms));
+    format!("{id}  {role}  {used}  {until}  by {by} on {at}{note}")
 }
 
-/// The number of a device as it is listed.
+/// Its number, as [`parse_id`] takes it.
 #[must_use]
-pub fn parse_device_id(text: &str) -> Option<Vec<u8>> {
+pub fn device_id(entry: &DeviceEntry) -> String {
+    id_text(&entry.device_id)
+}
+
+/// The number of a device or an invite, as [`parse_id`] takes it.
+#[must_use]
+pub fn id_text(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The number of a device or an invite as it is listed.
+#[must_use]
+pub fn parse_id(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     let (pairs, rest) = digits.as_deref()?.as_chunks::<2>();
@@ -119,6 +150,12 @@ fn deed(entry: &AuditEntry) -> String {
         AuditAction::RemoveAccount => format!("removed the account of {subject}"),
         AuditAction::SetRoom => format!("set the room #{subject}{because}"),
         AuditAction::RemoveRoom => format!("removed the room #{subject}"),
+        AuditAction::CreateInvite => {
+            let role = role_name(entry.role());
+            format!("made the invite {subject}, {role}{until}{because}")
+        }
+        AuditAction::RevokeInvite => format!("revoked the invite {subject}{because}"),
+        AuditAction::UseInvite => format!("came in by an invite{because}"),
         AuditAction::AddDevice => format!("gave the password of {subject} on a device{because}"),
         AuditAction::RemoveDevice => format!("forgot a device of {subject}{because}"),
     }
@@ -160,11 +197,34 @@ mod tests {
     }
 
     #[test]
+    fn an_invite_is_listed_with_what_is_left_of_it() {
+        let entry = InviteEntry {
+            invite_id: vec![1, 0xab].into(),
+            role: Role::Member.into(),
+            used: 1,
+            uses: 5,
+            until_ms: 60_000,
+            note: "tea\n".into(),
+            by: "ann".into(),
+            at_ms: 0,
+        };
+        assert_eq!(
+            invite_line(&entry),
+            "01ab  member  1 of 5 used  until 1970-01-01 00:01 UTC  by ann on 1970-01-01 00:00 UTC  (tea\\n)"
+        );
+        let unlimited = InviteEntry { uses: 0, until_ms: 0, role: 0, note: String::new(), ..entry };
+        assert_eq!(
+            invite_line(&unlimited),
+            "01ab  opens nothing: its maker may not invite any more  1 used  for ever  by ann on 1970-01-01 00:00 UTC"
+        );
+    }
+
+    #[test]
     fn a_device_is_named_by_its_number() {
         let entry = DeviceEntry { device_id: vec![1, 0xab].into(), ..DeviceEntry::default() };
-        assert_eq!(parse_device_id(&device_id(&entry)), Some(vec![1, 0xab]));
+        assert_eq!(parse_id(&device_id(&entry)), Some(vec![1, 0xab]));
         for wrong in ["", "1", "1g", "é1"] {
-            assert_eq!(parse_device_id(wrong), None, "{wrong:?}");
+            assert_eq!(parse_id(wrong), None, "{wrong:?}");
         }
     }
 }

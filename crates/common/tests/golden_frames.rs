@@ -62,7 +62,7 @@ fn guide() -> Option<FileEntry> {
 fn frames() -> Vec<(&'static str, Bytes)> {
     let (before, files) =
         ([greeting(), presence_and_files(), messages()], [downloads(), waiting()]);
-    let people = [people::accounts(), people::order(), people::rooms()].concat();
+    let people = [people::accounts(), people::order(), people::rooms(), people::invites()].concat();
     [before.concat(), history(), files.concat(), uploads(), people, connection()].concat()
 }
 

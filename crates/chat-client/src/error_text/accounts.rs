@@ -71,6 +71,26 @@ pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
         RefusalCode::RoomsFull => {
             format!("There is no place: {} are allowed at most.", refused.allowed)
         }
+        RefusalCode::InviteUnknown if !subject.is_empty() => {
+            format!("There is no invite “{subject}”. Look which there are.")
+        }
+        RefusalCode::InviteUnknown => {
+            "The server does not know the invite in the link: it was revoked, or the link is not complete. Ask \
+             for a new link. If the name is your account, check its password."
+                .into()
+        }
+        RefusalCode::InviteUsedUp => {
+            "The invite in the link has been used already, by as many people as it was for. Ask for a new link."
+                .into()
+        }
+        RefusalCode::InviteExpired => {
+            "The invite in the link has expired. Ask for a new link.".into()
+        }
+        RefusalCode::InvitesFull => format!(
+            "There is no room for more invites, or for more people who come by them: the server keeps at most {}. \
+             Its administrator can revoke old ones.",
+            refused.allowed
+        ),
         RefusalCode::NotInForce => {
             format!("“{subject}” is not banned or muted by a moderator, so there is nothing to lift.")
         }

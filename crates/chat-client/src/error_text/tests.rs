@@ -60,9 +60,21 @@ fn refusals_say_what_and_what_now() {
         (Code::ServerDiskFull, &["full", "administrator"]),
         (Code::ServerDiskFailed, &["cannot store", "administrator"]),
     ];
-    for (code, says) in table.iter().chain(uploads) {
+    let invites: &[(Code, &[&str])] = &[
+        (Code::InviteUnknown, &["no invite “report.pdf”", "which there are"]),
+        (Code::InviteUsedUp, &["been used", "Ask for a new link"]),
+        (Code::InviteExpired, &["expired", "Ask for a new link"]),
+        (Code::InvitesFull, &["at most 7", "administrator"]),
+    ];
+    for (code, says) in table.iter().chain(uploads).chain(invites) {
         check(&refusal(&Refusal(refused(*code))), says);
     }
+}
+
+#[test]
+fn an_invite_that_was_shown_is_the_links() {
+    let shown = Refused { subject: String::new(), ..refused(RefusalCode::InviteUnknown) };
+    check(&refusal(&Refusal(shown)), &["revoked", "Ask for a new link", "password"]);
 }
 
 #[test]

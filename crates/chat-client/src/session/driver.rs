@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use common::spki_pin::SpkiPin;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep_until, timeout};
@@ -68,7 +70,7 @@ impl Driver {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
         let (upload_report_sender, upload_reports) = mpsc::channel(REPORTS_MAX);
         Self {
-            machine: Machine::new(config.agent.clone(), config.catches_up, rand::random()),
+            machine: Machine::new(config.agent.clone(), config.catches_up, StdRng::from_os_rng()),
             commands,
             has_user: true,
             events,

@@ -8,6 +8,8 @@ use common::framing::FrameDecoder;
 use common::spki_pin::SpkiPin;
 use common::wire::ServerFrame;
 use prost::Message;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use crate::command::{Command, DownloadId, MessageId, ServerAddress, TransportChoice};
 use crate::session::machine::{Machine, Output};
@@ -17,7 +19,8 @@ const OUTPUTS_MAX: usize = 100_000;
 
 /// Tells the bytes, as frames of a server, to somebody who just connects and wants something of everything.
 pub fn server_frames(bytes: &[u8]) {
-    let (mut machine, mut now) = (Machine::new("test".into(), true, 7), Instant::now());
+    let random = StdRng::seed_from_u64(7);
+    let (mut machine, mut now) = (Machine::new("test".into(), true, random), Instant::now());
     for command in commands() {
         machine.handle_command(now, command);
     }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use common::conversation::Conversation;
 use common::spki_pin::SpkiPin;
 use common::wire::{self, client_frame};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::command::{DownloadId, ServerAddress, UploadId};
 use crate::dial::DialError;
@@ -141,8 +141,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// `agent` introduces the program; `catches_up`: it wants to hear what was said while it was away;
-    /// `seed` decides the jitter of its reconnects.
-    pub(crate) fn new(agent: String, catches_up: bool, seed: u64) -> Self {
+    /// `random` decides the jitter of its reconnects, and what is shown to a server that gave nothing to show yet.
+    pub(crate) fn new(agent: String, catches_up: bool, random: StdRng) -> Self {
         Self {
             phase: Phase::Idle,
             agent,
@@ -161,7 +161,7 @@ impl Machine {
             files: PagedList::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
-            random: StdRng::seed_from_u64(seed),
+            random,
             log_out_is_said: false,
             outputs: VecDeque::new(),
         }

@@ -7,6 +7,7 @@ mod support;
 mod away;
 mod chaos;
 mod files;
+mod invites;
 mod kills;
 mod nodes;
 mod people;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod invites;
 mod orders;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use invites::{InviteCommand, InviteOptions, NewInvite};
 pub use orders::{
     Audit, Ban, Kick, Mute, NewUser, Order, Password, RoleName, UserCommand, UserOptions,
 };
@@ -44,6 +46,8 @@ pub enum Command {
     Restore(RestoreOptions),
     /// Make, change and list accounts on the running server
     User(UserOptions),
+    /// Print the running server's link, or make, list and revoke links that let people in
+    Invite(InviteOptions),
     /// Keep order.
     #[command(flatten)]
     Order(Order),

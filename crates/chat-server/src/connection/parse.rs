@@ -136,7 +136,9 @@ fn log_in(
         [] => None,
         bytes => Some(ResumeToken(bytes.try_into().map_err(|_| Refusal::Malformed)?)),
     };
-    Ok(LogIn { name, password: log_in.password, resume_token, fresh_token: fresh_token() })
+    let invite = accounts::invite(&log_in.invite)?;
+    let (password, fresh_token) = (log_in.password, fresh_token());
+    Ok(LogIn { name, password, resume_token, invite, fresh_token })
 }
 
 fn send_message(message: wire::SendMessage) -> Result<SendMessage, Refusal> {
@@ -307,6 +309,8 @@ mod tests {
         check_refused(Body::LogIn(named("a\nb")), &Refusal::NameMalformed(NameProblem::Control));
         let token = wire::LogIn { resume_token: vec![1; 31].into(), ..named("bob") };
         check_refused(Body::LogIn(token), &Refusal::Malformed);
+        let invite = wire::LogIn { invite: vec![1; 23].into(), ..named("bob") };
+        check_refused(Body::LogIn(invite), &Refusal::Malformed);
         let password = wire::LogIn { password: "x".repeat(2000), ..named("bob") };
         check_refused(Body::LogIn(password), &Refusal::Malformed);
     }

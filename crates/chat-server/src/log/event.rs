@@ -1,6 +1,8 @@
 //! The durable events and their bytes: `proto/log.proto`. What was written once is read by every later
 //! version, so golden bytes hold the encoding.
 
+pub mod invite;
+
 pub mod room;
 
 pub mod ruling;

@@ -3,6 +3,8 @@
 
 mod accounts;
 
+pub mod invites;
+
 pub(crate) mod pages;
 
 use std::time::Duration;
@@ -10,10 +12,12 @@ use std::time::Duration;
 use common::user_name::{NameKey, UserName};
 use common::wire::server_frame::Body;
 
+use crate::log::event::invite::InviteId;
 use crate::log::event::ruling::{Ban, BanSubject, Decision, End, Mute, Name, Role};
 use crate::log::event::{Identity, Person};
 use crate::state::State;
 use crate::state::action::{Action, Actions};
+use crate::state::administration::invites::InviteWish;
 use crate::state::history::{HistoryAsker, HistoryQuestion, HistorySubject, Reader};
 use crate::state::now::Now;
 use crate::state::passwords::NewPassword;
@@ -105,6 +109,18 @@ pub enum Command {
         /// The last name of the page before.
         after: NameKey,
     },
+    /// Let somebody in who is chosen.
+    CreateInvite(InviteWish),
+    /// Let an invite open nothing any more.
+    RevokeInvite {
+        /// Which.
+        invite: InviteId,
+    },
+    /// Say which invites there are.
+    ListInvites {
+        /// Where the page before ended.
+        from: usize,
+    },
     /// Say what was decided.
     ReadAudit {
         /// Where the page before ended.
@@ -165,7 +181,10 @@ impl Command {
             | Self::Mute { .. }
             | Self::Unmute { .. }
             | Self::Announce { .. }
-            | Self::ListSanctions { .. } => Rank::Moderator,
+            | Self::ListSanctions { .. }
+            | Self::CreateInvite(_)
+            | Self::RevokeInvite { .. }
+            | Self::ListInvites { .. } => Rank::Moderator,
             Self::AddAccount { .. }
             | Self::SetPassword { .. }
             | Self::SetRole { .. }
@@ -247,6 +266,13 @@ impl State {
             }
             Command::SetRole { name, role } => self.set_role(now, caller, &actor, &name, role, out),
             Command::RemoveAccount { name } => self.remove_account(now, caller, &actor, &name, out),
+            Command::CreateInvite(wish) => self.create_invite(now, caller, &actor, wish, out),
+            Command::RevokeInvite { invite } => {
+                self.revoke_invite(now, caller, &actor, invite, out)
+            }
+            Command::ListInvites { from } => {
+                caller.reply(out, Body::InvitePage(self.invite_page(caller, &actor, from)))
+            }
         }
     }
 

@@ -66,6 +66,9 @@ impl State {
             if let (Proof::Guest, Some(other)) = (claim.proof, self.roster.of_key(&key).next()) {
                 return Err(name_refusal(&other.name, &log_in.name));
             }
+            if self.arrivals.hold(&key) {
+                return Err(Refusal::NameTaken);
+            }
             return self.start_session(now, caller, &claim, credentials, out);
         };
         let (login, connection) = (owner.login, owner.connection);
@@ -170,10 +173,8 @@ impl State {
     /// Who it is that comes under a free name, and a token that says so: the holder of a token of that
     /// name, whenever it is from, or somebody new. Randomness makes sure that it is nobody else.
     fn guest_identity(&self, log_in: &LogIn, key: &NameKey) -> (Identity, ResumeToken) {
-        let shown = log_in.resume_token.as_ref();
-        let known = shown.and_then(|token| self.policy.token_key.open(token, key));
         let fresh = || Identity(u64::from_be_bytes(log_in.fresh_identity()));
-        let identity = known.map_or_else(fresh, |opened| opened.identity);
+        let identity = self.person_shown(log_in, key).unwrap_or_else(fresh);
         (identity, self.policy.token_key.seal(identity, log_in.fresh_nonce(), key))
     }
 
@@ -270,7 +271,8 @@ impl State {
     }
 }
 
-fn name_refusal(owner: &UserName, asked: &UserName) -> Refusal {
+/// Why a name that somebody has is not to be had.
+pub(crate) fn name_refusal(owner: &UserName, asked: &UserName) -> Refusal {
     if owner.is_same_spelling(asked) {
         Refusal::NameTaken
     } else {

@@ -39,6 +39,7 @@ impl State {
         if self.challenges.contains_key(&caller.connection) {
             return Err(Refusal::NameTaken);
         }
+        self.check_not_arriving(now, caller, &log_in)?;
         let key = log_in.name.key();
         if let Some(registered) = self.accounts.find(&key) {
             let hash = registered.account.password_hash.clone();
@@ -52,15 +53,37 @@ impl State {
         }
         match &self.policy.access {
             Access::Open => {}
-            Access::Password(_) => self.check_join_password(now, address, &log_in)?,
+            Access::Password(_) => {
+                if let Some(grant) = self.pass_for_password(now, address, &log_in)? {
+                    return self.come_as_guest(now, caller, address, log_in, grant, out);
+                }
+            }
             Access::Accounts => {
-                return self.check_password(now, caller, address, log_in, None, out);
+                return self.log_in_without_account(now, caller, address, log_in, out);
             }
         }
         if log_in.name.is_reserved() {
             return Err(Refusal::NameReserved);
         }
         self.claim_name(now, caller, Claim { log_in, proof: Proof::Guest }, out)
+    }
+
+    /// A name that is no account, where one is needed: an invite makes it.
+    fn log_in_without_account(
+        &mut self,
+        now: Now,
+        caller: Caller,
+        address: IpAddr,
+        log_in: Box<LogIn>,
+        out: &mut Actions,
+    ) -> Result<(), Refusal> {
+        let person = self.person_shown(&log_in, &log_in.name.key());
+        let grant = log_in.invite.map(|token| self.grant(now, &token, person));
+        match grant {
+            Some(Ok(_)) => self.come_as_member(now, caller, address, log_in, out),
+            // As if the name were an account: that it is none is for those with an invite to know.
+            Some(Err(_)) | None => self.check_password(now, caller, address, log_in, None, out),
+        }
     }
 
     /// The device of the account whose holder shows a token that was given to it there.
@@ -128,7 +151,7 @@ impl State {
         }
     }
 
-    fn check_join_password(
+    pub(crate) fn check_join_password(
         &mut self,
         now: Now,
         address: IpAddr,
@@ -155,7 +178,7 @@ impl State {
             self.attempts.failed(now.instant, log_in.name.key(), address);
             tracing::info!(name = ?log_in.name.as_str(), %address, "wrong password");
         }
-        Refusal::WrongPassword
+        self.blame(now, log_in)
     }
 
     /// Whether that name, or anybody from that address, is banned: by the configuration or by decision. A ban

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use common::invite_token::InviteToken;
 use common::user_name::NameKey;
 
 use crate::log::event::ruling::Name;
@@ -89,7 +90,9 @@ pub(crate) enum Purpose {
     /// The holder knows the old one: the new one may be made.
     MayChange { login: LoginId, new: NewPassword },
     /// The caller's name becomes an account, or the caller's account gets this password.
-    Own { login: LoginId },
+    Own { login: LoginId, invite: Option<InviteToken> },
+    /// An invite makes an account of the name, whose holder then comes in.
+    Invited(Box<LogIn>),
     /// Somebody else's account is made.
     Add { actor: Actor, wish: AccountWish },
     /// Somebody else's account gets this password.
@@ -120,8 +123,9 @@ impl Passwords {
 
     /// How many accounts may come of those that wait.
     pub(crate) fn accounts_to_come(&self) -> usize {
-        let adds =
-            |it: &&(Caller, Purpose)| matches!(it.1, Purpose::Own { .. } | Purpose::Add { .. });
+        let adds = |(_, purpose): &&(Caller, Purpose)| {
+            matches!(purpose, Purpose::Own { .. } | Purpose::Add { .. } | Purpose::Invited(_))
+        };
         self.waiting.values().filter(adds).count()
     }
 }
@@ -184,8 +188,11 @@ impl State {
             (Purpose::MayChange { login, new }, PasswordResult::Checked(is_right)) => {
                 self.may_change_password(now, caller, login, new, is_right, out)
             }
-            (Purpose::Own { login }, PasswordResult::Hashed(hash)) => {
-                self.set_own_account(now, caller, login, hash, out)
+            (Purpose::Own { login, invite }, PasswordResult::Hashed(hash)) => {
+                self.set_own_account(now, caller, login, invite.as_ref(), hash, out)
+            }
+            (Purpose::Invited(log_in), PasswordResult::Hashed(hash)) => {
+                self.invited_account(now, caller, log_in, hash, out)
             }
             (Purpose::Add { actor, wish }, PasswordResult::Hashed(hash)) => {
                 self.add_account_now(now, caller, &actor, wish, hash, out)

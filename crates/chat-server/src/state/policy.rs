@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use common::invite_link::InviteLink;
 use common::user_name::NameKey;
 use common::wire;
 
@@ -18,6 +19,8 @@ use crate::token_key::TokenKey;
 pub struct Policy {
     /// What the server calls itself.
     pub server_name: String,
+    /// Where it is reached, and which key it has.
+    pub link: InviteLink,
     /// Who may come in.
     pub access: Access,
     /// Who may not.

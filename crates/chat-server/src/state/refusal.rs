@@ -29,6 +29,20 @@ pub enum Refusal {
         /// What was asked for.
         path: String,
     },
+    /// Past its time.
+    InviteExpired,
+    /// No such invite, or not any more.
+    InviteUnknown {
+        /// What was asked for, where somebody asked by id.
+        id: String,
+    },
+    /// As many used the invite as may.
+    InviteUsedUp,
+    /// No room for another invite, or for who comes by one.
+    InvitesFull {
+        /// How many may be.
+        allowed: usize,
+    },
     /// A field is missing or has the wrong length, or the frame is no message at all.
     Malformed,
     /// This name may not write.
@@ -228,6 +242,10 @@ impl Refusal {
             Self::AlreadyLoggedIn => RefusalCode::AlreadyLoggedIn,
             Self::Banned { .. } => RefusalCode::Banned,
             Self::FileUnreadable { .. } => RefusalCode::FileUnreadable,
+            Self::InviteExpired => RefusalCode::InviteExpired,
+            Self::InviteUnknown { .. } => RefusalCode::InviteUnknown,
+            Self::InviteUsedUp => RefusalCode::InviteUsedUp,
+            Self::InvitesFull { .. } => RefusalCode::InvitesFull,
             Self::Malformed => RefusalCode::Malformed,
             Self::Muted { .. } => RefusalCode::Muted,
             Self::NameMalformed(_) => RefusalCode::NameMalformed,
@@ -282,6 +300,7 @@ impl Refusal {
             | Self::TooManyAttempts { retry_at_ms } => refused.time_ms = retry_at_ms,
             Self::TextTooLong { allowed }
             | Self::TooManyDownloads { allowed }
+            | Self::InvitesFull { allowed }
             | Self::RoomsFull { allowed } => {
                 refused.allowed = allowed as u64;
             }
@@ -294,11 +313,14 @@ impl Refusal {
             Self::UnknownUser { name }
             | Self::UnknownAccount { name }
             | Self::AccountExists { name }
+            | Self::InviteUnknown { id: name }
             | Self::NotInForce { subject: name } => refused.subject = echo(name),
             Self::PasswordTooShort => refused.allowed = PASSWORD_CHARS_MIN as u64,
             Self::Upload(refusal) => refusal.describe(&mut refused),
             Self::AccountsFull
             | Self::AlreadyLoggedIn
+            | Self::InviteExpired
+            | Self::InviteUsedUp
             | Self::Malformed
             | Self::NameReserved
             | Self::NameTaken

@@ -2,12 +2,14 @@
 //! [`crate::connection::parse`]; answered by [`crate::state::State::handle`].
 
 use common::conversation::Conversation;
+use common::invite_token::InviteToken;
 use common::limits::{MESSAGE_ID_BYTES, RESUME_TOKEN_BYTES};
 use common::user_name::UserName;
 use file_transfer::catalogue::CatalogueEntry;
 
 use crate::state::accounts::requests::AccountRequest;
 use crate::state::administration::Command;
+use crate::state::passwords::SALT_BYTES;
 use crate::state::refusal::Refusal;
 use crate::state::rooms::requests::RoomRequest;
 use crate::state::uploads::UploadRequest;
@@ -136,8 +138,10 @@ pub struct LogIn {
     pub name: UserName,
     /// Empty where none was given.
     pub password: String,
-    /// From an earlier login.
+    /// From an earlier login, or random where an invite is shown and there was none.
     pub resume_token: Option<ResumeToken>,
+    /// Of an invite.
+    pub invite: Option<InviteToken>,
     /// Randomness for the session's token if the login succeeds.
     pub fresh_token: ResumeToken,
 }
@@ -153,6 +157,11 @@ impl LogIn {
     pub(crate) fn fresh_nonce(&self) -> [u8; 8] {
         let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = self.fresh_token.0;
         [a, b, c, d, e, f, g, h]
+    }
+
+    /// Randomness for a password that becomes one.
+    pub(crate) fn fresh_salt(&self) -> [u8; SALT_BYTES] {
+        self.fresh_token.0.last_chunk().copied().unwrap_or_default()
     }
 }
 

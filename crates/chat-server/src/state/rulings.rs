@@ -82,6 +82,7 @@ impl State {
         self.sanctions.apply(ruling, now);
         self.tell_of_end(&ruling.decision, out);
         self.rooms.apply(ruling);
+        self.invites.apply(ruling);
         let (action, subject) = ruling.decision.name_and_subject();
         tracing::info!(by = ?ruling.by, action, ?subject, "decided");
         self.enforce(now, &ruling.decision, *rank, out);
@@ -91,11 +92,16 @@ impl State {
             let body = self.answer(&ruling.decision, *last_seq, caller);
             out.reply(caller.connection, caller.request_id, body);
         }
+        self.invites.told(&ruling.decision);
+        self.go_on_arriving(now, &ruling.decision, out);
     }
 
-    /// Whoever came into a room is told what is there.
+    /// Whoever came into a room is told what is there, and whoever made an invite its link.
     fn answer(&self, decision: &Decision, last_seq: u64, caller: Caller) -> Body {
         let done = Body::Done(Done {});
+        if let Decision::InviteSet(invite) = decision {
+            return self.invite_created(invite);
+        }
         let Decision::MemberSet(it) = decision else { return done };
         let login = self.roster.login_on(caller.connection);
         let session = login.and_then(|login| self.roster.session(login));
@@ -156,8 +162,12 @@ impl State {
         problem: StorageProblem,
         out: &mut Actions,
     ) {
-        if let Some(caller) = lost.caller.filter(|it| self.peers.contains_key(&it.connection)) {
-            self.refuse(caller, Refusal::Storage(problem), out);
+        self.invites.not_stored(&lost.ruling.decision);
+        let arriving = self.arrivals.take(&lost.ruling.decision).map(|arrival| arrival.caller);
+        for caller in lost.caller.into_iter().chain(arriving) {
+            if self.peers.contains_key(&caller.connection) {
+                self.refuse(caller, Refusal::Storage(problem), out);
+            }
         }
     }
 
@@ -194,7 +204,10 @@ impl State {
             | Decision::RoomSet(_)
             | Decision::RoomRemoved(_)
             | Decision::MemberSet(_)
-            | Decision::MemberRemoved(_) => {}
+            | Decision::MemberRemoved(_)
+            | Decision::InviteSet(_)
+            | Decision::InviteRevoked(_)
+            | Decision::InviteUsed(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `1> login ann` is done on connection 1; the indented lines below it are everything that follows
 //! from it: `1< …` a frame to connection 1, `* …` anything else for the hub to do. `wait 15s` lets
-//! time pass. `password right` is the desk's answer to the first password that waits for it. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
+//! time pass. `restart` is a new server with what is stored of decisions. `password right` is the desk's answer to the first password that waits for it. `log waits` has messages wait for `log stores 2` or `log is full`. Tokens are named by the login that got them: the first login's is `t1`.
 
 mod orders;
 mod requests;
@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use common::invite_link::InviteLink;
+use common::spki_pin::SpkiPin;
 use common::user_name::NameKey;
 use common::wire::GoodbyeReason;
 use file_transfer::catalogue::CatalogueEntry;
@@ -21,7 +23,13 @@ use file_transfer::piece_hashes::PieceHash;
 use file_transfer::uploads::StoredUpload;
 
 use crate::join_password::JoinPassword;
+use crate::log::Log;
+use crate::log::event::Event;
 use crate::log::event::ruling::End;
+use crate::log::follower::ruling;
+use crate::log::memory::MemoryLog;
+use crate::log::projection::Projection;
+use crate::log::start::Past;
 use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::history::{
@@ -76,6 +84,7 @@ pub(crate) fn policy() -> Policy {
     bans.insert(NameKey::of("trudy"), End::At(START_MS + 60_000));
     Policy {
         server_name: "lab".into(),
+        link: link(),
         access: Access::Open,
         bans,
         takes_registrations: true,
@@ -95,6 +104,10 @@ pub(crate) fn policy() -> Policy {
         name_hold: Duration::from_secs(15),
         take_over_ping: Duration::from_secs(2),
     }
+}
+
+fn link() -> InviteLink {
+    format!("simplechat://lab/?fp={}&name=lab", SpkiPin([0; 32])).parse().unwrap()
 }
 
 /// The same with a join password.
@@ -120,7 +133,8 @@ struct Run {
     unreadable: BTreeSet<String>,
     /// Whether the log stores what comes at once, or waits to be told.
     log_waits: bool,
-    unstored: usize,
+    unstored: Vec<Event>,
+    log: MemoryLog,
     questions: VecDeque<HistoryQuestion>,
     passwords: VecDeque<PasswordTask>,
 }
@@ -137,7 +151,8 @@ impl Run {
             on_disk: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             log_waits: false,
-            unstored: 0,
+            unstored: Vec::new(),
+            log: MemoryLog::default(),
             questions: VecDeque::new(),
             passwords: VecDeque::new(),
         }
@@ -217,19 +232,18 @@ impl Run {
             ["log", "waits"] => self.log_waits = true,
             ["log", "stores", events] => {
                 let events: usize = events.parse().unwrap();
-                self.unstored -= events;
-                let actions = self.state.recorded(self.now(), events);
-                self.record(actions);
+                self.store(events);
             }
             ["log", "is", problem] => {
                 let problem = match *problem {
                     "full" => StorageProblem::Full,
                     _ => StorageProblem::Failed,
                 };
-                self.unstored = 0;
+                self.unstored.clear();
                 let actions = self.state.not_recorded(self.now(), problem);
                 self.record(actions);
             }
+            ["restart"] => self.restart(),
             ["shutdown"] => {
                 let actions = self.state.shut_down();
                 self.record(actions);
@@ -240,6 +254,27 @@ impl Run {
             }
             [] => {}
         }
+    }
+
+    /// The log has the next so many.
+    fn store(&mut self, events: usize) {
+        let stored: Vec<Event> = self.unstored.drain(..events).collect();
+        self.log.append(&stored).unwrap();
+        let actions = self.state.recorded(self.now(), events);
+        self.record(actions);
+    }
+
+    /// As after `kill -9`: what is not stored is lost, and nobody is there.
+    fn restart(&mut self) {
+        let policy = std::mem::replace(&mut self.state.policy, policy());
+        self.state = State::new(policy, LoginId(100));
+        (self.unstored, self.log_waits) = (Vec::new(), false);
+        let (folder, mut log) = (tempfile::tempdir().unwrap(), self.log.clone());
+        let mut projection = Projection::open(folder.path()).unwrap();
+        projection.catch_up(&mut log).unwrap();
+        let rulings = projection.standing().unwrap();
+        let rulings = rulings.into_iter().map(|it| ruling(&mut log, it).unwrap()).collect();
+        self.state.remember(self.now(), Past { rulings, ..Past::default() });
     }
 
     /// Time passes in steps of a quarter of a second, as the hub lets it.

@@ -13,6 +13,7 @@ mod presence;
 mod messages;
 
 mod history;
+mod invites;
 
 mod downloads;
 

@@ -12,6 +12,7 @@ fn log_in(client: &mut Client, name: &str, password: &str, token: &[u8]) -> Body
         name: name.into(),
         password: password.into(),
         resume_token: token.to_vec().into(),
+        ..wire::LogIn::default()
     }))
 }
 
@@ -55,7 +56,7 @@ fn a_guest_registers_and_keeps_what_was_written_to_them() {
     let server = ServerProcess::start();
     let (mut ann, mut bob) = (server.log_in("ann"), server.log_in("bob"));
     assert!(matches!(bob.say("ann", "before"), Body::MessageAccepted(_)));
-    let register = wire::Register { password: "correct horse".into() };
+    let register = wire::Register { password: "correct horse".into(), ..Default::default() };
     assert!(matches!(ann.ask(Ask::Register(register.clone())), Body::Done(_)));
     assert_eq!(refusal(&ann.ask(Ask::Register(register))), RefusalCode::AccountExists);
     drop(ann);

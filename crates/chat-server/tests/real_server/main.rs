@@ -21,6 +21,8 @@ mod access;
 
 mod accounts;
 
+mod invites;
+
 mod order;
 
 mod rooms;

@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) fn accounts() -> Vec<(&'static str, Bytes)> {
     let refused = |code: RefusalCode| Refused { code: code.into(), ..Refused::default() };
-    let register = Register { password: "correct horse".to_owned() };
+    let register = Register { password: "correct horse".to_owned(), ..Register::default() };
     let log_in = LogIn {
         name: "alice".to_owned(),
         password: "correct horse".to_owned(),
@@ -124,6 +124,55 @@ pub(super) fn order() -> Vec<(&'static str, Bytes)> {
         ("account_page", server(65, Tell::AccountPage(AccountPage { accounts, more: false }))),
         ("read_audit", order(66, Command::ReadAudit(ReadAudit { before: 0, limit: 1 }))),
         ("audit_page", server(66, Tell::AuditPage(AuditPage { entries: vec![entry], next: 1001 }))),
+    ]
+}
+
+/// The first eight bytes name the invite.
+const TOKEN: [u8; 24] = [0x1f; 24];
+
+pub(super) fn invites() -> Vec<(&'static str, Bytes)> {
+    use administer::Command;
+    let order = |id, command| client(id, Ask::Administer(Administer { command: Some(command) }));
+    let (token, invite_id) = (Bytes::from_static(&TOKEN), Bytes::from_static(&TOKEN[..8]));
+    let create = CreateInvite {
+        uses: 5,
+        for_seconds: 604_800,
+        role: Role::Moderator.into(),
+        note: "choir".to_owned(),
+    };
+    let link = "simplechat://[::1]:5050/?fp=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU&name=lab";
+    let created = InviteCreated {
+        invite_id: invite_id.clone(),
+        link: format!("{link}&inv=Hx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8f"),
+    };
+    let log_in = LogIn {
+        name: "bob".to_owned(),
+        resume_token: vec![0xb0; 32].into(),
+        invite: token.clone(),
+        ..LogIn::default()
+    };
+    let register = Register { password: "correct horse".to_owned(), invite: token };
+    let used_up = Refused { code: RefusalCode::InviteUsedUp.into(), ..Refused::default() };
+    let entry = InviteEntry {
+        invite_id: invite_id.clone(),
+        role: Role::Moderator.into(),
+        used: 5,
+        uses: 5,
+        until_ms: AT_MS + 604_800_000,
+        note: "choir".to_owned(),
+        by: String::new(),
+        at_ms: AT_MS,
+    };
+    let page = InvitePage { invites: vec![entry], next: 0, link: link.to_owned() };
+    vec![
+        ("create_invite", order(80, Command::CreateInvite(create))),
+        ("invite_created", server(80, Tell::InviteCreated(created))),
+        ("log_in_with_invite", client(2, Ask::LogIn(log_in))),
+        ("register_with_invite", client(81, Ask::Register(register))),
+        ("refused_invite_used_up", server(2, Tell::Refused(used_up))),
+        ("list_invites", order(82, Command::ListInvites(ListInvites { from: 0 }))),
+        ("invite_page", server(82, Tell::InvitePage(page))),
+        ("revoke_invite", order(83, Command::RevokeInvite(RevokeInvite { invite_id }))),
     ]
 }
 

@@ -9,13 +9,17 @@ use crate::options;
 use crate::output::Output;
 use crate::visit::{Visit, read_password};
 
+/// `is_done`: coming in made the account.
 pub(crate) async fn register(
     visit: &mut Visit,
     output: &mut Output,
     wanted: &options::NewPassword,
+    is_done: bool,
 ) -> Result<(), Failure> {
-    let password = read_password(&wanted.new_password_file)?;
-    visit.question(Question::Register { password }).await?;
+    if !is_done {
+        let password = read_password(&wanted.new_password_file)?;
+        visit.question(Question::Register { password }).await?;
+    }
     let text = "The name is an account now: it needs its password wherever you log in anew.";
     output.result(|| Some(text.to_owned()), || json!({ "event": "registered" }))
 }

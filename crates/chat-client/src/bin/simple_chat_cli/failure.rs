@@ -112,6 +112,10 @@ impl Failure {
             | RefusalCode::RoomExists
             | RefusalCode::NotAMember
             | RefusalCode::RoomsFull
+            | RefusalCode::InviteUnknown
+            | RefusalCode::InviteUsedUp
+            | RefusalCode::InviteExpired
+            | RefusalCode::InvitesFull
             | RefusalCode::Muted
             | RefusalCode::ServerBusy
             | RefusalCode::ServerFull

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use common::wire::Role;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
@@ -21,6 +22,7 @@ mod account;
 mod files;
 mod get;
 mod history;
+mod invite;
 mod listen;
 mod online;
 mod order;
@@ -83,7 +85,7 @@ async fn carry_out(
     visit: &mut Visit,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    visit.log_in(options).await?;
+    let role = visit.log_in(options).await?;
     match &options.command {
         Command::Send(send) => send::send(visit, output, send).await,
         Command::Listen => listen::listen(visit, output).await,
@@ -95,13 +97,17 @@ async fn carry_out(
         Command::Put(put) => put::put(visit, output, put).await,
         Command::Rooms => room::rooms(visit, output).await,
         Command::Room { command } => room::room(visit, output, command).await,
-        Command::Register(wanted) => account::register(visit, output, wanted).await,
+        Command::Register(wanted) => {
+            let is_done = options.password_is_new() && role != Role::Guest;
+            account::register(visit, output, wanted, is_done).await
+        }
         Command::Passwd(wanted) => {
             let old = options.password_file.as_deref();
             account::change_password(visit, output, wanted, old).await
         }
         Command::Devices => account::devices(visit, output).await,
         Command::RemoveDevice(wanted) => account::remove_device(visit, output, wanted).await,
+        Command::Invite { command } => invite::invite(visit, output, command).await,
         Command::Order(order) => order::order(visit, output, order).await,
     }
 }

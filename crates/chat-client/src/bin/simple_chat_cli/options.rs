@@ -1,14 +1,16 @@
 //! The command line, as it is typed and as it is explained.
 
+mod invites;
 mod orders;
 mod rooms;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chat_client::command::{ServerAddress, TransportChoice};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use common::orders::parse_device_id;
+use common::orders::parse_id;
 
+pub(crate) use invites::{CreateInvite, Invite};
 pub(crate) use orders::Order;
 pub(crate) use rooms::Room;
 
@@ -27,7 +29,7 @@ Exit codes:
   0    done
   1    anything not listed here
   2    the command line makes no sense
-  3    refused: name taken, wrong password, forbidden, server not trusted or its key changed
+  3    refused: name taken, wrong password or invite, forbidden, server not trusted or its key changed
   4    not found: no such file or person
   5    what arrived is not the file that was sent
   6    network: no server, no connection, connection lost
@@ -63,6 +65,24 @@ pub(crate) struct Options {
     pub(crate) command: Command,
 }
 
+impl Options {
+    /// The password to log in with.
+    pub(crate) fn log_in_password(&self) -> Option<&Path> {
+        match &self.command {
+            Command::Register(wanted) if self.password_is_new() => Some(&wanted.new_password_file),
+            _ => self.password_file.as_deref(),
+        }
+    }
+
+    /// Whether it is the one that the account is to have: with an invite, coming in may be what makes it.
+    pub(crate) fn password_is_new(&self) -> bool {
+        let is_invited =
+            matches!(&self.server, ServerAddress::Invite(link) if link.token.is_some());
+        let registers = matches!(self.command, Command::Register(_));
+        is_invited && registers && self.password_file.is_none()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send a message, to everybody or to one person
@@ -88,7 +108,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Room,
     },
-    /// Make an account of the name: from then on it needs its password, and nobody else gets it
+    /// Make an account of the name: from then on it needs its password, and nobody else gets it. An invite in the
+    /// link gives it its role, and lets in where accounts are needed
     Register(NewPassword),
     /// Give the account another password; every other device has to log in again
     Passwd(NewPassword),
@@ -96,6 +117,11 @@ pub(crate) enum Command {
     Devices,
     /// Forget a device of the account, and log it out
     RemoveDevice(Device),
+    /// Let people in: make links for them, list and revoke these (moderators)
+    Invite {
+        #[command(subcommand)]
+        command: Invite,
+    },
     #[command(flatten)]
     Order(Order),
 }
@@ -110,13 +136,13 @@ pub(crate) struct NewPassword {
 #[derive(Args, Debug)]
 pub(crate) struct Device {
     /// Its number, as `devices` lists it
-    #[arg(value_name = "NUMBER", value_parser = parse_device)]
-    pub(crate) device: DeviceId,
+    #[arg(value_name = "NUMBER", value_parser = parse_number)]
+    pub(crate) device: Number,
 }
 
-/// Bytes that name a device.
+/// Bytes that name a device or an invite.
 #[derive(Clone, Debug)]
-pub(crate) struct DeviceId(pub(crate) Vec<u8>);
+pub(crate) struct Number(pub(crate) Vec<u8>);
 
 #[derive(Args, Debug)]
 pub(crate) struct Send {
@@ -215,9 +241,8 @@ impl From<Transport> for TransportChoice {
     }
 }
 
-fn parse_device(text: &str) -> Result<DeviceId, String> {
-    let id = parse_device_id(text).map(DeviceId);
-    id.ok_or_else(|| "a number as `devices` lists it".to_owned())
+fn parse_number(text: &str) -> Result<Number, String> {
+    parse_id(text).map(Number).ok_or_else(|| "a number as it is listed".to_owned())
 }
 
 fn parse_server(text: &str) -> Result<ServerAddress, String> {

@@ -8,6 +8,7 @@ use chat_client::error_text;
 use chat_client::event::{Event, FilesChange, OnlineChange, ServerFile};
 use chat_client::question::{Answer, Question, QuestionId};
 use chat_client::session::{self, SessionConfig, SessionHandle};
+use common::wire::Role;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
@@ -40,14 +41,14 @@ impl Visit {
     }
 
     /// Connects and logs in. One attempt: who is not let in is told why.
-    pub(crate) async fn log_in(&mut self, options: &Options) -> Result<(), Failure> {
-        let password = options.password_file.as_deref().map(read_password).transpose()?;
+    pub(crate) async fn log_in(&mut self, options: &Options) -> Result<Role, Failure> {
+        let password = options.log_in_password().map(read_password).transpose()?;
         self.server = Some(options.server.clone());
         self.ask(Command::Connect { server: options.server.clone() }).await?;
         self.ask(Command::LogIn { name: options.name.clone(), password }).await?;
         loop {
             match self.session.events.recv().await {
-                Ok(Event::LoggedIn { .. }) => return Ok(()),
+                Ok(Event::LoggedIn { role, .. }) => return Ok(role),
                 Ok(Event::FirstContact { pin }) if options.accept_new => {
                     self.ask(Command::Trust { pin }).await?;
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use common::conversation::Conversation;
 use common::user_name::NameKey;
 use common::wire::{self, RefusalCode, client_frame};
@@ -10,9 +11,12 @@ use crate::command::{Command, MessageId, ServerAddress};
 use crate::error::{DownloadFailure, EndReason, Refusal};
 use crate::event::{DownloadChange, Event};
 use crate::question::{NoAnswer, Question, QuestionId};
+use crate::resume_token::ResumeToken;
 use crate::session::downloads::Wish;
 use crate::session::history::{self, HistoryWish, SearchWish};
-use crate::session::machine::{ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Phase};
+use crate::session::machine::{
+    ANSWER_TIME_MAX, Credentials, LOG_OUT_TIME_MAX, Machine, Output, Phase,
+};
 use crate::session::outbox::Outgoing;
 use crate::session::precheck;
 use crate::session::requests::Request;
@@ -128,13 +132,36 @@ impl Machine {
         let key = NameKey::of(&credentials.name);
         let kept = self.kept_tokens.iter().rev().find(|kept| NameKey::of(&kept.name) == key);
         let token = credentials.token.or(kept.map(|kept| kept.token));
+        let (name, password) = (credentials.name.clone(), credentials.password.clone());
+        let invite = self.invite();
+        let token = token.or_else(|| (!invite.is_empty()).then(|| self.token_of_our_own(&name)));
         let body = wire::LogIn {
-            name: credentials.name.clone(),
-            password: credentials.password.clone().unwrap_or_default(),
+            name,
+            password: password.unwrap_or_default(),
             resume_token: token.map(|token| token.0.to_vec()).unwrap_or_default().into(),
+            invite,
         };
         self.phase = Phase::LoggingIn { until: now + ANSWER_TIME_MAX };
         self.request(Request::LogIn, client_frame::Body::LogIn(body));
+    }
+
+    /// What is shown with an invite where the server gave nothing to show yet. Kept before it is sent: whatever
+    /// breaks afterwards, the next attempt is known to be the same person's, and the invite is used once.
+    fn token_of_our_own(&mut self, name: &str) -> ResumeToken {
+        let token = ResumeToken(rand::Rng::random(&mut self.random));
+        if let Some(credentials) = &mut self.credentials {
+            credentials.token = Some(token);
+        }
+        if let Some(pin) = self.pin {
+            self.outputs.push_back(Output::KeepToken { pin, name: name.to_owned(), token });
+        }
+        token
+    }
+
+    /// The token of the link by which the server was found; empty where it has none.
+    fn invite(&self) -> Bytes {
+        let Some(ServerAddress::Invite(link)) = &self.server else { return Bytes::new() };
+        link.token.map(|token| Bytes::copy_from_slice(&token.0)).unwrap_or_default()
     }
 
     fn queue_message(&mut self, id: MessageId, to: Conversation, text: String) {
@@ -152,7 +179,7 @@ impl Machine {
 
     fn ask(&mut self, id: QuestionId, question: Question) {
         if self.phase == Phase::LoggedIn {
-            self.request(Request::Question(id), question.into_wire());
+            self.request(Request::Question(id), question.into_wire(self.invite()));
         } else {
             self.tell(Event::Answered { id, answer: Err(NoAnswer::NotConnected) });
         }

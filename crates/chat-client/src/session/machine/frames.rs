@@ -114,6 +114,12 @@ impl Machine {
             (Body::AuditPage(page), Some(Request::Question(id))) => {
                 self.answered(id, Ok(Answer::Audit(page)))
             }
+            (Body::InviteCreated(it), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Invite(it)))
+            }
+            (Body::InvitePage(page), Some(Request::Question(id))) => {
+                self.answered(id, Ok(Answer::Invites(page)))
+            }
             (Body::Refused(refused), Some(request)) => self.refused(now, request, refused),
             // About something that was never asked or is answered already.
             (Body::Refused(_), None) | (Body::Pong(_), _) => Ok(()),
@@ -165,6 +171,8 @@ impl Machine {
                 | Body::SanctionPage(_)
                 | Body::RoomPage(_)
                 | Body::MemberPage(_)
+                | Body::InviteCreated(_)
+                | Body::InvitePage(_)
                 | Body::AuditPage(_),
                 _,
             ) => Err("a reply to no such request".to_owned()),

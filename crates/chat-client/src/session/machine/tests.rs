@@ -7,6 +7,7 @@ use common::wire::client_frame::Body as Ask;
 use common::wire::server_frame::Body as Say;
 use common::wire::{GoodbyeReason, RefusalCode};
 use file_transfer::download::{DownloadError, Finished, Progress, Transport};
+use rand::SeedableRng;
 
 use super::*;
 use crate::command::{Command, MessageId, TransportChoice};
@@ -33,7 +34,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            machine: Machine::new("test".into(), true, 7),
+            machine: Machine::new("test".into(), true, StdRng::seed_from_u64(7)),
             now: Instant::now(),
             events: Vec::new(),
             frames: Vec::new(),

@@ -134,9 +134,15 @@ impl Server {
 
     /// What `chat-server export` writes.
     pub(crate) fn export(&self) -> String {
-        let mut export = Command::new(program("chat-server", "chat-server"));
-        let done = export.args(["export", "--data"]).arg(self.folder.path().join("data")).output();
-        let done = done.unwrap();
+        self.order(&["export"])
+    }
+
+    /// What who runs the server says to it, and hears.
+    #[track_caller]
+    pub(crate) fn order(&self, words: &[&str]) -> String {
+        let mut order = Command::new(program("chat-server", "chat-server"));
+        let data = self.folder.path().join("data");
+        let done = order.args(words).arg("--data").arg(data).output().unwrap();
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).unwrap()
     }

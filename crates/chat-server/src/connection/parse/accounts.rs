@@ -4,8 +4,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use common::invite_token::InviteToken;
 use common::limits::{
-    AUDIT_PAGE_ENTRIES_MAX, NAME_BYTES_MAX, PASSWORD_BYTES_MAX, REASON_BYTES_MAX, TEXT_BYTES_MAX,
+    AUDIT_PAGE_ENTRIES_MAX, INVITE_TOKEN_BYTES, NAME_BYTES_MAX, PASSWORD_BYTES_MAX,
+    REASON_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use common::user_name::{NameKey, UserName};
 use common::wire::administer::Command as Wire;
@@ -13,8 +15,10 @@ use common::wire::{self, ban_subject::Subject};
 use ipnet::IpNet;
 
 use crate::log::event::Identity;
+use crate::log::event::invite::InviteId;
 use crate::log::event::ruling::{BanSubject, DeviceId, Name, Role};
 use crate::state::accounts::requests::AccountRequest;
+use crate::state::administration::invites::InviteWish;
 use crate::state::administration::{Command, Span};
 use crate::state::passwords::{NewPassword, SALT_BYTES};
 use crate::state::refusal::Refusal;
@@ -24,7 +28,8 @@ pub(super) fn register(
     wanted: wire::Register,
     fresh: ResumeToken,
 ) -> Result<AccountRequest, Refusal> {
-    Ok(AccountRequest::Register { password: new_password(wanted.password, fresh)? })
+    let invite = invite(&wanted.invite)?;
+    Ok(AccountRequest::Register { password: new_password(wanted.password, fresh)?, invite })
 }
 
 pub(super) fn change_password(
@@ -79,6 +84,18 @@ pub(super) fn command(
         },
         Wire::RemoveAccount(it) => Command::RemoveAccount { name: name(it.name)? },
         Wire::ListAccounts(it) => Command::ListAccounts { after: name(it.after)?.key },
+        Wire::CreateInvite(it) => Command::CreateInvite(InviteWish {
+            token: fresh_invite(fresh),
+            uses: (it.uses > 0).then_some(it.uses),
+            span: span(it.for_seconds),
+            role: role(it.role())?.unwrap_or(Role::Member),
+            note: reason(it.note)?,
+        }),
+        Wire::RevokeInvite(it) => {
+            let id = it.invite_id.as_ref().try_into().map_err(|_| Refusal::Malformed)?;
+            Command::RevokeInvite { invite: InviteId(id) }
+        }
+        Wire::ListInvites(it) => Command::ListInvites { from: it.from as usize },
         Wire::ReadAudit(wire::ReadAudit { before, limit }) => Command::ReadAudit {
             before: (before > 0).then_some(before),
             limit: match limit {
@@ -87,6 +104,20 @@ pub(super) fn command(
             },
         },
     })
+}
+
+/// Of a token that is shown, if one is.
+pub(super) fn invite(token: &[u8]) -> Result<Option<InviteToken>, Refusal> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    InviteToken::from_bytes(token).map(Some).ok_or(Refusal::Malformed)
+}
+
+fn fresh_invite(ResumeToken(fresh): ResumeToken) -> InviteToken {
+    let mut token = InviteToken([0; INVITE_TOKEN_BYTES]);
+    token.0.iter_mut().zip(fresh).for_each(|(to, from)| *to = from);
+    token
 }
 
 fn new_password(text: String, ResumeToken(fresh): ResumeToken) -> Result<NewPassword, Refusal> {

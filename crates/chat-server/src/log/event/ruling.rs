@@ -7,6 +7,7 @@ use common::user_name::{NameKey, UserName};
 use ipnet::IpNet;
 
 use crate::log::event::Person;
+use crate::log::event::invite::{Invite, InviteName, InviteUse};
 use crate::log::event::room::{Membership, Room, RoomName};
 
 /// Bytes of a [`DeviceId`].
@@ -62,6 +63,12 @@ pub enum Decision {
     MemberSet(Membership),
     /// Somebody is in a room no more.
     MemberRemoved(Membership),
+    /// There is such an invite.
+    InviteSet(Invite),
+    /// There is not any more, nor does it count who came by it.
+    InviteRevoked(InviteName),
+    /// Somebody came by an invite.
+    InviteUsed(InviteUse),
 }
 
 /// A name that belongs to somebody, with what proves it.
@@ -213,6 +220,10 @@ pub enum SubjectKind {
     Room = 5,
     /// Who is in it.
     Member = 6,
+    /// An invite.
+    Invite = 7,
+    /// Who came by it.
+    InviteUse = 8,
 }
 
 impl Decision {
@@ -236,6 +247,9 @@ impl Decision {
             Self::MemberSet(it) | Self::MemberRemoved(it) => {
                 (Kind::Member, format!("{} {:016x}", it.room.id.text(), it.member.identity.0))
             }
+            Self::InviteSet(invite) => (Kind::Invite, invite.name.id.text()),
+            Self::InviteRevoked(name) => (Kind::Invite, name.id.text()),
+            Self::InviteUsed(it) => (Kind::InviteUse, it.text()),
             Self::Kicked { .. } | Self::Announced { .. } => return None,
         };
         Some(Subject { kind, about })
@@ -263,6 +277,9 @@ impl Decision {
             Self::RoomRemoved(room) => ("remove room", room.name.spelling.clone()),
             Self::MemberSet(it) => ("let into room", it.member.name.clone()),
             Self::MemberRemoved(it) => ("take out of room", it.member.name.clone()),
+            Self::InviteSet(invite) => ("create invite", invite.name.id.text()),
+            Self::InviteRevoked(name) => ("revoke invite", name.id.text()),
+            Self::InviteUsed(it) => ("use invite", it.person.name.clone()),
         }
     }
 
@@ -275,7 +292,8 @@ impl Decision {
             | Self::Unbanned(_)
             | Self::Unmuted(_)
             | Self::RoomRemoved(_)
-            | Self::MemberRemoved(_) => true,
+            | Self::MemberRemoved(_)
+            | Self::InviteRevoked(_) => true,
             Self::AccountSet(_)
             | Self::DeviceAdded(_)
             | Self::Banned(_)
@@ -283,14 +301,30 @@ impl Decision {
             | Self::Kicked { .. }
             | Self::Announced { .. }
             | Self::RoomSet(_)
-            | Self::MemberSet(_) => false,
+            | Self::MemberSet(_)
+            | Self::InviteSet(_)
+            | Self::InviteUsed(_) => false,
+        }
+    }
+
+    /// The kind of those that end with it, besides its subject: they are about that, and somebody.
+    #[must_use]
+    pub fn ends_all_of(&self) -> Option<SubjectKind> {
+        match self {
+            Self::RoomRemoved(_) => Some(SubjectKind::Member),
+            Self::InviteRevoked(_) => Some(SubjectKind::InviteUse),
+            _ => None,
         }
     }
 
     /// Whether it is told when what was decided is looked back upon: who is in which room is not.
     #[must_use]
     pub fn is_looked_back_on(&self) -> bool {
-        !matches!(self, Self::MemberSet(_) | Self::MemberRemoved(_))
+        match self {
+            Self::MemberSet(_) | Self::MemberRemoved(_) => false,
+            Self::InviteUsed(it) => !it.is_void,
+            _ => true,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Statement, Transaction};
 
 use crate::log::LogError;
-use crate::log::event::ruling::{Decision, SubjectKind};
+use crate::log::event::ruling::Decision;
 use crate::log::projection::Projection;
 
 impl Projection {
@@ -46,7 +46,7 @@ impl<'t> Statements<'t> {
             note: transaction.prepare("INSERT INTO rulings VALUES (?1)")?,
             holds: transaction.prepare("INSERT OR REPLACE INTO standing VALUES (?1, ?2, ?3)")?,
             ends: transaction.prepare("DELETE FROM standing WHERE kind = ?1 AND about = ?2")?,
-            // Behind a room's text comes a space, and then who.
+            // Behind the text of a room or invite comes a space, and then who.
             ends_all: transaction.prepare(
                 "DELETE FROM standing WHERE kind = ?1 AND about >= ?2 AND about < ?2 || 'g'",
             )?,
@@ -62,9 +62,8 @@ impl<'t> Statements<'t> {
         let kind = subject.kind as i64;
         if decision.ends_its_subject() {
             self.ends.execute((kind, &subject.about))?;
-            if let Decision::RoomRemoved(_) = decision {
-                let member = SubjectKind::Member as i64;
-                self.ends_all.execute((member, format!("{} ", subject.about)))?;
+            if let Some(kind) = decision.ends_all_of() {
+                self.ends_all.execute((kind as i64, format!("{} ", subject.about)))?;
             }
         } else {
             self.holds.execute((kind, subject.about, number))?;

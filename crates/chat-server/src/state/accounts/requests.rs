@@ -1,16 +1,18 @@
 //! What people do with their own accounts: make one of the name that they have, change its password, see and
 //! remove the devices that are let in without it.
 
+use common::invite_token::InviteToken;
 use common::limits::PASSWORD_CHARS_MIN;
 use common::user_name::UserName;
 use common::wire::server_frame::Body;
 use common::wire::{DeviceEntry, DevicePage};
 
-use crate::log::event::Person;
 use crate::log::event::ruling::{Account, Decision, Device, DeviceId, Name, Role};
+use crate::log::event::{Identity, Person};
 use crate::state::State;
 use crate::state::accounts::{DEVICES_MAX, Registered};
 use crate::state::action::Actions;
+use crate::state::invites::grants::Grant;
 use crate::state::now::Now;
 use crate::state::passwords::{NewPassword, PasswordKind, Purpose};
 use crate::state::refusal::Refusal;
@@ -25,6 +27,8 @@ pub enum AccountRequest {
     Register {
         /// In clear.
         password: NewPassword,
+        /// Of an invite.
+        invite: Option<InviteToken>,
     },
     /// Another password for it.
     ChangePassword {
@@ -52,8 +56,8 @@ impl State {
         out: &mut Actions,
     ) -> Result<(), Refusal> {
         match request {
-            AccountRequest::Register { password } => {
-                self.register(now, caller, login, password, out)
+            AccountRequest::Register { password, invite } => {
+                self.register(now, caller, login, password, invite, out)
             }
             AccountRequest::ChangePassword { old, new } => {
                 self.change_password(now, caller, login, old, new, out)
@@ -74,17 +78,40 @@ impl State {
         caller: Caller,
         login: LoginId,
         password: NewPassword,
+        invite: Option<InviteToken>,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
-        if !self.policy.takes_registrations {
-            return Err(Refusal::RegistrationOff);
-        }
         check_length(&password.text)?;
         let session = self.roster.session(login).ok_or(Refusal::NotLoggedIn)?;
         self.check_free_account(&session.name)?;
+        let (key, address, identity) = (session.key.clone(), session.address, session.identity);
+        if let (Some(token), false) = (&invite, self.policy.takes_registrations) {
+            self.grant_counted(now, address, &key, token, Some(identity))?;
+        }
+        self.grant_to_register(now, identity, invite.as_ref())?;
         let NewPassword { text, salt } = password;
         let kind = PasswordKind::Hash { salt };
-        self.ask_password_desk(now, caller, text, kind, Purpose::Own { login }, out)
+        self.ask_password_desk(now, caller, text, kind, Purpose::Own { login, invite }, out)
+    }
+
+    /// What an invite adds to somebody's registering, the one that is shown or that the person came by. Nothing where
+    /// everybody may register and become a member: no use is spent on that.
+    fn grant_to_register(
+        &self,
+        now: Now,
+        person: Identity,
+        invite: Option<&InviteToken>,
+    ) -> Result<Option<Grant>, Refusal> {
+        let own = self.own_grant(person);
+        let shown = invite.map(|token| self.grant(now, token, Some(person)));
+        if self.policy.takes_registrations {
+            let grant = shown.and_then(Result::ok).into_iter().chain(own);
+            return Ok(grant.filter(|it| it.role > Role::Member).max_by_key(|it| it.role));
+        }
+        match shown {
+            Some(grant) => grant.map(Some),
+            None => own.map(Some).ok_or(Refusal::RegistrationOff),
+        }
     }
 
     /// Whether an account of that name could be made.
@@ -134,7 +161,8 @@ impl State {
         self.attempts.succeeded(&key);
         let NewPassword { text, salt } = new;
         let kind = PasswordKind::Hash { salt };
-        self.ask_password_desk(now, caller, text, kind, Purpose::Own { login }, out)
+        let purpose = Purpose::Own { login, invite: None };
+        self.ask_password_desk(now, caller, text, kind, purpose, out)
     }
 
     /// The caller's name has that password from now on, and this device knows it.
@@ -143,6 +171,7 @@ impl State {
         now: Now,
         caller: Caller,
         login: LoginId,
+        invite: Option<&InviteToken>,
         password_hash: String,
         out: &mut Actions,
     ) -> Result<(), Refusal> {
@@ -152,18 +181,24 @@ impl State {
             name: session.name.as_str().to_owned(),
             identity: session.identity,
         };
-        let role = match self.accounts.find(&holder.key) {
+        let (role, used) = match self.accounts.find(&holder.key) {
             None => {
                 self.check_free_account(&session.name)?;
-                Role::Member
+                let grant = self.grant_to_register(now, holder.identity, invite)?;
+                let used = grant.and_then(|grant| grant.to_use(&holder, None));
+                (grant.map_or(Role::Member, |grant| grant.role), used)
             }
-            Some(registered) if registered.identity() == holder.identity => registered.account.role,
+            Some(registered) if registered.identity() == holder.identity => {
+                (registered.account.role, None)
+            }
             Some(_) => return Err(Refusal::AccountExists { name: holder.name }),
         };
         let (device, actor) = (self.device_of(session), self.actor_of(session));
         let account = Account { holder, password_hash, role, password_at_ms: now.unix_ms };
-        let decisions = vec![Decision::AccountSet(account), Decision::DeviceAdded(device)];
+        let mut decisions: Vec<_> = used.iter().cloned().map(Decision::InviteUsed).collect();
+        decisions.extend([Decision::AccountSet(account), Decision::DeviceAdded(device)]);
         self.decide_all(now, Some(caller), &actor, decisions, out)?;
+        used.into_iter().for_each(|it| self.invites.expect_use(it));
         if let Some(session) = self.roster.session_mut(login) {
             session.proven_at_ms = Some(now.unix_ms);
         }

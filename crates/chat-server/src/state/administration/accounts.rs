@@ -112,6 +112,7 @@ impl State {
                 decisions.extend(self.taken_out(open, member.clone()));
             }
         }
+        decisions.extend(self.voided_uses(holder.identity));
         decisions.push(Decision::AccountRemoved(holder));
         self.decide_all(now, Some(caller), actor, decisions, out)
     }

@@ -97,6 +97,19 @@ fn audit_entry(ruling: &Ruling) -> AuditEntry {
         Decision::MemberSet(it) | Decision::MemberRemoved(it) => {
             with(AuditAction::Unspecified, &it.member.name)
         }
+        Decision::InviteSet(invite) => AuditEntry {
+            text: invite.name.note.clone(),
+            until_ms: invite.end.to_ms(),
+            role: to_wire(invite.role).into(),
+            ..with(AuditAction::CreateInvite, &invite.name.id.text())
+        },
+        Decision::InviteRevoked(name) => AuditEntry {
+            text: name.note.clone(),
+            ..with(AuditAction::RevokeInvite, &name.id.text())
+        },
+        Decision::InviteUsed(it) => {
+            AuditEntry { text: it.invite.text(), ..with(AuditAction::UseInvite, &it.person.name) }
+        }
         Decision::Announced { text } => {
             AuditEntry { text: text.clone(), ..with(AuditAction::Announce, "") }
         }

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use common::invite_link::InviteLink;
+use common::invite_token::InviteToken;
+use common::limits::INVITE_TOKEN_BYTES;
 use common::user_name::{NameKey, UserName};
 use common::wire;
 use common::wire::server_frame::Body;
 
 use crate::log::event::Identity;
+use crate::log::event::invite::InviteId;
 use crate::log::event::room::RoomId;
 use crate::log::event::ruling::{BanSubject, DeviceId, Name, Role};
 use crate::state::accounts::requests::AccountRequest;
+use crate::state::administration::invites::InviteWish;
 use crate::state::administration::{Command, Span};
 use crate::state::passwords::{NewPassword, PasswordKind, PasswordResult, PasswordTask};
 use crate::state::request::{Hello, MemberRequest, Request};
@@ -39,7 +44,11 @@ pub(super) fn describe_password(task: &PasswordTask) -> String {
 pub(super) fn request(words: &[&str]) -> Request {
     let account = |request| Request::Member(Ok(MemberRequest::Account(request)));
     match words {
-        ["register", text] => account(AccountRequest::Register { password: password(text) }),
+        ["register", text, rest @ ..] => {
+            let invite = rest.first().and_then(|word| word.strip_prefix("inv=")?.parse().ok());
+            let invite = invite.map(invite_token);
+            account(AccountRequest::Register { password: password(text), invite })
+        }
         ["passwd", old, new] => {
             account(AccountRequest::ChangePassword { old: (*old).to_owned(), new: password(new) })
         }
@@ -122,10 +131,25 @@ fn command(words: &[&str]) -> Command {
         }
         ["role", who, role] => Command::SetRole { name: name(who), role: parse_role(role) },
         ["unaccount", who] => Command::RemoveAccount { name: name(who) },
+        ["invite", number, uses, span, role, note @ ..] => Command::CreateInvite(InviteWish {
+            token: invite_token(number.parse().unwrap()),
+            uses: uses.parse().ok(),
+            span: for_span(span),
+            role: parse_role(role),
+            note: note.join(" "),
+        }),
+        ["uninvite", number] => {
+            Command::RevokeInvite { invite: InviteId([number.parse().unwrap(); 8]) }
+        }
+        ["invites"] => Command::ListInvites { from: 0 },
         ["accounts"] => Command::ListAccounts { after: NameKey::of("") },
         ["audit"] => Command::ReadAudit { before: None, limit: 2 },
         other => panic!("no such step: {other:?}"),
     }
+}
+
+pub(super) fn invite_token(number: u8) -> InviteToken {
+    InviteToken([number; INVITE_TOKEN_BYTES])
 }
 
 fn password(text: &str) -> NewPassword {
@@ -208,6 +232,20 @@ pub(super) fn describe(body: Body) -> String {
                 format!(" {}{moderator}{away}", it.name)
             };
             format!("members{}", it.members.iter().map(member).collect::<String>())
+        }
+        Body::InviteCreated(it) => {
+            let link: InviteLink = it.link.parse().unwrap();
+            let token = link.token.unwrap();
+            assert_eq!(token.id(), *it.invite_id);
+            format!("invite {}", token.0[INVITE_TOKEN_BYTES - 1])
+        }
+        Body::InvitePage(it) => {
+            let invite = |it: &wire::InviteEntry| {
+                let (role, note) = (role_name(it.role()), &it.note);
+                let number = it.invite_id[0];
+                format!(" {number}: {role} {}/{} by {:?} {note:?};", it.used, it.uses, it.by)
+            };
+            format!("invites{}", it.invites.iter().map(invite).collect::<String>())
         }
         Body::AuditPage(it) => format!("{} decisions, next {}", it.entries.len(), it.next),
         other => panic!("not expected here: {other:?}"),

@@ -98,10 +98,14 @@ impl Run {
         let token = rest.iter().find_map(|word| word.strip_prefix('t')?.parse().ok());
         let given = |n: u8| self.tokens.get(&n).copied().unwrap_or(token_of(n));
         let password = rest.iter().find_map(|word| word.strip_prefix("password="));
+        let own = rest.iter().find_map(|word| word.strip_prefix("shows=")?.parse().ok());
+        let own = own.map(|number: u8| ResumeToken([number; 32]));
+        let invite = rest.iter().find_map(|word| word.strip_prefix("inv=")?.parse().ok());
         LogIn {
             name: UserName::parse(name).unwrap(),
             password: password.unwrap_or_default().to_owned(),
-            resume_token: token.map(given),
+            resume_token: token.map(given).or(own),
+            invite: invite.map(orders::invite_token),
             fresh_token: token_of(self.logins_asked),
         }
     }

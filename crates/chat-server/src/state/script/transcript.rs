@@ -51,17 +51,15 @@ impl Run {
                     self.passwords.push_back(task);
                     vec![line]
                 }
-                Action::Record(_) => {
-                    self.unstored += 1;
+                Action::Record(event) => {
+                    self.unstored.push(event);
                     vec![]
                 }
             };
             self.transcript.extend(lines);
         }
-        let stored = if self.log_waits { 0 } else { std::mem::take(&mut self.unstored) };
-        if stored > 0 {
-            let actions = self.state.recorded(self.now(), stored);
-            self.record(actions);
+        if !self.log_waits && !self.unstored.is_empty() {
+            self.store(self.unstored.len());
         }
     }
 

@@ -6,6 +6,7 @@ use chat_client::command::{Command, ServerAddress};
 use chat_client::error::{EndReason, Refusal, SessionError};
 use chat_client::error_text;
 use chat_client::question::{Answer, NoAnswer, Question, QuestionId};
+use common::invite_link::InviteLink;
 use common::spki_pin::SpkiPin;
 use common::wire::{RefusalCode, Role};
 use gtk::subclass::prelude::*;
@@ -143,7 +144,10 @@ impl ChatSession {
             | RefusalCode::NameTooSimilar
             | RefusalCode::NameReserved
             | RefusalCode::NameMalformed => LogInField::Name,
-            RefusalCode::WrongPassword | RefusalCode::PasswordNeeded => {
+            // Where an invite makes the account, its password is chosen here.
+            RefusalCode::WrongPassword
+            | RefusalCode::PasswordNeeded
+            | RefusalCode::PasswordTooShort => {
                 self.change(|standing| standing.password_needed = true);
                 LogInField::Password
             }
@@ -173,8 +177,8 @@ impl ChatSession {
 
     fn remember(&self, name: &str) {
         let Some(file) = self.imp().last_login_file.borrow().clone() else { return };
-        let login =
-            LastLogin { server: self.imp().form.borrow().server.clone(), name: name.to_owned() };
+        let typed = self.imp().form.borrow().server.clone();
+        let login = LastLogin { server: without_invite(typed), name: name.to_owned() };
         if let Err(error) = login.save(&file) {
             tracing::warn!(%error, file = %file.display(), "cannot remember the login");
         }
@@ -232,5 +236,31 @@ impl ChatSession {
 
     fn change(&self, change: impl FnOnce(&mut Standing)) {
         self.imp().connection.change(change);
+    }
+}
+
+/// An invite is for coming in once: whoever came in by it does not need it again, and it is not left lying about.
+fn without_invite(server: String) -> String {
+    match server.parse() {
+        Ok(ServerAddress::Invite(link)) if link.token.is_some() => {
+            InviteLink { token: None, ..link }.to_string()
+        }
+        _ => server,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_a_link_invites_nobody() {
+        let pin = SpkiPin([0; 32]);
+        let link = format!("simplechat://h:1/?fp={pin}&name=lab");
+        let invited = format!("{link}&inv=AAECAwQFBgcICQoLDA0ODxAREhMUFRYX");
+        assert_eq!(without_invite(invited), link);
+        for plain in [link.as_str(), "h:1", "no address"] {
+            assert_eq!(without_invite(plain.to_owned()), plain);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use common::user_name::NameKey;
 
+use crate::log::event::invite::{Invite, InviteName, InviteUse};
 use crate::log::event::room::{Membership, Room, RoomName};
 use crate::log::event::ruling::{
     Account, Ban, BanSubject, Decision, Device, DeviceId, End, Mute, Name, Role, Ruling,
@@ -30,6 +31,9 @@ impl Ruling {
             Decision::RoomRemoved(room) => Wire::RoomRemoved(room.to_wire()),
             Decision::MemberSet(member) => Wire::MemberSet(member.to_wire()),
             Decision::MemberRemoved(member) => Wire::MemberRemoved(member.to_wire()),
+            Decision::InviteSet(invite) => Wire::InviteSet(invite.to_wire()),
+            Decision::InviteRevoked(name) => Wire::InviteRevoked(name.to_wire()),
+            Decision::InviteUsed(it) => Wire::InviteUsed(it.to_wire()),
         };
         wire::Ruling { by: self.by.clone(), at_ms: self.at_ms, decision: Some(decision) }
     }
@@ -52,6 +56,9 @@ impl Ruling {
             Wire::RoomRemoved(it) => Decision::RoomRemoved(RoomName::from_wire(it)?),
             Wire::MemberSet(it) => Decision::MemberSet(Membership::from_wire(it)?),
             Wire::MemberRemoved(it) => Decision::MemberRemoved(Membership::from_wire(it)?),
+            Wire::InviteSet(it) => Decision::InviteSet(Invite::from_wire(it)?),
+            Wire::InviteRevoked(it) => Decision::InviteRevoked(InviteName::from_wire(it)?),
+            Wire::InviteUsed(it) => Decision::InviteUsed(InviteUse::from_wire(it)?),
         };
         Ok(Self { by: wire.by, at_ms: wire.at_ms, decision })
     }
@@ -68,12 +75,7 @@ impl Account {
     }
 
     fn from_wire(wire: wire::Account) -> Result<Self, EventError> {
-        let role = match wire.role() {
-            wire::Role::Unspecified => return Err(EventError::UnknownDecision),
-            wire::Role::Member => Role::Member,
-            wire::Role::Moderator => Role::Moderator,
-            wire::Role::Admin => Role::Admin,
-        };
+        let role = Role::from_wire(wire.role())?;
         Ok(Self {
             holder: Person::from_wire(wire.holder.ok_or(EventError::Damaged)?),
             password_hash: wire.password_hash,
@@ -84,11 +86,20 @@ impl Account {
 }
 
 impl Role {
-    fn to_wire(self) -> wire::Role {
+    pub(in crate::log::event) fn to_wire(self) -> wire::Role {
         match self {
             Self::Member => wire::Role::Member,
             Self::Moderator => wire::Role::Moderator,
             Self::Admin => wire::Role::Admin,
+        }
+    }
+
+    pub(in crate::log::event) fn from_wire(wire: wire::Role) -> Result<Self, EventError> {
+        match wire {
+            wire::Role::Unspecified => Err(EventError::UnknownDecision),
+            wire::Role::Member => Ok(Self::Member),
+            wire::Role::Moderator => Ok(Self::Moderator),
+            wire::Role::Admin => Ok(Self::Admin),
         }
     }
 }

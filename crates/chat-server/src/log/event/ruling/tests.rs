@@ -1,8 +1,10 @@
 //! Golden bytes of decisions, and what they are about.
 
+use common::invite_token::InviteToken;
 use common::user_name::NameKey;
 
 use super::*;
+use crate::log::event::invite::{InviteId, Proof};
 use crate::log::event::room::RoomId;
 use crate::log::event::{Event, EventError, Identity};
 
@@ -99,6 +101,46 @@ fn rooms_are_the_golden_bytes() {
         Decision::MemberRemoved(member),
         "82052b0a03626f6210078a02210a0e0807120a0a03616e6e1203416e6e120d0a03616e6e1203416e\
          6e1882021801",
+    );
+}
+
+#[test]
+fn invites_are_the_golden_bytes() {
+    let name = InviteName { id: InviteId([1, 2, 3, 4, 5, 6, 7, 8]), note: "tea".into() };
+    let invite = Invite {
+        name: name.clone(),
+        proof: Proof::of_token(&InviteToken([7; 24])),
+        uses: Some(3),
+        end: End::At(9),
+        role: Role::Moderator,
+        maker: Some(holder()),
+    };
+    check(
+        Decision::InviteSet(invite.clone()),
+        "8205520a03626f621007e203480a0f0a08010203040506070812037465611220ecc47041d356fdce\
+         a2b1bd9ec74bf21225bcad540cff2b7a91285a6cd2a84904180320092802320d0a03616e6e120341\
+         6e6e188202",
+    );
+    let unlimited = Invite { uses: None, end: End::Never, maker: None, ..invite };
+    check(
+        Decision::InviteSet(unlimited),
+        "82053f0a03626f621007e203350a0f0a08010203040506070812037465611220ecc47041d356fdce\
+         a2b1bd9ec74bf21225bcad540cff2b7a91285a6cd2a849042802",
+    );
+    check(
+        Decision::InviteRevoked(name.clone()),
+        "8205190a03626f621007ea030f0a0801020304050607081203746561",
+    );
+    let shown = Some(Proof::of_shown(&[9; 32], &holder().key));
+    let used = InviteUse { invite: name.id, person: holder(), shown, is_void: false };
+    check(
+        Decision::InviteUsed(used.clone()),
+        "8205450a03626f621007f2033b0a080102030405060708120d0a03616e6e1203416e6e1882021a20\
+         da27c5292fe5915997a04e752ad4d06e4ea6838266577fb14da7d6713ea9e67b",
+    );
+    check(
+        Decision::InviteUsed(InviteUse { shown: None, is_void: true, ..used }),
+        "8205250a03626f621007f2031b0a080102030405060708120d0a03616e6e1203416e6e1882022001",
     );
 }
 
