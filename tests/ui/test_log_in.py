@@ -34,6 +34,29 @@ class LogIn(WindowTest):
         window.reads("reserved")
         window.at_log_in()
 
+    def test_an_invite_lets_one_person_in_and_back(self):
+        server = self.start_server(config='access = "password"')
+        invited = server.order("invite", "create")
+        window = self.open_window(invited)
+        window.log_in("alice")
+        window.log_out()
+        # Without the invite, which the window does not keep: this computer is known.
+        window.log_in("alice")
+        elsewhere = self.open_window(invited, label="elsewhere")
+        elsewhere.ask_for("bob")
+        elsewhere.reads("been used already")
+        elsewhere.at_log_in()
+
+    def test_an_invite_makes_an_account_where_one_is_needed(self):
+        server = self.start_server(config='access = "accounts"')
+        window = self.open_window(server.order("invite", "create"))
+        window.ask_for("alice")
+        window.reads("at least 8 characters")
+        window.type_into("Password", "correct horse")
+        window.press("Log In")
+        window.in_conversation()
+        self.assertIn("alice  member  online", server.order("user", "list"))
+
     def test_an_address_without_a_key_is_asked_about(self):
         server = self.start_server()
         window = self.open_window()

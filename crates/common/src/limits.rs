@@ -96,6 +96,9 @@ pub const SANCTION_PAGE_ENTRIES_MAX: usize = 200;
 
 /// Invites in one `InvitePage`.
 pub const INVITE_PAGE_ENTRIES_MAX: usize = 200;
+const _: () = assert!(
+    INVITE_PAGE_ENTRIES_MAX * (REASON_BYTES_MAX + NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX / 2
+);
 
 /// Decisions in one `AuditPage`.
 pub const AUDIT_PAGE_ENTRIES_MAX: usize = 200;

@@ -112,6 +112,12 @@ class Server(Program):
         """The same server again: same port, same key, same files."""
         return Server(self.folder, address=f"127.0.0.1:{self.port}", files=self.files)
 
+    def order(self, *words):
+        """What whoever runs it says to it; gives the answer."""
+        command = [PROGRAMS / "chat-server", *words, "--data", self.folder / "data"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
     def _first_line(self):
         def line_or_end():
             assert self.running, f"chat-server ended at once:\n{self.last_words()}"

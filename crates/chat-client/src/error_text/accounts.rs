@@ -80,11 +80,13 @@ pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
                 .into()
         }
         RefusalCode::InviteUsedUp => {
-            "The invite in the link has been used already, by as many people as it was for. Ask for a new link."
+            "The invite in the link has been used already, by as many people as it was for. Ask for a new link. If \
+             the name is your account, check its password."
                 .into()
         }
         RefusalCode::InviteExpired => {
-            "The invite in the link has expired. Ask for a new link.".into()
+            "The invite in the link has expired. Ask for a new link. If the name is your account, check its password."
+                .into()
         }
         RefusalCode::InvitesFull => format!(
             "There is no room for more invites, or for more people who come by them: the server keeps at most {}. \

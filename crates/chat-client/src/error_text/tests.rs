@@ -62,8 +62,8 @@ fn refusals_say_what_and_what_now() {
     ];
     let invites: &[(Code, &[&str])] = &[
         (Code::InviteUnknown, &["no invite “report.pdf”", "which there are"]),
-        (Code::InviteUsedUp, &["been used", "Ask for a new link"]),
-        (Code::InviteExpired, &["expired", "Ask for a new link"]),
+        (Code::InviteUsedUp, &["been used", "Ask for a new link", "password"]),
+        (Code::InviteExpired, &["expired", "Ask for a new link", "password"]),
         (Code::InvitesFull, &["at most 7", "administrator"]),
     ];
     for (code, says) in table.iter().chain(uploads).chain(invites) {

@@ -6,7 +6,7 @@ pub(crate) mod arrivals;
 
 pub(crate) mod grants;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use common::invite_token::InviteToken;
@@ -156,13 +156,12 @@ impl Invites {
 
     /// The oldest one that opens nothing any more and by which nobody comes back.
     pub(crate) fn oldest_spent(&self, now: Now) -> Option<&Open> {
-        let is_idle = |open: &&Open| {
-            let id = open.invite.name.id;
-            self.check_use(now, open).is_err()
-                && !self.uses.values().any(|it| it.invite == id && !it.is_void)
-                && !self.coming.iter().any(|it| it.invite == id)
+        let in_use = self.uses.values().filter(|it| !it.is_void).chain(&self.coming);
+        let in_use: HashSet<InviteId> = in_use.map(|it| it.invite).collect();
+        let is_spent = |open: &&Open| {
+            self.check_use(now, open).is_err() && !in_use.contains(&open.invite.name.id)
         };
-        self.all.iter().find(is_idle)
+        self.all.iter().find(is_spent)
     }
 
     /// Whether one more person may use it.
@@ -214,3 +213,6 @@ fn lets_in(uses: &Uses, person: Identity) -> bool {
 fn is_same(one: &InviteUse, other: &InviteUse) -> bool {
     (one.invite, one.person.identity) == (other.invite, other.person.identity)
 }
+
+#[cfg(test)]
+mod tests;

@@ -279,6 +279,7 @@ impl Decision {
             Self::MemberRemoved(it) => ("take out of room", it.member.name.clone()),
             Self::InviteSet(invite) => ("create invite", invite.name.id.text()),
             Self::InviteRevoked(name) => ("revoke invite", name.id.text()),
+            Self::InviteUsed(it) if it.is_void => ("void invite", it.person.name.clone()),
             Self::InviteUsed(it) => ("use invite", it.person.name.clone()),
         }
     }

@@ -3,9 +3,11 @@
 use super::*;
 use crate::log::Log;
 use crate::log::event::Person;
+use crate::log::event::invite::{Invite, InviteId, InviteName, InviteUse, Proof};
 use crate::log::event::room::{Membership, Room, RoomName};
-use crate::log::event::ruling::{Decision, End, Mute, Name, Ruling};
+use crate::log::event::ruling::{Decision, End, Mute, Name, Role, Ruling};
 use crate::log::memory::MemoryLog;
+use common::invite_token::InviteToken;
 use std::sync::Arc;
 
 fn person(name: &str) -> Person {
@@ -232,5 +234,38 @@ fn with_a_room_everybody_in_it_is_forgotten_and_nobody_else() {
         ],
         &[3, 4],
         &[5, 3, 1],
+    );
+}
+
+#[test]
+fn with_an_invite_goes_who_came_by_it_and_one_person_counts_once() {
+    let name =
+        |first| InviteName { id: InviteId([first, 0, 0, 0, 0, 0, 0, 0]), note: String::new() };
+    let made = |first| {
+        Decision::InviteSet(Invite {
+            name: name(first),
+            proof: Proof::of_token(&InviteToken([first; 24])),
+            uses: None,
+            end: End::Never,
+            role: Role::Member,
+            maker: None,
+        })
+    };
+    let used = |first, who, is_void| {
+        let (invite, person) = (name(first).id, person(who));
+        Decision::InviteUsed(InviteUse { invite, person, shown: None, is_void })
+    };
+    check_standing(
+        vec![
+            made(1),
+            made(2),
+            used(1, "ann", false),
+            used(2, "ann", false),
+            used(2, "bo", false),
+            used(2, "bo", true),
+            Decision::InviteRevoked(name(1)),
+        ],
+        &[2, 4, 6],
+        &[7, 5, 4, 3, 2, 1],
     );
 }

@@ -89,11 +89,17 @@ impl State {
         let Some(token) = &log_in.invite else {
             return self.check_join_password(now, address, log_in).map(|()| None);
         };
-        match self.grant_counted(now, address, &key, token, person) {
-            Ok(grant) => Ok(Some(grant)),
-            Err(refusal) if log_in.password.is_empty() => Err(refusal),
-            Err(_) => self.check_join_password(now, address, log_in).map(|()| None),
+        self.check_attempts(now, &key, address)?;
+        if self.knows_join_password(log_in) {
+            self.attempts.succeeded(&key);
+            return Ok(None);
         }
+        let grant = self.grant(now, token, person);
+        let is_unknown = matches!(grant, Err(Refusal::InviteUnknown { .. }));
+        if is_unknown || grant.is_err() && !log_in.password.is_empty() {
+            self.count_failure(now, key, address);
+        }
+        grant.map(Some)
     }
 
     /// What that token gives. A token that is none counts as a wrong password does.
@@ -108,10 +114,14 @@ impl State {
         self.check_attempts(now, key, address)?;
         let grant = self.grant(now, token, person);
         if matches!(grant, Err(Refusal::InviteUnknown { .. })) {
-            self.attempts.failed(now.instant, key.clone(), address);
-            tracing::info!(%address, "wrong invite");
+            self.count_failure(now, key.clone(), address);
         }
         grant
+    }
+
+    fn count_failure(&mut self, now: Now, key: NameKey, address: IpAddr) {
+        tracing::info!(name = ?key.as_str(), %address, "wrong invite");
+        self.attempts.failed(now.instant, key, address);
     }
 
     /// Has the use of an invite stored by which a guest comes in.

@@ -24,12 +24,33 @@ fn it_stands_for_the_join_password_as_often_as_it_says() {
          3> open
          3> login cy inv=7
              3< refused invite_used_up
+         3> login cy inv=7 password=wrong
+             3< refused invite_used_up
          3> login cy inv=7 password=secret
-             3< logged in cy t5
+             3< logged in cy t6
              1< joined cy
              2< joined cy
          9> invites
              9< invites 7: member 2/2 by \"\" \"tea party\";",
+    );
+}
+
+#[test]
+fn who_knows_the_join_password_spends_no_use() {
+    check_with(
+        password_policy(),
+        "9> operator
+         9> invite 7 1 ever member
+             9< invite 7
+         1> open
+         1> login ann inv=7 password=secret
+             1< logged in ann t1
+         2> open
+         2> login bob inv=7 password=wrong
+             2< logged in bob t2
+             1< joined bob
+         9> invites
+             9< invites 7: member 1/1 by \"\" \"\";",
     );
 }
 

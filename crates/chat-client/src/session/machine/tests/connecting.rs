@@ -1,6 +1,7 @@
 //! Trust, greeting and login.
 
 use super::*;
+use crate::question::{Question, QuestionId};
 
 #[test]
 fn first_contact_sends_nothing_and_waits_for_trust() {
@@ -113,4 +114,63 @@ fn a_server_that_never_greets_is_given_up() {
     bench.wait(31.0);
     bench.check_events(&["disconnected"]);
     bench.check_deeds(&["hang up"]);
+}
+
+/// What the next log-in shows: its invite, and what it shows as a resume token.
+#[track_caller]
+fn shown(bench: &mut Bench) -> (u64, Vec<u8>, Vec<u8>) {
+    let (id, body) = bench.sent();
+    let Ask::LogIn(log_in) = body else { panic!("{body:?}") };
+    (id, log_in.invite.to_vec(), log_in.resume_token.to_vec())
+}
+
+fn invited(bench: &mut Bench) {
+    let link = format!("simplechat://chat.lan/?fp={PIN}&inv=AAECAwQFBgcICQoLDA0ODxAREhMUFRYX");
+    bench.command(Command::Connect { server: link.parse().unwrap() });
+    bench.command(Command::LogIn { name: "bob".into(), password: None });
+    bench.connected();
+    bench.greet();
+}
+
+#[test]
+fn who_is_invited_shows_the_same_until_the_server_gives_something_to_show() {
+    let mut bench = Bench::new();
+    invited(&mut bench);
+    let (_, invite, own) = shown(&mut bench);
+    assert_eq!(invite, (0..24).collect::<Vec<u8>>());
+    assert_eq!(own.len(), 32);
+    // Kept before anything may break.
+    bench.check_deeds(&["dial true", "remember", &format!("keep bob {}", own[0])]);
+    bench.broken();
+    bench.wait(60.0);
+    bench.connected();
+    bench.greet();
+    let (_, invite_again, own_again) = shown(&mut bench);
+    assert_eq!((invite_again, own_again), (invite, own));
+}
+
+#[test]
+fn another_program_of_the_same_person_shows_what_was_kept() {
+    let mut bench = Bench::new();
+    let link = format!("simplechat://chat.lan/?fp={PIN}&inv=AAECAwQFBgcICQoLDA0ODxAREhMUFRYX");
+    bench.command(Command::Connect { server: link.parse().unwrap() });
+    bench.command(Command::LogIn { name: "Bob".into(), password: None });
+    let kept = KeptToken { name: "bob".into(), token: ResumeToken([7; 32]) };
+    bench.machine.handle_connected(bench.now, PIN, vec![kept]);
+    bench.collect();
+    bench.greet();
+    assert_eq!(shown(&mut bench).2, [7; 32]);
+}
+
+#[test]
+fn who_registers_shows_the_invite_of_the_link() {
+    let mut bench = Bench::new();
+    invited(&mut bench);
+    bench.welcome(false);
+    bench.forget();
+    let question = Question::Register { password: "secretive".into() };
+    bench.command(Command::Ask { id: QuestionId(0), question });
+    let (_, body) = bench.sent();
+    let Ask::Register(register) = body else { panic!("{body:?}") };
+    assert_eq!(register.invite.len(), 24);
 }
