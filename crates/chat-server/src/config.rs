@@ -15,6 +15,8 @@ mod limits;
 
 mod merge;
 
+mod retention;
+
 mod transfer;
 
 #[cfg(any(test, fuzzing))]
@@ -22,6 +24,7 @@ pub(crate) mod fuzzing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::invite_link::HostPort;
 use common::spki_pin::SpkiPin;
@@ -59,6 +62,8 @@ pub struct Config {
     pub sending: SendOptions,
     /// What may be uploaded. `None`: nothing.
     pub uploads: Option<UploadRules>,
+    /// How long messages are kept. `None`: for ever.
+    pub retention: Option<Duration>,
     /// Where the server's metrics can be asked for. `None`: nowhere.
     pub metrics: Option<MetricsAddress>,
     /// How much of everything.

@@ -57,7 +57,7 @@ pub fn export(data: &Path, out: &mut impl Write) -> Result<u64, ExportError> {
                     write_line(event.number, message, out)?;
                     messages += 1;
                 }
-                Event::Ruling(_) => {}
+                Event::Ruling(_) | Event::Expired(_) => {}
             }
         }
         next = read_to + 1;

@@ -31,6 +31,8 @@ mod history_desk;
 
 mod password_desk;
 
+mod retention;
+
 mod watchdog;
 
 mod operator_door;

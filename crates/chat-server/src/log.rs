@@ -5,7 +5,7 @@
 //! nothing that lasts, for tests. [`writer`] is the one thread that appends. What is read often is kept
 //! in a form of its own that follows the log and can be made anew from it: the [`projection`], out of which
 //! [`history`] reads, and the index for [`search`]. Each has a thread, the [`follower`]. [`start`] opens all
-//! of it.
+//! of it. What is to be kept for a time only goes by [`expiry`].
 
 pub mod event;
 
@@ -26,6 +26,8 @@ pub(crate) mod follower;
 pub(crate) mod history;
 
 pub(crate) mod search;
+
+pub(crate) mod expiry;
 
 pub(crate) mod start;
 
@@ -52,6 +54,15 @@ pub trait Log: Send {
     /// Nothing of the batch is stored. It may work later.
     fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError>;
 
+    /// Removes the next of the oldest messages that were written before then.
+    ///
+    /// # Errors
+    /// Nothing is removed. It may work later.
+    fn expire(&mut self, before_ms: i64) -> Result<Expiry, AppendError> {
+        let _ = before_ms;
+        Ok(Expiry { removed: 0, is_all: true })
+    }
+
     /// Another way to the same log, for reading on another thread.
     ///
     /// # Errors
@@ -72,6 +83,14 @@ pub trait LogReader: Send {
     /// # Errors
     /// Where the log cannot be read, or holds what this version does not understand.
     fn tail(&mut self, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError>;
+
+    /// Up to which event messages were removed because of their age; numbers up to there may be missing.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    fn expired(&mut self) -> Result<u64, LogError> {
+        Ok(0)
+    }
 }
 
 /// An event and its global number.
@@ -81,6 +100,15 @@ pub struct Numbered {
     pub number: u64,
     /// What happened.
     pub event: Event,
+}
+
+/// What was removed at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Expiry {
+    /// So many messages.
+    pub removed: usize,
+    /// There are no more that are old enough.
+    pub is_all: bool,
 }
 
 /// Why a batch was not stored.
@@ -127,6 +155,12 @@ pub enum LogError {
         number: u64,
         /// Why.
         error: EventError,
+    },
+    /// A message was removed because of its age.
+    #[error("event {number} was removed because of its age")]
+    Expired {
+        /// Which event.
+        number: u64,
     },
     /// It follows another log than the one beside it.
     #[error("it follows another log")]

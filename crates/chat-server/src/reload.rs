@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::invite_link::InviteLink;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{AccessConfig, Config, Limits};
 use crate::hub::Input;
@@ -80,6 +80,11 @@ impl Running {
         Self { config, link, token_key, access }
     }
 
+    /// How long messages are kept. `None`: for ever.
+    pub(crate) fn retention(&self) -> Option<Duration> {
+        self.config.retention
+    }
+
     /// What the state has to know of it.
     pub(crate) fn policy(&self) -> Policy {
         let limits = &self.config.limits;
@@ -131,6 +136,7 @@ impl Running {
             bans,
             sending,
             uploads,
+            retention,
             metrics,
             limits,
         } = new;
@@ -167,6 +173,7 @@ impl Running {
         running.name = name;
         running.registration = registration;
         running.bans = bans;
+        running.retention = retention;
         running.limits = Limits {
             handshake_seconds: running.limits.handshake_seconds,
             login_seconds: running.limits.login_seconds,
@@ -197,14 +204,16 @@ fn waiting_limits(running: &Limits, new: &Limits) -> Vec<&'static str> {
     fixed.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
 }
 
-/// Puts configurations in force as they come.
+/// Puts configurations in force as they come. `retention` is told how long messages are kept.
 pub(crate) async fn follow(
     mut running: Running,
     mut reloads: mpsc::Receiver<Reload>,
     hub: mpsc::Sender<Input>,
+    retention: watch::Sender<Option<Duration>>,
 ) {
     while let Some(Reload { config, done }) = reloads.recv().await {
         let waiting = running.adopt(config);
+        retention.send_replace(running.retention());
         let (applied, is_applied) = oneshot::channel();
         let policy = Box::new(running.policy());
         // Whoever is gone needs no answer.
@@ -252,6 +261,7 @@ mod tests {
         let policy = check("name = 'a'", after, &[]);
         assert_eq!((policy.server_name.as_str(), policy.sessions_max), ("b", 3));
         assert_eq!(policy.messages.burst, 4);
+        check("[history]\nretention = '9d'", "[history]\nretention = '1h'", &[]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use file_transfer::ticket::{KeyFileError, TicketKey};
 use file_transfer::tls_identity::{TlsIdentity, TlsIdentityError};
 use file_transfer::uploads::UploadStore;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ use crate::metrics;
 use crate::operator_door::{self, OperatorDoor};
 use crate::password_desk::PasswordDesk;
 use crate::reload::{self, Reload, Running, RunningAccess};
+use crate::retention;
 use crate::sockets::passed::PassedSockets;
 use crate::sockets::{self, SocketError};
 use crate::state::State;
@@ -228,7 +229,11 @@ impl Server {
         let Self { log, readers, log_outcomes, lock, running, metrics, operator, .. } = self;
         let measuring = metrics.map(|door| tokio::spawn(door.serve(hub.clone())));
         let beating = Watchdog::of_environment().map(|it| tokio::spawn(it.feed(hub.clone())));
-        let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone()));
+        let (age, wanted_age) = watch::channel(running.retention());
+        if let Some(keeper) = log.keeper() {
+            tokio::spawn(retention::follow(keeper, wanted_age, stop.clone()));
+        }
+        let reloading = tokio::spawn(reload::follow(running, reloads, hub.clone(), age));
         let connections = TaskTracker::new();
         let files = FileFinder::new(Arc::clone(&catalogue));
         let last_connection = Arc::new(AtomicU64::new(0));

@@ -165,7 +165,13 @@ fn history() -> Vec<(&'static str, Bytes)> {
         message_id: message_id(32),
     };
     let found = Message { conversation: with("bob"), ..message.clone() };
-    let page = HistoryPage { conversation: with("bob"), messages: vec![message], more: true };
+    let page = HistoryPage {
+        conversation: with("bob"),
+        messages: vec![message],
+        more: true,
+        first_kept_seq: 0,
+    };
+    let late = HistoryPage { first_kept_seq: 3, messages: Vec::new(), more: false, ..page.clone() };
     let search = SearchMessages { text: "yes".to_owned(), before: 0, limit: 50 };
     let found = SearchPage { messages: vec![found], next: 1011 };
     let list = ListConversations { after: 500 };
@@ -175,6 +181,7 @@ fn history() -> Vec<(&'static str, Bytes)> {
     vec![
         ("read_history", client(25, Ask::ReadHistory(wanted))),
         ("history_page", server(25, Tell::HistoryPage(page))),
+        ("history_page_that_begins_late", server(25, Tell::HistoryPage(late))),
         ("read_history_before", client(26, Ask::ReadHistory(last))),
         ("list_conversations", client(27, Ask::ListConversations(list))),
         ("conversation_page", server(27, Tell::ConversationPage(conversations))),

@@ -345,9 +345,10 @@ impl History {
     ) -> Result<Vec<Heard>, String> {
         let question = self.under_way.take();
         self.failures = 0;
-        let wire::HistoryPage { conversation, messages, more } = page;
+        let wire::HistoryPage { conversation, messages, more, first_kept_seq } = page;
         match question {
             Some(Question::CatchUp(CatchUp::Missed(of))) => {
+                self.begins_at(&of, first_kept_seq);
                 let told = self.missed(of, answered(messages, is_unanswered), more);
                 Ok(self.caught_up(told))
             }
@@ -410,6 +411,13 @@ impl History {
         match question {
             Question::CatchUp(catch_up) => self.catch_ups.push_front(catch_up),
             Question::Wish(wish) => self.wishes.push_front(wish),
+        }
+    }
+
+    /// What is below that number is not there any more: nothing is missing up to it.
+    fn begins_at(&mut self, conversation: &Conversation, first_kept_seq: u64) {
+        if let Some(known) = self.known.get_mut(&key_of(conversation)) {
+            known.watched.begins_at(first_kept_seq);
         }
     }
 

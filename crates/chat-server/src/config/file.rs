@@ -36,6 +36,7 @@ pub(crate) struct ConfigFile {
     pub(crate) limits: Limits,
     pub(crate) transfer: Transfer,
     pub(crate) uploads: UploadsEntry,
+    pub(crate) history: HistoryEntry,
     pub(crate) node: Vec<NodeEntry>,
     pub(crate) ban: Vec<BanEntry>,
     /// Where in the file things are said.
@@ -60,6 +61,7 @@ impl Default for ConfigFile {
             limits: Limits::default(),
             transfer: Transfer::default(),
             uploads: UploadsEntry::default(),
+            history: HistoryEntry::default(),
             node: Vec::new(),
             ban: Vec::new(),
             source: Source::default(),
@@ -145,6 +147,14 @@ impl Default for UploadsEntry {
             unfinished_hours: 96,
         }
     }
+}
+
+/// `[history]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HistoryEntry {
+    /// How long messages are kept; for ever where it is missing.
+    pub(crate) retention: Option<String>,
 }
 
 /// `[[node]]`

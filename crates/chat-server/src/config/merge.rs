@@ -16,6 +16,7 @@ use crate::config::access::{Said, access};
 use crate::config::arguments::{DataOptions, Options};
 use crate::config::document::Problem;
 use crate::config::file::{BanEntry, Complaint, ConfigFile, NodeEntry, UploadsEntry};
+use crate::config::retention::retention;
 use crate::config::{CertificateFiles, Config, Listen, MetricsAddress, NodeConfig};
 use crate::log::event::ruling::End;
 use crate::state::policy::Bans;
@@ -120,8 +121,9 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
     let bans = bans(file.ban, &mut complaints);
     let uploads = complaints.take(uploads(&file.uploads, has_nodes));
     let metrics = complaints.take(metrics(file.metrics, options.config.as_deref()));
-    let (Some(name), Some(certificate), Some(uploads), Some(metrics), []) =
-        (name, certificate, uploads, metrics, complaints.0.as_slice())
+    let retention = complaints.take(retention(file.history.retention.as_deref()));
+    let (Some(name), Some(certificate), Some(uploads), Some(metrics), Some(retention), []) =
+        (name, certificate, uploads, metrics, retention, complaints.0.as_slice())
     else {
         return Err(source.refuse(complaints.0));
     };
@@ -144,6 +146,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         bans,
         sending: file.transfer.into(),
         uploads,
+        retention,
         metrics,
         limits: file.limits,
     })

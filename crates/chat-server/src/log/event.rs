@@ -1,6 +1,8 @@
 //! The durable events and their bytes: `proto/log.proto`. What was written once is read by every later
 //! version, so golden bytes hold the encoding.
 
+pub mod expired;
+
 pub mod invite;
 
 pub mod room;
@@ -14,6 +16,7 @@ use common::limits::MESSAGE_ID_BYTES;
 use common::user_name::NameKey;
 use prost::Message;
 
+use crate::log::event::expired::Expired;
 use crate::log::event::room::{RoomId, RoomName};
 use crate::log::event::ruling::Ruling;
 
@@ -31,6 +34,8 @@ pub enum Event {
     MessageSent(Arc<MessageSent>),
     /// Something was decided about accounts or people.
     Ruling(Arc<Ruling>),
+    /// Messages were here.
+    Expired(Expired),
 }
 
 /// One message.
@@ -134,6 +139,7 @@ impl Event {
         let kind = match self {
             Self::MessageSent(it) => wire::event::Kind::MessageSent(it.to_wire()),
             Self::Ruling(it) => wire::event::Kind::Ruling(it.to_wire()),
+            Self::Expired(it) => wire::event::Kind::Expired(it.to_wire()),
         };
         wire::Event { kind: Some(kind) }.encode_to_vec()
     }
@@ -152,6 +158,7 @@ impl Event {
             Some(wire::event::Kind::Ruling(it)) => {
                 Ok(Self::Ruling(Arc::new(Ruling::from_wire(it)?)))
             }
+            Some(wire::event::Kind::Expired(it)) => Ok(Self::Expired(Expired::from_wire(it)?)),
         }
     }
 }
@@ -260,6 +267,17 @@ mod tests {
             "0a4c42120807120e0a0561747469631205417474696318072210aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
              2a0d0a03616e6e1203416e6e188202320c676f6f64206d6f726e696e6738ae9ea6e5b733",
         );
+    }
+
+    #[test]
+    fn what_is_left_of_old_messages_is_the_golden_bytes() {
+        let left = |conversation| {
+            Event::Expired(Expired { conversation, last_seq: 7, at_ms: 1_767_323_045_678 })
+        };
+        check(&left(ConversationKey::Lobby), "b204100a056c6f626279200728ae9ea6e5b733");
+        let pair = ConversationKey::pair(&NameKey::of("bob"), &NameKey::of("ann"));
+        check(&left(pair), "b20415120a0a03616e6e1203626f62200728ae9ea6e5b733");
+        check(&left(ConversationKey::Room(RoomId(7))), "b2040b1807200728ae9ea6e5b733");
     }
 
     #[test]

@@ -178,12 +178,14 @@ impl<F: Follow> Following<F> {
 /// The message of that event.
 ///
 /// # Errors
-/// [`LogError`].
+/// [`LogError`], also where it was removed because of its age.
 pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSent, LogError> {
-    let event = log.tail(number, 1)?.pop();
-    match event.filter(|event| event.number == number).map(|event| event.event) {
+    match event(log, number)? {
         Some(Event::MessageSent(message)) => Ok(Arc::unwrap_or_clone(message)),
-        Some(Event::Ruling(_)) | None => Err(LogError::Damaged { number }),
+        Some(Event::Expired(_)) | None if number <= log.expired()? => {
+            Err(LogError::Expired { number })
+        }
+        Some(Event::Ruling(_) | Event::Expired(_)) | None => Err(LogError::Damaged { number }),
     }
 }
 
@@ -192,9 +194,13 @@ pub(crate) fn message(log: &mut dyn LogReader, number: u64) -> Result<MessageSen
 /// # Errors
 /// [`LogError`].
 pub(crate) fn ruling(log: &mut dyn LogReader, number: u64) -> Result<Arc<Ruling>, LogError> {
-    let event = log.tail(number, 1)?.pop();
-    match event.filter(|event| event.number == number).map(|event| event.event) {
+    match event(log, number)? {
         Some(Event::Ruling(ruling)) => Ok(ruling),
-        Some(Event::MessageSent(_)) | None => Err(LogError::Damaged { number }),
+        Some(Event::MessageSent(_) | Event::Expired(_)) | None => Err(LogError::Damaged { number }),
     }
+}
+
+fn event(log: &mut dyn LogReader, number: u64) -> Result<Option<Event>, LogError> {
+    let found = log.tail(number, 1)?.pop().filter(|found| found.number == number);
+    Ok(found.map(|found| found.event))
 }

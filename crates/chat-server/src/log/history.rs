@@ -9,7 +9,7 @@ use crate::log::event::{ConversationKey, Event, Identity, MessageSent};
 use crate::log::follower::{CaughtUp, Follow, message, ruling};
 use crate::log::projection::Projection;
 use crate::log::{LogError, LogReader};
-use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, Reader};
+use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, MessagesFound, Reader};
 use crate::state::request::HistoryRange;
 use crate::state::settling::to_wire;
 
@@ -29,8 +29,8 @@ impl Follow for Projection {
     ) -> Result<HistoryFound, HistoryProblem> {
         let found = match subject {
             HistorySubject::Messages { conversation, key, range } => {
-                let page = messages(self, log, &key, reader.identity, range);
-                page.map(|(messages, more)| HistoryFound::Messages { conversation, messages, more })
+                messages(self, log, &key, reader.identity, range)
+                    .map(|page| HistoryFound::Messages { conversation, page })
             }
             HistorySubject::Conversations { after } => self
                 .list(reader, after, CONVERSATION_PAGE_ENTRIES_MAX)
@@ -48,13 +48,31 @@ impl Follow for Projection {
     }
 }
 
+/// A page of a conversation. Messages that went meanwhile because of their age are not in it.
 fn messages(
+    projection: &mut Projection,
+    log: &mut dyn LogReader,
+    key: &ConversationKey,
+    reader: Identity,
+    range: HistoryRange,
+) -> Result<MessagesFound, LogError> {
+    loop {
+        match try_messages(projection, log, key, reader, range) {
+            // The log was ahead: with the same forgotten here, the next attempt does not meet it.
+            Err(LogError::Expired { .. }) => Projection::catch_up(projection, log)?,
+            page => return page,
+        }
+    }
+}
+
+fn try_messages(
     projection: &Projection,
     log: &mut dyn LogReader,
     key: &ConversationKey,
     reader: Identity,
     range: HistoryRange,
-) -> Result<(Vec<MessageSent>, bool), LogError> {
+) -> Result<MessagesFound, LogError> {
+    let first_kept = projection.first_kept(key, reader)?;
     let (events, more) = projection.messages(key, reader, range)?;
     let is_backwards = range.before.is_some();
     let mut nearest_first = events;
@@ -67,7 +85,8 @@ fn messages(
     if is_backwards {
         messages.reverse();
     }
-    Ok((messages.into_iter().map(|(_, message)| message).collect(), more || is_cut))
+    let messages = messages.into_iter().map(|(_, message)| message).collect();
+    Ok(MessagesFound { messages, more: more || is_cut, first_kept })
 }
 
 /// Decisions, the latest first, as many as a page holds.

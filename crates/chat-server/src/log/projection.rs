@@ -3,6 +3,8 @@
 //! of the last event that it has is written in the same transaction as what follows from it. It holds
 //! nothing of its own, so it can be made anew.
 
+mod expiring;
+
 mod standing;
 
 use std::borrow::Cow;
@@ -13,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
 use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
 
+use crate::log::event::expired::Expired;
 use crate::log::event::room::RoomId;
 use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent, Person};
 use crate::log::sqlite_file::{self, Format};
@@ -29,11 +32,11 @@ const BATCH_EVENTS: usize = 4096;
 const FORMAT: Format = Format {
     // "schi"
     application_id: 0x7363_6869,
-    version: 5,
+    version: 6,
     schema: "
-        -- Of which log, once it follows one, and up to which event.
-        CREATE TABLE applied (event INTEGER NOT NULL, log BLOB) STRICT;
-        INSERT INTO applied VALUES (0, NULL);
+        -- Of which log, once it follows one, up to which event, and of which messages are gone up to which.
+        CREATE TABLE applied (event INTEGER NOT NULL, expired INTEGER NOT NULL, log BLOB) STRICT;
+        INSERT INTO applied VALUES (0, 0, NULL);
         -- A room has no other.
         CREATE TABLE conversations (
             id INTEGER PRIMARY KEY,
@@ -53,6 +56,7 @@ const FORMAT: Format = Format {
             reader INTEGER,
             PRIMARY KEY (conversation, seq)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX messages_by_event ON messages (event);
         -- Up to where each person may read which private conversation, and how the other one was spelt
         -- last.
         CREATE TABLE readers (
@@ -88,6 +92,8 @@ const FORMAT: Format = Format {
 pub struct Projection {
     connection: Connection,
     applied: u64,
+    /// Up to this event messages are gone.
+    expired: u64,
 }
 
 impl Projection {
@@ -97,10 +103,12 @@ impl Projection {
     /// [`LogError`].
     pub fn open(folder: &Path) -> Result<Self, LogError> {
         let connection = sqlite_file::open(&folder.join(FILE_NAME), &FORMAT)?;
-        let applied = connection
-            .query_row("SELECT event FROM applied", [], |row| row.get::<_, i64>(0))?
-            .cast_unsigned();
-        Ok(Self { connection, applied })
+        let (applied, expired): (i64, i64) =
+            connection.query_row("SELECT event, expired FROM applied", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let (applied, expired) = (applied.cast_unsigned(), expired.cast_unsigned());
+        Ok(Self { connection, applied, expired })
     }
 
     /// Has it follow that log from now on, or none else than that.
@@ -126,29 +134,32 @@ impl Projection {
         self.applied
     }
 
-    /// Applies everything that is in the log and not yet here.
+    /// Applies everything that is in the log and not yet here, and forgets what is there no more.
     ///
     /// # Errors
     /// [`LogError`]; what was applied so far stays.
     pub fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<(), LogError> {
         loop {
             let events = log.tail(self.applied + 1, BATCH_EVENTS)?;
+            // Looked at behind the events: what is missing among them is below it.
+            let expired = log.expired()?;
             if events.is_empty() {
-                return Ok(());
+                return self.forget(expired);
             }
-            self.apply(&events)?;
+            self.apply(&events, expired)?;
         }
     }
 
-    /// Applies events, which must be the next ones, as a whole or not at all.
-    fn apply(&mut self, events: &[Numbered]) -> Result<(), LogError> {
+    /// Applies events, which must be the next ones, as a whole or not at all. Up to `expired` some may be
+    /// missing.
+    fn apply(&mut self, events: &[Numbered], expired: u64) -> Result<(), LogError> {
         let transaction = self.connection.transaction()?;
         let mut applied = self.applied;
         {
             let mut statements = Statements::prepare(&transaction)?;
             for Numbered { number, event } in events {
-                let follows = *number == applied + 1 && statements.apply(*number, event)?;
-                if !follows {
+                let is_next = *number <= applied.max(expired) + 1;
+                if !is_next || !statements.apply(*number, event)? {
                     return Err(LogError::Damaged { number: *number });
                 }
                 applied = *number;
@@ -284,6 +295,7 @@ struct Statements<'t> {
     insert: Statement<'t>,
     may_read: Statement<'t>,
     meet: Statement<'t>,
+    expire: Statement<'t>,
     rulings: standing::Statements<'t>,
     applied: Statement<'t>,
 }
@@ -311,6 +323,10 @@ impl<'t> Statements<'t> {
                 "INSERT INTO people VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET name = ?2, identity = ?3, event = ?4",
             )?,
+            expire: transaction.prepare(
+                "INSERT INTO conversations (one, other, last_seq, at_ms) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET last_seq = ?3, at_ms = ?4 WHERE last_seq < ?3",
+            )?,
             rulings: standing::Statements::prepare(transaction)?,
             applied: transaction.prepare("UPDATE applied SET event = ?1")?,
         })
@@ -321,7 +337,14 @@ impl<'t> Statements<'t> {
         match event {
             Event::MessageSent(message) => self.message_sent(number, message),
             Event::Ruling(ruling) => self.rulings.decided(number, &ruling.decision).map(|()| true),
+            Event::Expired(left) => self.expired(left).map(|()| true),
         }
+    }
+
+    fn expired(&mut self, left: &Expired) -> rusqlite::Result<()> {
+        let (one, other) = columns(&left.conversation);
+        let last_seq = left.last_seq.cast_signed();
+        self.expire.execute((&*one, other, last_seq, left.at_ms)).map(drop)
     }
 
     fn message_sent(&mut self, number: u64, message: &MessageSent) -> rusqlite::Result<bool> {

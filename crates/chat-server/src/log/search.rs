@@ -17,7 +17,7 @@ use rusqlite::{Connection, ErrorCode, Statement, Transaction};
 use crate::log::event::{Destination, Event, Identity, MessageSent};
 use crate::log::follower::{CaughtUp, Follow};
 use crate::log::sqlite_file::{self, Format};
-use crate::log::{LogError, LogId, LogReader, Numbered, history};
+use crate::log::{LogError, LogId, LogReader, Numbered, expiry, history};
 use crate::state::history::{HistoryFound, HistoryProblem, HistorySubject, Reader};
 use crate::state::request::SearchWanted;
 
@@ -45,11 +45,12 @@ const STEPS_PER_LOOK: i32 = 100;
 const FORMAT: Format = Format {
     // "scse"
     application_id: 0x7363_7365,
-    version: 1,
+    version: 2,
     schema: "
         -- Of which log, and up to which event.
-        CREATE TABLE applied (event INTEGER NOT NULL, log BLOB) STRICT;
-        INSERT INTO applied VALUES (0, NULL);
+        -- Of which messages are gone up to which event.
+        CREATE TABLE applied (event INTEGER NOT NULL, expired INTEGER NOT NULL, log BLOB) STRICT;
+        INSERT INTO applied VALUES (0, 0, NULL);
         -- Rows are numbered as events. `who` may read: everybody, or these two people.
         CREATE VIRTUAL TABLE words USING fts5(
             who, text, content = '', contentless_delete = 1,
@@ -71,6 +72,8 @@ pub(crate) struct SearchIndex {
 struct OpenIndex {
     connection: Connection,
     applied: u64,
+    /// Up to this event messages are gone.
+    expired: u64,
     /// What is being looked for takes too long.
     is_late: Arc<AtomicBool>,
 }
@@ -125,8 +128,16 @@ impl SearchIndex {
         let mut events = open.find(&terms, reader, wanted.before, wanted.limit + 1)?;
         let is_all = events.len() <= wanted.limit;
         events.truncate(wanted.limit);
+        // Some of them may have gone since the index was caught up.
+        let page = loop {
+            let expired = log.expired()?;
+            events.retain(|event| *event > expired);
+            match history::page(log, events.clone()) {
+                Err(LogError::Expired { .. }) => {}
+                page => break page?,
+            }
+        };
         let count = events.len();
-        let page = history::page(log, events)?;
         let is_last = is_all && page.len() == count;
         let next = page.last().map(|(event, _)| *event).filter(|_| !is_last);
         let seen = |message: MessageSent| (seen_by(reader.identity, &message), message);
@@ -139,13 +150,14 @@ impl Follow for SearchIndex {
     fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<CaughtUp, LogError> {
         let last = log.last()?;
         let open = self.open(last)?;
-        let applied = open.take_up(log);
-        if applied.as_ref().is_err_and(|error| !error.is_of_the_machine()) {
+        let caught_up = open.take_up(log, last).and_then(|()| open.forget(log.expired()?));
+        let is_whole = open.applied >= last;
+        if caught_up.as_ref().is_err_and(|error| !error.is_of_the_machine()) {
             // Made anew with the next task.
             self.open = None;
             self.remove()?;
         }
-        Ok(if applied? < last { CaughtUp::InPart } else { CaughtUp::All })
+        Ok(if caught_up? == CaughtUp::All && is_whole { CaughtUp::All } else { CaughtUp::InPart })
     }
 
     fn read(
@@ -196,11 +208,11 @@ impl OpenIndex {
     /// torn off, or exchanged.
     fn open(path: &Path, log: LogId, last: u64) -> Result<Self, LogError> {
         let connection = sqlite_file::open(path, &FORMAT)?;
-        let (applied, of): (i64, Option<Vec<u8>>) =
-            connection.query_row("SELECT event, log FROM applied", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+        let (applied, expired, of): (i64, i64, Option<Vec<u8>>) =
+            connection.query_row("SELECT event, expired, log FROM applied", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
-        let applied = applied.cast_unsigned();
+        let (applied, expired) = (applied.cast_unsigned(), expired.cast_unsigned());
         match of {
             None if applied == 0 => {
                 connection.execute("UPDATE applied SET log = ?1", [log.0])?;
@@ -209,13 +221,16 @@ impl OpenIndex {
             None | Some(_) => return Err(LogError::OtherLog),
         }
         let is_late = Arc::new(AtomicBool::new(false));
-        Ok(Self { connection, applied, is_late })
+        Ok(Self { connection, applied, expired, is_late })
     }
 
-    /// Takes up the next events, if there are any; the number of the last one that it then has.
-    fn take_up(&mut self, log: &mut dyn LogReader) -> Result<u64, LogError> {
+    /// Takes up the next events, if there are any. The last one is number `last`, or was.
+    fn take_up(&mut self, log: &mut dyn LogReader, last: u64) -> Result<(), LogError> {
         let events = log.tail(self.applied + 1, BATCH_EVENTS)?;
-        let Some(last) = events.last().map(|event| event.number) else { return Ok(self.applied) };
+        let last = events.last().map_or(last, |event| event.number);
+        if last <= self.applied {
+            return Ok(());
+        }
         let transaction = self.connection.transaction()?;
         {
             let mut statements = Statements::prepare(&transaction)?;
@@ -226,7 +241,27 @@ impl OpenIndex {
         }
         transaction.commit()?;
         self.applied = last;
-        Ok(last)
+        Ok(())
+    }
+
+    /// Forgets the messages up to that event, or the next of them.
+    fn forget(&mut self, expired: u64) -> Result<CaughtUp, LogError> {
+        // What is not taken up yet is gone when it would be.
+        let wanted = expired.min(self.applied);
+        let until = wanted.min(self.expired + BATCH_EVENTS as u64);
+        if until > self.expired {
+            let range = [self.expired.cast_signed(), until.cast_signed()];
+            let transaction = self.connection.transaction()?;
+            for table in ["words", "parts"] {
+                let delete = format!("DELETE FROM {table} WHERE rowid > ?1 AND rowid <= ?2");
+                transaction.execute(&delete, range)?;
+            }
+            transaction.execute("UPDATE applied SET expired = ?1", [until.cast_signed()])?;
+            transaction.commit()?;
+            self.expired = until;
+            expiry::give_pages_back(&self.connection)?;
+        }
+        Ok(if until < wanted { CaughtUp::InPart } else { CaughtUp::All })
     }
 
     /// The latest events before `before` that somebody may read and that hold all terms.

@@ -70,6 +70,8 @@ fn claim(connection: &mut Connection, format: &Format) -> Result<(), LogError> {
     let tables: u32 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (stamp(connection)?, tables) == ((0, 0), 0) {
+        // So that room which is not needed any more can be given back. It counts for an empty file only.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let transaction = connection.transaction()?;
         transaction.execute_batch(format.schema)?;
         transaction.pragma_update(None, "application_id", format.application_id)?;

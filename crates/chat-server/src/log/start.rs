@@ -223,7 +223,7 @@ fn recent(log: &mut dyn LogReader) -> Result<Vec<MessageSent>, LogError> {
             Event::MessageSent(message) => {
                 Some(MessageSent { text: String::new(), ..Arc::unwrap_or_clone(message) })
             }
-            Event::Ruling(_) => None,
+            Event::Ruling(_) | Event::Expired(_) => None,
         }));
     }
     Ok(recent)

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::log::event::Event;
 use crate::log::sqlite_file::{self, Format};
-use crate::log::{AppendError, Log, LogError, LogId, LogReader, Numbered};
+use crate::log::{AppendError, Expiry, Log, LogError, LogId, LogReader, Numbered, expiry};
 
 /// File name of the log in the data folder.
 pub const FILE_NAME: &str = "log.db";
@@ -46,7 +46,10 @@ impl SqliteLog {
         let mut connection = sqlite_file::open(&path, &FORMAT)?;
         let transaction = connection.transaction()?;
         transaction.execute_batch(IDENTITY)?;
+        transaction.execute_batch(expiry::SCHEMA)?;
         transaction.commit()?;
+        // What is removed is not to be found in the file any more.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         let id = id(&connection)?;
         let last = last(&connection)?;
         Ok(Self { path, connection, id, last })
@@ -77,6 +80,12 @@ impl SqliteLog {
         Ok(number)
     }
 
+    fn expire_next(&mut self, before_ms: i64) -> Result<Expiry, LogError> {
+        let expired = expiry::expired(&self.connection)?;
+        let next = tail(&self.connection, expired + 1, expiry::SLICE_EVENTS)?;
+        expiry::expire(&mut self.connection, &next, before_ms)
+    }
+
     /// Has the file grow no further than this, as if the disk were full.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: u32) {
@@ -91,17 +100,27 @@ impl Log for SqliteLog {
 
     fn append(&mut self, batch: &[Event]) -> Result<u64, AppendError> {
         // Dropped without commit, a transaction is rolled back: all or nothing.
-        let number = self.append_all(batch).map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => AppendError::Full,
-            _ => AppendError::Failed(error.to_string()),
-        })?;
+        let number = self.append_all(batch).map_err(|error| refused(error.into()))?;
         self.last = number;
         Ok(number)
+    }
+
+    fn expire(&mut self, before_ms: i64) -> Result<Expiry, AppendError> {
+        self.expire_next(before_ms).map_err(refused)
     }
 
     fn reader(&self) -> Result<Box<dyn LogReader>, LogError> {
         let connection = sqlite_file::open_to_read(&self.path)?;
         Ok(Box::new(SqliteLogReader { connection }))
+    }
+}
+
+fn refused(error: LogError) -> AppendError {
+    match error {
+        LogError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            AppendError::Full
+        }
+        error => AppendError::Failed(error.to_string()),
     }
 }
 
@@ -116,20 +135,27 @@ impl LogReader for SqliteLogReader {
     }
 
     fn tail(&mut self, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError> {
-        let mut select = self.connection.prepare(
-            "SELECT number, event FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = select.query((from.cast_signed(), limit))?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            let number = row.get::<_, i64>(0)?.cast_unsigned();
-            let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            let event = Event::decode(bytes).map_err(|error| LogError::Event { number, error })?;
-            events.push(Numbered { number, event });
-        }
-        Ok(events)
+        tail(&self.connection, from, limit)
     }
+
+    fn expired(&mut self) -> Result<u64, LogError> {
+        Ok(expiry::expired(&self.connection)?)
+    }
+}
+
+fn tail(connection: &Connection, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError> {
+    let mut select = connection
+        .prepare("SELECT number, event FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2")?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = select.query((from.cast_signed(), limit))?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = row.get::<_, i64>(0)?.cast_unsigned();
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let event = Event::decode(bytes).map_err(|error| LogError::Event { number, error })?;
+        events.push(Numbered { number, event });
+    }
+    Ok(events)
 }
 
 /// Another way to the log of a folder that a server may be running on, for reading alone.
@@ -168,21 +194,22 @@ pub(crate) fn check(folder: &Path) -> Result<u64, LogError> {
         return Err(LogError::Corrupt(found));
     }
     let mut log = SqliteLogReader { connection };
-    let last = log.last()?;
+    let (last, expired) = (log.last()?, log.expired()?);
     let mut next = 1;
-    while next <= last {
+    loop {
         let events = log.tail(next, CHECK_EVENTS)?;
         for event in &events {
-            if event.number != next {
-                return Err(LogError::Damaged { number: next });
+            // Up to there numbers may be missing.
+            if event.number > next.max(expired + 1) {
+                return Err(LogError::Damaged { number: next.max(expired + 1) });
             }
-            next += 1;
+            next = event.number + 1;
         }
         if events.is_empty() {
-            return Err(LogError::Damaged { number: next });
+            let is_whole = next.max(expired + 1) > last;
+            return if is_whole { Ok(last) } else { Err(LogError::Damaged { number: next }) };
         }
     }
-    Ok(last)
 }
 
 fn id(connection: &Connection) -> Result<LogId, LogError> {
@@ -192,5 +219,7 @@ fn id(connection: &Connection) -> Result<LogId, LogError> {
 
 fn last(connection: &Connection) -> rusqlite::Result<u64> {
     let last = "SELECT coalesce(max(number), 0) FROM events";
-    connection.query_row(last, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+    let last = connection.query_row(last, [], |row| row.get::<_, i64>(0))?.cast_unsigned();
+    // That one may be gone, and its number is not given again.
+    Ok(last.max(expiry::expired(connection)?))
 }

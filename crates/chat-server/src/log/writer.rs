@@ -11,7 +11,7 @@ use tokio::sync::{mpsc as hub, oneshot};
 use crate::log::commit_times::{CommitCounts, CommitTimes};
 use crate::log::event::Event;
 use crate::log::follower::Follower;
-use crate::log::{AppendError, Log};
+use crate::log::{AppendError, Expiry, Log};
 
 /// Events of one commit. More make it longer and no cheaper: with so many the wait for the disk is a
 /// small part of it.
@@ -58,6 +58,11 @@ enum Task {
     },
     /// Whoever waits for this knows that the thread is not stuck.
     Beat(oneshot::Sender<()>),
+    /// The next messages from before then are to go.
+    Expire {
+        before_ms: i64,
+        asker: oneshot::Sender<Expiry>,
+    },
 }
 
 impl LogWriter {
@@ -105,9 +110,28 @@ impl LogWriter {
         self.round += 1;
     }
 
+    /// For whoever has old messages removed. The thread does not end while there is one of these.
+    pub(crate) fn keeper(&self) -> Option<LogKeeper> {
+        self.queue.clone().map(|queue| LogKeeper { queue })
+    }
+
     /// Nothing more comes. The thread ends when it has told what became of the rest.
     pub(crate) fn finish(&mut self) {
         self.queue = None;
+    }
+}
+
+/// Has old messages removed by the writer's thread, between its commits.
+pub(crate) struct LogKeeper {
+    queue: Sender<Task>,
+}
+
+impl LogKeeper {
+    /// The next ones from before then. None: not now; why is in the server's log.
+    pub(crate) async fn expire(&self, before_ms: i64) -> Option<Expiry> {
+        let (asker, answer) = oneshot::channel();
+        self.queue.send(Task::Expire { before_ms, asker }).ok()?;
+        answer.await.ok()
     }
 }
 
@@ -121,16 +145,31 @@ struct Appending {
 
 impl Appending {
     fn run(mut self, tasks: &Receiver<Task>) {
-        let mut failed_round = None;
-        while let Ok(task) = tasks.recv() {
-            let Some((round, mut events)) = work(task) else { continue };
+        let (mut failed_round, mut put_back) = (None, None);
+        while let Some(task) = put_back.take().or_else(|| tasks.recv().ok()) {
+            let (round, mut events) = match task {
+                Task::Append { round, events } => (round, events),
+                Task::Beat(asker) => {
+                    // Who asked may be gone, here and below.
+                    let _ = asker.send(());
+                    continue;
+                }
+                Task::Expire { before_ms, asker } => {
+                    let _ = self.expire(before_ms).map(|expiry| asker.send(expiry));
+                    continue;
+                }
+            };
             if failed_round == Some(round) {
                 continue;
             }
-            while events.len() < COMMIT_EVENTS_MAX
+            while put_back.is_none()
+                && events.len() < COMMIT_EVENTS_MAX
                 && let Ok(next) = tasks.try_recv()
             {
-                events.extend(work(next).into_iter().flat_map(|(_, events)| events));
+                match next {
+                    Task::Append { events: more, .. } => events.extend(more),
+                    other => put_back = Some(other),
+                }
             }
             let outcome = self.append(&events);
             if let Outcome::Failed(_) = outcome {
@@ -154,17 +193,17 @@ impl Appending {
             Err(error) => Outcome::Failed(problem(&error, events.len())),
         }
     }
-}
 
-/// What is to be appended. Whoever wants to know whether the thread is stuck is answered.
-fn work(task: Task) -> Option<(u64, Vec<Event>)> {
-    match task {
-        Task::Append { round, events } => Some((round, events)),
-        Task::Beat(asker) => {
-            // Who asked may be gone.
-            let _ = asker.send(());
-            None
+    /// What follows the log forgets the same.
+    fn expire(&mut self, before_ms: i64) -> Option<Expiry> {
+        let expired = self.log.expire(before_ms);
+        let expired = expired
+            .inspect_err(|error| tracing::error!(%error, "old messages are not removed for now"));
+        let expired = expired.ok()?;
+        if expired.removed > 0 {
+            self.followers.iter().for_each(Follower::committed);
         }
+        Some(expired)
     }
 }
 

@@ -110,10 +110,8 @@ pub enum HistoryFound {
     Messages {
         /// What the reader calls the conversation.
         conversation: Conversation,
-        /// In the order of their numbers.
-        messages: Vec<MessageSent>,
-        /// There are further ones.
-        more: bool,
+        /// What is in it.
+        page: MessagesFound,
     },
     /// A page of conversations.
     Conversations(ConversationsFound),
@@ -131,6 +129,17 @@ pub enum HistoryFound {
         /// Where the next page begins, if there is one.
         next: Option<u64>,
     },
+}
+
+/// A page of stored messages.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct MessagesFound {
+    /// In the order of their numbers.
+    pub messages: Vec<MessageSent>,
+    /// There are further ones.
+    pub more: bool,
+    /// The first number that is kept, if some were removed because of their age.
+    pub first_kept: Option<u64>,
 }
 
 /// A page of conversations.
@@ -272,10 +281,11 @@ impl State {
 
 fn body(found: HistoryFound) -> Body {
     match found {
-        HistoryFound::Messages { conversation, messages, more } => Body::HistoryPage(HistoryPage {
+        HistoryFound::Messages { conversation, page } => Body::HistoryPage(HistoryPage {
             conversation: Some(conversation.to_wire()),
-            messages: messages.iter().map(to_wire).collect(),
-            more,
+            messages: page.messages.iter().map(to_wire).collect(),
+            more: page.more,
+            first_kept_seq: page.first_kept.unwrap_or(0),
         }),
         HistoryFound::Conversations(found) => Body::ConversationPage(ConversationPage {
             conversations: found.entries.iter().map(entry).collect(),

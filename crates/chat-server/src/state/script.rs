@@ -34,6 +34,7 @@ use crate::log::writer::StorageProblem;
 use crate::state::State;
 use crate::state::history::{
     ConversationsFound, HistoryFound, HistoryProblem, HistoryQuestion, HistorySubject,
+    MessagesFound,
 };
 use crate::state::login_attempts::AttemptLimits;
 use crate::state::now::Now;
@@ -333,7 +334,7 @@ impl Run {
 fn found_nothing(subject: HistorySubject) -> HistoryFound {
     match subject {
         HistorySubject::Messages { conversation, .. } => {
-            HistoryFound::Messages { conversation, messages: Vec::new(), more: false }
+            HistoryFound::Messages { conversation, page: MessagesFound::default() }
         }
         HistorySubject::Conversations { .. } => {
             HistoryFound::Conversations(ConversationsFound::default())

@@ -53,4 +53,6 @@ mod metrics;
 
 mod watchdog;
 
+mod retention;
+
 mod passed_sockets;

@@ -109,12 +109,17 @@ impl Bench {
 
     /// Messages of number `n` have the id `n`; the one with id 9 is unanswered.
     fn page(&mut self, seqs: &[u64], more: bool) -> Vec<String> {
+        self.page_that_begins(0, seqs, more)
+    }
+
+    /// The same of a conversation of which nothing below `first_kept_seq` is kept.
+    fn page_that_begins(&mut self, first_kept_seq: u64, seqs: &[u64], more: bool) -> Vec<String> {
         let message = |seq: &u64| {
             let message_id = seq.to_be_bytes().to_vec().into();
             wire::Message { seq: *seq, message_id, ..wire::Message::default() }
         };
         let messages = seqs.iter().map(message).collect();
-        let page = wire::HistoryPage { conversation: None, messages, more };
+        let page = wire::HistoryPage { conversation: None, messages, more, first_kept_seq };
         heard(&self.history.page(page, |id| id == 9_u64.to_be_bytes()).unwrap())
     }
 
@@ -209,6 +214,30 @@ fn numbers_that_are_not_for_us_are_passed_over() {
     bench.live(9);
     bench.asked();
     assert_eq!(bench.page(&[3, 8], false), ["#lobby 3", "#lobby 8", "#lobby 9"]);
+}
+
+#[test]
+fn what_is_not_kept_any_more_is_not_waited_for() {
+    let mut bench = Bench::new(3);
+    bench.reconnect(&[("#lobby", 60)]);
+    assert_eq!(bench.asked(), Some((3, 0)));
+    assert_eq!(bench.page_that_begins(50, &[50, 51], true), ["#lobby 50", "#lobby 51"]);
+    assert_eq!(bench.asked(), Some((51, 0)));
+    // All that was known of went meanwhile; what came since is there.
+    assert!(bench.live(62).is_empty());
+    assert!(bench.page_that_begins(61, &[], false).is_empty());
+    assert_eq!(bench.asked(), Some((60, 0)));
+    assert_eq!(bench.page_that_begins(61, &[61], false), ["#lobby 61", "#lobby 62"]);
+    assert_eq!(bench.asked(), None);
+}
+
+#[test]
+fn what_was_heard_is_told_even_where_it_is_not_kept() {
+    let mut bench = Bench::new(0);
+    bench.live(5);
+    bench.asked();
+    assert_eq!(bench.page_that_begins(9, &[], false), ["#lobby 5"]);
+    assert_eq!(bench.asked(), None);
 }
 
 #[test]

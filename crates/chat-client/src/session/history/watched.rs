@@ -163,6 +163,15 @@ impl Watched {
         (told, has_progressed)
     }
 
+    /// The server has nothing below that number any more: it is not waited for.
+    pub(super) fn begins_at(&mut self, first_kept: u64) {
+        let heard = self.first_heard().unwrap_or(u64::MAX).min(self.newest.saturating_add(1));
+        let gone = first_kept.min(heard).saturating_sub(1);
+        if self.last.unwrap_or(0) < gone {
+            self.place(gone);
+        }
+    }
+
     /// What is beyond `last` is asked for now.
     pub(super) fn asks(&mut self) {
         self.asked_after = self.last.unwrap_or(0);

@@ -9,7 +9,7 @@ use crate::config::file::ConfigFile;
 use crate::config::merge::load;
 
 /// Keys that have no default, or one that depends on the machine: what stands behind them is an example.
-const EXAMPLES: [&str; 11] = [
+const EXAMPLES: [&str; 12] = [
     "data",
     "name",
     "join_password_file",
@@ -19,6 +19,7 @@ const EXAMPLES: [&str; 11] = [
     "transfer.bytes_per_second",
     "transfer.bytes_per_second_per_user",
     "uploads.folder",
+    "history.retention",
     "node",
     "ban",
 ];

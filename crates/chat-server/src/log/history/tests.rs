@@ -58,7 +58,8 @@ impl Bench {
         let asked = self.history.ask(Box::new(question), move |answer| told.send(answer).unwrap());
         assert!(asked.is_ok());
         let found = answer.recv().unwrap().1.unwrap();
-        let HistoryFound::Messages { messages, more, .. } = found else { panic!("{found:?}") };
+        let HistoryFound::Messages { page, .. } = found else { panic!("{found:?}") };
+        let MessagesFound { messages, more, .. } = page;
         (messages.iter().map(|message| message.seq).collect(), more)
     }
 }

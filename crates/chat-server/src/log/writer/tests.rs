@@ -89,7 +89,7 @@ impl Bench {
         let events = self.log.tail(1, usize::MAX).unwrap();
         let seq = |it: Numbered| match it.event {
             Event::MessageSent(message) => message.seq,
-            Event::Ruling(ruling) => panic!("{ruling:?}"),
+            other => panic!("{other:?}"),
         };
         events.into_iter().map(seq).collect()
     }
