@@ -15,6 +15,8 @@ mod listener;
 
 mod waiting_room;
 
+mod stranger_log;
+
 mod connection;
 
 mod hub;

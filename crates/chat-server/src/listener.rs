@@ -21,6 +21,7 @@ use crate::connection::{self, Entrance, Opening};
 use crate::file_desk::FileFinder;
 use crate::hub::Input;
 use crate::state::request::ConnectionId;
+use crate::stranger_log::StrangerLog;
 use crate::waiting_room::{Admission, InLine, Place, WaitingRoom};
 
 /// Pause after the system refused to accept, for want of descriptors say.
@@ -41,6 +42,7 @@ pub(crate) struct Door {
     /// Connections for file bytes, with or without a ticket yet.
     pub(crate) file_connections: Semaphore,
     pub(crate) connections: TaskTracker,
+    pub(crate) strangers: StrangerLog,
     /// Shared with the other doors: a number names one connection.
     pub(crate) last_connection: Arc<AtomicU64>,
     /// Nobody is let in any more.
@@ -103,7 +105,7 @@ impl Door {
                 drop(place);
                 self.serve_file(stream, address).await;
             }
-            _ => tracing::debug!(%address, "TLS without a protocol name of ours"),
+            _ => self.strangers.note(address, "TLS without a protocol name of ours"),
         }
     }
 
@@ -135,14 +137,21 @@ impl Door {
         };
         match handshake {
             Ok(Ok(stream)) => Some(stream),
+            // Whoever only looks whether the port is open said nothing wrong.
+            Ok(Err(error)) if is_gone(&error) => None,
             Ok(Err(error)) => {
-                tracing::debug!(%address, %error, "no TLS handshake");
+                self.strangers.note(address, &error.to_string());
                 None
             }
             Err(_) => {
-                tracing::info!(%address, "TLS handshake not finished in time");
+                self.strangers.note(address, "TLS handshake not finished in time");
                 None
             }
         }
     }
+}
+
+/// Whether the other side went away.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }

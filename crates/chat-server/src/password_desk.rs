@@ -1,20 +1,23 @@
 //! Checks passwords and makes what is stored of them: Argon2id (RFC 9106), on threads of its own, a few at a time
 //! and a bounded number in line, so that a crowd of guesses costs neither the chat's time nor memory.
 
+mod workshop;
+
 use std::num::NonZero;
 use std::thread;
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use tokio::sync::mpsc;
 
 use crate::hub::Input;
+use crate::password_desk::workshop::Workshop;
 use crate::state::passwords::{PasswordKind, PasswordResult, PasswordTask};
 
 /// Passwords that wait to be looked at; beyond it `SERVER_BUSY`.
 const WAITING_MAX: usize = 64;
 
-/// Threads at most: each takes [`MEMORY_KIB`] while it works.
+/// Threads at most: each takes [`MEMORY_KIB`] from its first password on.
 const THREADS_MAX: usize = 4;
 
 /// OWASP's first choice of the smaller ones: 19 MiB, two passes, one lane.
@@ -57,8 +60,9 @@ impl PasswordDesk {
 }
 
 fn serve(waiting: &async_channel::Receiver<PasswordTask>, hub: &mpsc::Sender<Input>) {
+    let workshop = Workshop::default();
     while let Ok(task) = waiting.recv_blocking() {
-        let (ticket, result) = (task.ticket, work(&task));
+        let (ticket, result) = (task.ticket, work(&workshop, &task));
         // The thread waits while the hub is busy.
         if hub.blocking_send(Input::Password { ticket, result }).is_err() {
             return;
@@ -66,16 +70,18 @@ fn serve(waiting: &async_channel::Receiver<PasswordTask>, hub: &mpsc::Sender<Inp
     }
 }
 
-fn work(task: &PasswordTask) -> PasswordResult {
+fn work(workshop: &Workshop, task: &PasswordTask) -> PasswordResult {
     let password = task.password.as_bytes();
     match &task.kind {
-        PasswordKind::Check(Some(hash)) => PasswordResult::Checked(is_right(password, hash)),
+        PasswordKind::Check(Some(hash)) => {
+            PasswordResult::Checked(is_right(workshop, password, hash))
+        }
         PasswordKind::Check(None) => {
             // Whatever comes of it: there is no such account.
-            let _ = is_right(password, NOBODYS);
+            let _ = is_right(workshop, password, NOBODYS);
             PasswordResult::Checked(false)
         }
-        PasswordKind::Hash { salt } => match hash(password, salt) {
+        PasswordKind::Hash { salt } => match hash(workshop, password, salt) {
             Ok(hash) => PasswordResult::Hashed(hash),
             Err(error) => {
                 tracing::error!(%error, "a password cannot be hashed");
@@ -85,23 +91,42 @@ fn work(task: &PasswordTask) -> PasswordResult {
     }
 }
 
-fn is_right(password: &[u8], stored: &str) -> bool {
+fn is_right(workshop: &Workshop, password: &[u8], stored: &str) -> bool {
     // With the cost that it was made with, which an earlier version may have chosen.
-    PasswordHash::new(stored)
-        .and_then(|stored| Argon2::default().verify_password(password, &stored))
-        .is_ok()
+    PasswordHash::new(stored).and_then(|stored| workshop.verify_password(password, &stored)).is_ok()
 }
 
-fn hash(password: &[u8], salt: &[u8]) -> argon2::password_hash::Result<String> {
+fn hash(
+    workshop: &Workshop,
+    password: &[u8],
+    salt: &[u8],
+) -> argon2::password_hash::Result<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     let salt = SaltString::encode_b64(salt)?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    Ok(argon2.hash_password(password, &salt)?.to_string())
+    let (algorithm, version) = (Algorithm::Argon2id.ident(), Version::V0x13.into());
+    let hash = workshop.hash_password_customized(
+        password,
+        Some(algorithm),
+        Some(version),
+        params,
+        &salt,
+    )?;
+    Ok(hash.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::Argon2;
+
     use super::*;
+
+    fn is_right(password: &[u8], stored: &str) -> bool {
+        super::is_right(&Workshop::default(), password, stored)
+    }
+
+    fn hash(password: &[u8], salt: &[u8]) -> argon2::password_hash::Result<String> {
+        super::hash(&Workshop::default(), password, salt)
+    }
 
     #[test]
     fn what_is_stored_knows_its_password_and_no_other() {
@@ -120,6 +145,24 @@ mod tests {
         let stored = cheap.hash_password(b"correct horse", &salt).unwrap().to_string();
         assert!(is_right(b"correct horse", &stored));
         assert!(!is_right(b"correct", "no hash at all"));
+    }
+
+    #[test]
+    fn what_a_dear_password_left_behind_changes_nothing_for_a_cheap_one() {
+        let workshop = Workshop::default();
+        let dear = super::hash(&workshop, b"correct horse", &[7; 16]).unwrap();
+        let params = Params::new(64, 1, 1, None).unwrap();
+        let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let cheap = cheap.hash_password(b"battery staple", &salt).unwrap().to_string();
+        for _ in 0..2 {
+            assert!(super::is_right(&workshop, b"battery staple", &cheap));
+            assert!(super::is_right(&workshop, b"correct horse", &dear));
+            assert!(!super::is_right(&workshop, b"correct horse", &cheap));
+        }
+        let plain =
+            Argon2::default().verify_password(b"correct horse", &PasswordHash::new(&dear).unwrap());
+        assert_eq!(plain, Ok(()), "it is what others make of it");
     }
 
     #[test]

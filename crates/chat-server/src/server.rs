@@ -45,6 +45,7 @@ use crate::sockets::{self, SocketError};
 use crate::state::State;
 use crate::state::request::LoginId;
 use crate::state::tally::Tally;
+use crate::stranger_log::StrangerLog;
 use crate::token_key::{self, TokenKey};
 use crate::upload_desk::UploadDesk;
 use crate::waiting_room::WaitingRoom;
@@ -261,6 +262,7 @@ impl Server {
             // Of each direction so many may transfer.
             file_connections: Semaphore::new(FILE_STRANGERS_MAX + 2 * limits.downloads),
             connections: connections.clone(),
+            strangers: StrangerLog::default(),
             last_connection,
             stop: stop.clone(),
         });

@@ -59,6 +59,21 @@ fn a_changed_key_stops_everything_until_a_new_link_comes() {
     bob.run(&server.address(), &["online"]).check(0, &["bob"]);
 }
 
+/// The key is pinned, not the certificate: expiry bricks nobody. At a first contact without a link it is a reason
+/// to ask like any other.
+#[test]
+fn an_expired_certificate_of_the_pinned_key_stops_nobody() {
+    let mut server = Server::start();
+    let bob = Person::new("bob");
+    bob.run(&server.link, &["online"]).check(0, &["bob"]);
+    server.stop();
+    server.let_certificate_expire();
+    server.start_again();
+    bob.run(&server.address(), &["online"]).check(0, &["bob"]);
+    bob.run(&server.link, &["online"]).check(0, &["bob"]);
+    Person::new("cy").run(&server.link, &["online"]).check(0, &["cy"]);
+}
+
 #[test]
 fn nothing_is_sent_to_a_server_that_is_not_trusted() {
     let (address, received) = eavesdropper(&Identity::new());

@@ -213,6 +213,9 @@ fn check_closed(bytes: &[u8]) {
     let is_alert = answer.is_empty() || answer[0] == 21;
     assert!(is_alert, "{answer:?}");
     server.log_in("ann");
+    let (_, log, _) = server.terminate();
+    let records = log.lines().filter(|line| line.contains("stranger")).count();
+    assert_eq!(records, 1, "{log}");
 }
 
 #[test]

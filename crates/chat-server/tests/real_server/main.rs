@@ -53,6 +53,10 @@ mod metrics;
 
 mod watchdog;
 
+mod stalled_disk;
+
+mod passwords;
+
 mod retention;
 
 mod passed_sockets;

@@ -111,3 +111,36 @@ fn other_machines_cannot_be_meant_and_a_taken_port_stops_the_start() {
     assert!(!status.success());
     assert!(error.contains("metrics: Address already in use"), "{error}");
 }
+
+#[test]
+fn another_user_gets_no_answer_at_the_socket() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const ASK: &str = "
+import socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.connect(sys.argv[1])
+try:
+    asking.sendall(b'GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
+    print(len(asking.recv(4096)))
+except OSError:
+    print(0)
+";
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT TESTED: only root can become another user");
+        return;
+    }
+    let server = ServerProcess::with_config(SOCKET);
+    let socket = server.config_file().with_file_name("metrics.sock");
+    // Even where the modes let others connect.
+    for (path, mode) in [(server.folder(), 0o755), (socket.clone(), 0o666)] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let answered = |user: u32| {
+        let mut python = std::process::Command::new("/usr/bin/python3");
+        let output = python.args(["-c", ASK]).arg(&socket).uid(user).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<usize>().unwrap()
+    };
+    assert_eq!(answered(65534), 0);
+    assert!(answered(0) > 0);
+}

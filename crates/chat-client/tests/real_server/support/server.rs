@@ -61,6 +61,18 @@ impl Server {
         std::fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
+    /// From the next start on its certificate has expired long ago; the key stays.
+    pub(crate) fn let_certificate_expire(&self) {
+        let data = self.folder.path().join("data");
+        let key = std::fs::read_to_string(data.join("tls-key.pem")).unwrap();
+        let key = rcgen::KeyPair::from_pem(&key).unwrap();
+        let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        wanted.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        wanted.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        let certificate = wanted.self_signed(&key).unwrap();
+        std::fs::write(data.join("tls-cert.pem"), certificate.pem()).unwrap();
+    }
+
     /// What it finds messages by is gone; it must be down.
     pub(crate) fn lose_search_index(&self) {
         std::fs::remove_file(self.folder.path().join("data/search.db")).unwrap();
