@@ -51,6 +51,8 @@ mod reloading;
 
 mod metrics;
 
+mod kept_data;
+
 mod watchdog;
 
 mod stalled_disk;
