@@ -23,6 +23,9 @@ const EXPORT: &str = "export.jsonl";
 /// The token of ann's device.
 const TOKEN: &str = "ann.token";
 
+/// What `invite list` said.
+const INVITES: &str = "invites.txt";
+
 const MAKE_IN: &str = "KEPT_DATA";
 
 fn kept() -> PathBuf {
@@ -64,11 +67,16 @@ fn make_a_data_folder_to_keep() {
     }
     assert!(matches!(bob.say("ann", "what?"), Body::MessageAccepted(_)));
     register(&mut ann);
+    let room = wire::CreateRoom { name: "attic".into(), is_private: true, ..Default::default() };
+    assert!(matches!(ann.ask(Ask::CreateRoom(room)), Body::RoomJoined(_)));
+    assert!(matches!(ann.say("#attic", "up here"), Body::MessageAccepted(_)));
     let log_in =
         wire::LogIn { name: "ann".into(), password: PASSWORD.into(), ..Default::default() };
     let device = logged_in(server.greet().ask(Ask::LogIn(log_in))).resume_token;
     server.order(&["user", "role", "ann", "admin"]);
     server.order(&["ban", "mallory"]);
+    let invite = ["invite", "create", "--uses", "3", "--expires", "never", "--role", "moderator"];
+    server.order(&[&invite[..], &["--note", "lab 2"]].concat());
     let backup = server.folder().join("backup");
     server.order(&["backup", backup.to_str().unwrap()]);
     copy(&backup, &target);
@@ -76,6 +84,7 @@ fn make_a_data_folder_to_keep() {
     fs::remove_file(target.join("backup.json")).unwrap();
     fs::write(target.join(EXPORT), export(&target)).unwrap();
     fs::write(target.join(TOKEN), &device).unwrap();
+    fs::write(target.join(INVITES), server.order(&["invite", "list"])).unwrap();
 }
 
 /// The texts of a conversation, with their numbers.
@@ -100,12 +109,14 @@ fn check_served(kept: &Path) {
     assert_eq!(export(&data), fs::read_to_string(kept.join(EXPORT)).unwrap());
     let server = ServerProcess::in_folder(folder, "", &[]);
     assert_eq!(server.order(&["user", "list"]), "Ann  admin\n");
+    assert_eq!(server.order(&["invite", "list"]), fs::read_to_string(kept.join(INVITES)).unwrap());
     assert_eq!(refusal(&server.greet().try_log_in("mallory")), RefusalCode::Banned);
     let token = fs::read(kept.join(TOKEN)).unwrap();
     let mut ann = server.greet();
     assert_eq!(logged_in(ann.resume("ann", &token.into())).role(), Role::Admin);
     assert_eq!(texts(&mut ann, "#lobby"), numbered(&["good morning", "schön 🙂"]));
     assert_eq!(texts(&mut ann, "@bob"), numbered(&["psst, a secret", "what?"]));
+    assert_eq!(texts(&mut ann, "#attic"), numbered(&["up here"]));
     let search = wire::SearchMessages { text: "secret".into(), before: 0, limit: 0 };
     let found = loop {
         match ann.ask(Ask::SearchMessages(search.clone())) {
