@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(pause(Duration::ZERO), PAUSE_MIN);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn each_answer_is_a_beat_and_without_one_nothing_is_told() {
         let (hub, mut inputs) = mpsc::channel(1);
         let mut told = start(hub);
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_hub_that_takes_nothing_gets_nothing_told() {
         let (hub, mut inputs) = mpsc::channel(1);
         let before = Input::Closed { connection: ConnectionId(1) };
@@ -120,7 +120,7 @@ mod tests {
         told.recv().await.unwrap();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn with_the_thread_of_the_log_gone_nothing_more_is_told() {
         let (hub, mut inputs) = mpsc::channel(1);
         let mut told = start(hub);

@@ -1,7 +1,5 @@
 //! Connections break, come back, or stop reading.
 
-use std::time::Duration;
-
 use common::conversation::Conversation;
 use common::limits::TEXT_BYTES_MAX;
 use common::wire::client_frame::Body as Ask;
@@ -10,7 +8,7 @@ use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode};
 use rustix::process::Signal;
 
 use crate::metrics;
-use crate::support::{Client, ServerProcess, logged_in, message, refusal};
+use crate::support::{Client, ServerProcess, logged_in, message, refusal, wait_until};
 
 #[test]
 fn who_comes_back_with_the_token_was_never_gone_for_others() {
@@ -187,11 +185,9 @@ fn who_takes_no_byte_is_let_go_while_others_go_on() {
         assert!(matches!(reader.event(), Body::UserJoined(_)));
     }
     say_more_than_fits(&mut writer, &mut reader);
-    let is_let_go =
-        || metrics::ask(&server, metrics::GET).1.contains("GOODBYE_REASON_TOO_SLOW\"} 1\n");
-    while !is_let_go() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the sleeper is let go", || {
+        metrics::ask(&server, metrics::GET).1.contains("GOODBYE_REASON_TOO_SLOW\"} 1\n")
+    });
     let heard = sleeper.read_to_end();
     assert!((heard.len() as u64) < MORE_THAN_FITS, "the sleeper got everything");
     let (_, log, _) = server.terminate();

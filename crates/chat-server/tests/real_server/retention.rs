@@ -9,7 +9,7 @@ use common::wire::server_frame::Body;
 use common::wire::{self, HistoryPage};
 use rusqlite::Connection;
 
-use crate::support::{Client, ServerProcess, check_refused, logged_in};
+use crate::support::{Client, ServerProcess, check_refused, logged_in, wait_until};
 
 const KEEPS_A_DAY: &str = "[limits]\nmessages_burst = 100\n[history]\nretention = '1d'";
 
@@ -97,9 +97,7 @@ fn old_folder() -> tempfile::TempDir {
 
 /// Waits until nothing below that number is kept.
 fn wait_for_beginning(client: &mut Client, first_kept: u64) {
-    while history(client, "#lobby", OLD).first_kept_seq != first_kept {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("old messages go", || history(client, "#lobby", OLD).first_kept_seq == first_kept);
 }
 
 fn stored_texts(data: &Path) -> usize {
@@ -185,9 +183,7 @@ fn a_private_conversation_that_went_shows_nothing_and_goes_on() {
     let server = ServerProcess::in_folder(folder, KEEPS_A_DAY, &[]);
     let mut ann = server.greet();
     logged_in(ann.resume("ann", &token));
-    while !history(&mut ann, "@bob", 0).messages.is_empty() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("old messages go", || history(&mut ann, "@bob", 0).messages.is_empty());
     let said = ann.say("bob", "again");
     // Numbers are not given twice; of bob it is still known who he is, or nobody is.
     assert!(!matches!(said, Body::MessageAccepted(ref it) if it.seq != 2), "{said:?}");
