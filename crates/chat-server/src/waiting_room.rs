@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,10 @@ const CLOSING_MAX: usize = 16;
 /// How long one may keep a place that others from the same address wait for: some round trips of a slow
 /// network, not the time to type a password.
 const TURN: Duration = Duration::from_secs(3);
+
+/// What part of the files that the process may have open strangers in line may take: the others are for those
+/// who logged in, and the log.
+const FILES_SHARE: u64 = 4;
 
 /// All places. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,7 +73,9 @@ struct Presence {
 pub(crate) struct Admission(OwnedSemaphorePermit);
 
 impl WaitingRoom {
+    /// A line of `line_max`, or as many as there are files for.
     pub(crate) fn new(places_max: usize, line_max: usize) -> Self {
+        let line_max = line_that_fits(line_max, getrlimit(Resource::Nofile).current);
         let newcomers = Newcomers::new(places_max, line_max);
         let inner = Inner { newcomers, present: HashMap::new(), last_id: 0 };
         let doorway = Arc::new(Semaphore::new(places_max.max(1) + line_max + CLOSING_MAX));
@@ -95,6 +102,11 @@ impl WaitingRoom {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn line_that_fits(wanted: usize, open_files_max: Option<u64>) -> usize {
+    let share = open_files_max.and_then(|max| usize::try_from(max / FILES_SHARE).ok());
+    share.map_or(wanted, |share| wanted.min(share))
 }
 
 impl Inner {
@@ -174,6 +186,13 @@ mod tests {
         assert!(now(room.admission()).is_none());
         present.remove(0);
         assert!(now(room.admission()).is_some());
+    }
+
+    #[test]
+    fn strangers_leave_files_for_others() {
+        assert_eq!(line_that_fits(1024, Some(1024)), 256);
+        assert_eq!(line_that_fits(1024, Some(65_536)), 1024);
+        assert_eq!(line_that_fits(1024, None), 1024);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
 
+use common::wire::server_frame::Body;
+
 use crate::support::ServerProcess;
 
 const CROWD: usize = 300;
@@ -31,6 +33,22 @@ fn a_classroom_behind_one_address_gets_in_at_the_first_try() {
         pupils.into_iter().map(|(_client, name)| name).collect()
     });
     assert_eq!(names.len(), CROWD);
+}
+
+#[test]
+fn strangers_leave_files_for_who_is_there() {
+    const FILES: u32 = 256;
+    let server = ServerProcess::with_few_files(FILES);
+    let mut ann = server.log_in("ann");
+    let (host, port) = (server.link.server.host.as_str(), server.link.server.port);
+    let strangers: Vec<TcpStream> =
+        (0..2 * FILES).map(|_| TcpStream::connect((host, port)).unwrap()).collect();
+    assert!(matches!(ann.say("#lobby", "still here"), Body::MessageAccepted(_)));
+    assert_eq!(server.order(&["user", "list"]), "");
+    let _in_spite_of_them = server.log_in("bob");
+    drop(strangers);
+    let (status, log, _folder) = server.terminate();
+    assert!(status.success() && !log.contains("cannot accept"), "{log}");
 }
 
 #[test]

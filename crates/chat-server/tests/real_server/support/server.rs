@@ -60,6 +60,11 @@ impl ServerProcess {
         Self::in_shell("exec \"$@\" 2>/dev/full", config)
     }
 
+    /// One that may have so many files open and cannot change it.
+    pub(crate) fn with_few_files(files_max: u32) -> Self {
+        Self::in_shell(&format!("ulimit -n {files_max}; exec \"$@\""), "")
+    }
+
     /// One that systemd would watch over, with that patience.
     pub(crate) fn with_watchdog(notify_socket: &Path, patience_us: u32) -> Self {
         let socket = notify_socket.display();
