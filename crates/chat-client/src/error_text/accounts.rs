@@ -50,7 +50,7 @@ pub(super) fn account_refusal(refused: &Refused) -> Option<String> {
             "The server is checking too many passwords at once. Try again in a moment.".into()
         }
         RefusalCode::PasswordTooShort => {
-            format!("The password is too short: it needs at least {} characters.", refused.allowed)
+            format!("Choose a password of at least {} characters.", refused.allowed)
         }
         RefusalCode::AccountExists => format!("There is an account “{subject}” already."),
         RefusalCode::UnknownAccount => format!("There is no account “{subject}”."),
