@@ -5,7 +5,6 @@
 
 mod delivering;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +31,7 @@ use crate::state::history::{HistoryProblem, HistoryQuestion};
 use crate::state::now::Now;
 use crate::state::passwords::{PasswordResult, PasswordTask, PasswordTicket};
 use crate::state::policy::Policy;
-use crate::state::request::{Asked, ConnectionId};
+use crate::state::request::{Asked, ById, ConnectionId};
 use crate::state::tally::Tally;
 use crate::upload_desk::{DoneUpload, UploadDesk};
 
@@ -93,7 +92,7 @@ pub(crate) enum Input {
 /// The owner of the state and of the ways to the connections.
 pub(crate) struct Hub {
     state: State,
-    links: HashMap<ConnectionId, Arc<Link>>,
+    links: ById<ConnectionId, Arc<Link>>,
     files: FileDesk,
     uploads: UploadDesk,
     log: LogWriter,
@@ -124,7 +123,7 @@ impl Hub {
     ) -> Self {
         Self {
             state,
-            links: HashMap::new(),
+            links: ById::default(),
             files,
             uploads,
             log,

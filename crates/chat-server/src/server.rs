@@ -278,7 +278,9 @@ impl Server {
         let passwords = PasswordDesk::start(&hub);
         let files = FileDesk::new(Arc::clone(&catalogue), nodes, own_node.clone(), hub);
         let hub = Hub::new(state, files, upload_desk, log, history, passwords);
-        let tally = hub.run(inputs, log_outcomes, stop).await;
+        // Beside the connections' tasks: nothing has to be handed from one thread to another for it.
+        let tally = tokio::spawn(hub.run(inputs, log_outcomes, stop)).await;
+        let tally = tally.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         reloading.abort();
         [measuring, beating, sweeping].into_iter().flatten().for_each(|task| task.abort());
         catalogue.stop_hashing();

@@ -80,7 +80,6 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
@@ -101,7 +100,7 @@ use crate::state::passwords::Passwords;
 use crate::state::people::People;
 use crate::state::policy::Policy;
 use crate::state::recent_messages::{Accepted, RecentMessages};
-use crate::state::request::{ConnectionId, LoginId, MessageId};
+use crate::state::request::{ById, ConnectionId, LoginId, MessageId};
 use crate::state::rooms::Rooms;
 use crate::state::roster::Roster;
 use crate::state::sanctions::Sanctions;
@@ -117,10 +116,10 @@ const RETURN_PAUSE_MS: u32 = 1000;
 pub struct State {
     policy: Policy,
     /// Every connection that is open as far as the state is concerned.
-    peers: HashMap<ConnectionId, Peer>,
+    peers: ById<ConnectionId, Peer>,
     roster: Roster,
     /// Logins that wait for a ping of the session they want to take over, by their connection.
-    challenges: HashMap<ConnectionId, Challenge>,
+    challenges: ById<ConnectionId, Challenge>,
     attempts: LoginAttempts,
     /// Whose numbers those of the conversations are.
     log: LogId,
@@ -171,9 +170,9 @@ impl State {
         Self {
             attempts: LoginAttempts::new(policy.attempts),
             policy,
-            peers: HashMap::new(),
+            peers: ById::default(),
             roster: Roster::default(),
-            challenges: HashMap::new(),
+            challenges: ById::default(),
             log: LogId::default(),
             conversations: Conversations::default(),
             recent: RecentMessages::default(),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvError, SyncSender, TryRecvError};
+use std::time::Duration;
 
 use crate::log::event::ruling::Ruling;
 use crate::log::event::{Event, MessageSent};
@@ -20,6 +21,12 @@ pub(crate) type HistoryAnswer = (HistoryAsker, Result<HistoryFound, HistoryProbl
 
 /// What follows the log on a thread of its own.
 pub(crate) trait Follow: Send + 'static {
+    /// How long news wait for more of them, unless somebody asks: taking up many at once costs little more
+    /// than one, and whoever hears a message live comes before those who may read it later.
+    const GATHERING: Duration;
+    /// How much its thread gives way to others, 0 to 19.
+    const NICENESS: i32;
+
     /// Takes up what is new, or as much of it as may keep a question waiting.
     ///
     /// # Errors
@@ -69,16 +76,19 @@ impl Follower {
     ///
     /// # Errors
     /// Where the system gives none.
-    pub(crate) fn start(
+    pub(crate) fn start<F: Follow>(
         name: &'static str,
         log: Box<dyn LogReader>,
-        follow: impl Follow,
+        follow: F,
     ) -> std::io::Result<Self> {
         let (tasks, queue) = mpsc::sync_channel(QUESTIONS_MAX);
         let told = Arc::new(AtomicBool::new(false));
         let following =
             Following { name, log, follow, told: Arc::clone(&told), state: State::Behind };
-        std::thread::Builder::new().name(name.into()).spawn(move || following.run(&queue))?;
+        std::thread::Builder::new().name(name.into()).spawn(move || {
+            give_way(F::NICENESS);
+            following.run(&queue);
+        })?;
         Ok(Self { tasks, told })
     }
 
@@ -138,7 +148,7 @@ impl<F: Follow> Following<F> {
     /// The next task; none if there is something to do without one.
     fn next(&self, tasks: &Receiver<Task>) -> Result<Option<Task>, RecvError> {
         if self.state != State::Behind {
-            return tasks.recv().map(Some);
+            return tasks.recv().map(|task| Some(gather(tasks, task, F::GATHERING)));
         }
         match tasks.try_recv() {
             Ok(task) => Ok(Some(task)),
@@ -172,6 +182,25 @@ impl<F: Follow> Following<F> {
             State::Behind => Err(HistoryProblem::Busy),
             State::Failed => Err(HistoryProblem::Failed),
         }
+    }
+}
+
+/// Lowers the priority of this thread; `setpriority(2)`: on Linux it is the thread's own.
+fn give_way(niceness: i32) {
+    if niceness > 0
+        && let Err(error) = rustix::process::setpriority_process(None, niceness)
+    {
+        tracing::debug!(%error, "a thread keeps the priority of the others");
+    }
+}
+
+/// Waits with news, but not with a question.
+fn gather(tasks: &Receiver<Task>, task: Task, gathering: Duration) -> Task {
+    match task {
+        // Nothing but a question comes now: no other news are told before the thread has looked. Whoever could
+        // ask may be gone.
+        Task::CatchUp => tasks.recv_timeout(gathering).unwrap_or(task),
+        Task::Read(..) => task,
     }
 }
 

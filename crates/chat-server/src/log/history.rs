@@ -1,6 +1,7 @@
 //! Reads stored messages by their conversations, out of the projection and the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::limits::{CONVERSATION_PAGE_ENTRIES_MAX, HISTORY_PAGE_BYTES_MAX};
 use prost::Message;
@@ -17,6 +18,9 @@ use crate::state::settling::to_wire;
 const MESSAGE_OVERHEAD_BYTES: usize = 4;
 
 impl Follow for Projection {
+    const GATHERING: Duration = Duration::from_millis(100);
+    const NICENESS: i32 = 0;
+
     fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<CaughtUp, LogError> {
         Self::catch_up(self, log).map(|()| CaughtUp::All)
     }

@@ -5,12 +5,14 @@
 
 mod expiring;
 
+mod gathered;
+
 mod standing;
 
 use std::borrow::Cow;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Statement, Transaction};
+use rusqlite::{Connection, Statement, Transaction};
 
 use common::conversation::{Conversation, LOBBY};
 use common::user_name::NameKey;
@@ -18,6 +20,7 @@ use common::user_name::NameKey;
 use crate::log::event::expired::Expired;
 use crate::log::event::room::RoomId;
 use crate::log::event::{ConversationKey, Destination, Event, Identity, MessageSent, Person};
+use crate::log::projection::gathered::Gathered;
 use crate::log::sqlite_file::{self, Format};
 use crate::log::{LogError, LogId, LogReader, Numbered};
 use crate::state::history::{ConversationFound, ConversationsFound, Reader};
@@ -164,6 +167,7 @@ impl Projection {
                 }
                 applied = *number;
             }
+            statements.gathered.write()?;
             statements.applied.execute([applied.cast_signed()])?;
         }
         transaction.commit()?;
@@ -290,11 +294,9 @@ impl Projection {
 
 /// What applying takes, prepared once for a transaction.
 struct Statements<'t> {
-    begin: Statement<'t>,
-    go_on: Statement<'t>,
+    gathered: Gathered<'t>,
     insert: Statement<'t>,
     may_read: Statement<'t>,
-    meet: Statement<'t>,
     expire: Statement<'t>,
     rulings: standing::Statements<'t>,
     applied: Statement<'t>,
@@ -303,25 +305,11 @@ struct Statements<'t> {
 impl<'t> Statements<'t> {
     fn prepare(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            // Where the number is not the next one, nothing is changed and nothing returned.
-            begin: transaction.prepare(
-                "INSERT OR IGNORE INTO conversations (one, other, last_seq, at_ms)
-                 VALUES (?1, ?2, ?3, ?4)
-                 RETURNING id",
-            )?,
-            go_on: transaction.prepare(
-                "UPDATE conversations SET last_seq = ?3, at_ms = ?4
-                 WHERE one = ?1 AND coalesce(other, '') = coalesce(?2, '') AND last_seq = ?3 - 1
-                 RETURNING id",
-            )?,
+            gathered: Gathered::prepare(transaction)?,
             insert: transaction.prepare("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)")?,
             may_read: transaction.prepare(
                 "INSERT INTO readers VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET last_seq = ?3, at_ms = ?4, peer = ?5",
-            )?,
-            meet: transaction.prepare(
-                "INSERT INTO people VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET name = ?2, identity = ?3, event = ?4",
             )?,
             expire: transaction.prepare(
                 "INSERT INTO conversations (one, other, last_seq, at_ms) VALUES (?1, ?2, ?3, ?4)
@@ -342,20 +330,16 @@ impl<'t> Statements<'t> {
     }
 
     fn expired(&mut self, left: &Expired) -> rusqlite::Result<()> {
+        self.gathered.write()?;
         let (one, other) = columns(&left.conversation);
         let last_seq = left.last_seq.cast_signed();
         self.expire.execute((&*one, other, last_seq, left.at_ms)).map(drop)
     }
 
     fn message_sent(&mut self, number: u64, message: &MessageSent) -> rusqlite::Result<bool> {
-        let key = message.conversation();
-        let (one, other) = columns(&key);
-        let seq = message.seq.cast_signed();
-        let number_it = if seq == 1 { &mut self.begin } else { &mut self.go_on };
-        let returned =
-            number_it.query_row((&*one, other, seq, message.at_ms), |row| row.get::<_, i64>(0));
-        let Some(conversation) = returned.optional()? else { return Ok(false) };
-        let (writer, number) = (&message.from, number.cast_signed());
+        let reached = self.gathered.reach(message.conversation(), message.seq, message.at_ms)?;
+        let Some(conversation) = reached else { return Ok(false) };
+        let writer = &message.from;
         let signed = |person: &Person| person.identity.0.cast_signed();
         let receiver = match &message.to {
             // Whoever is in the room reads it.
@@ -363,8 +347,9 @@ impl<'t> Statements<'t> {
             Destination::Person(receiver) => Some(receiver),
         };
         for person in receiver.into_iter().chain([writer]) {
-            self.meet.execute((person.key.as_str(), &person.name, signed(person), number))?;
+            self.gathered.meet(person, number);
         }
+        let (seq, number) = (message.seq.cast_signed(), number.cast_signed());
         let Some(reader) = receiver else {
             self.insert.execute((conversation, seq, number, signed(writer), None::<i64>))?;
             return Ok(true);

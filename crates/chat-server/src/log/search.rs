@@ -147,6 +147,11 @@ impl SearchIndex {
 }
 
 impl Follow for SearchIndex {
+    const GATHERING: Duration = Duration::from_secs(1);
+    /// Taking words apart costs more than anything else that is done with a message, and can wait: where there is
+    /// more to do than can be done, some tenth of a core is left for it, and it catches up afterwards.
+    const NICENESS: i32 = 10;
+
     fn catch_up(&mut self, log: &mut dyn LogReader) -> Result<CaughtUp, LogError> {
         let last = log.last()?;
         let open = self.open(last)?;

@@ -70,7 +70,7 @@ impl SqliteLog {
         let transaction = self.connection.transaction()?;
         let mut number = self.last;
         {
-            let mut insert = transaction.prepare("INSERT INTO events VALUES (?1, ?2)")?;
+            let mut insert = transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2)")?;
             for event in batch {
                 number += 1;
                 insert.execute((number.cast_signed(), event.encode()))?;
@@ -144,8 +144,9 @@ impl LogReader for SqliteLogReader {
 }
 
 fn tail(connection: &Connection, from: u64, limit: usize) -> Result<Vec<Numbered>, LogError> {
-    let mut select = connection
-        .prepare("SELECT number, event FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2")?;
+    let mut select = connection.prepare_cached(
+        "SELECT number, event FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2",
+    )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = select.query((from.cast_signed(), limit))?;
     let mut events = Vec::new();

@@ -1,6 +1,8 @@
 //! What a connection may ask, parsed: a request in hand is well-formed. Made from wire messages by
 //! [`crate::connection::parse`]; answered by [`crate::state::State::handle`].
 
+use std::collections::HashMap;
+
 use common::conversation::Conversation;
 use common::invite_token::InviteToken;
 use common::limits::{MESSAGE_ID_BYTES, RESUME_TOKEN_BYTES};
@@ -21,6 +23,9 @@ pub struct ConnectionId(pub u64);
 /// Names one login: it lives on while its connection is replaced, and ends with the log-out.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LoginId(pub u64);
+
+/// By names that the server gave: nobody chooses them so that they collide, and each delivery looks some up.
+pub(crate) type ById<Id, V> = HashMap<Id, V, foldhash::fast::FixedState>;
 
 /// The client's own name for a message, kept over every resend.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

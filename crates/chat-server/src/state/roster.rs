@@ -9,7 +9,7 @@ use common::user_name::{NameKey, UserName};
 use crate::log::event::Identity;
 use crate::log::event::ruling::DeviceId;
 use crate::state::rate_limit::RateLimit;
-use crate::state::request::{ConnectionId, LoginId, ResumeToken};
+use crate::state::request::{ById, ConnectionId, LoginId, ResumeToken};
 
 /// One login and what it holds.
 pub(crate) struct Session {
@@ -69,8 +69,8 @@ impl Session {
 /// account; one connection has at most one.
 #[derive(Default)]
 pub(crate) struct Roster {
-    sessions: HashMap<LoginId, Session>,
-    by_connection: HashMap<ConnectionId, LoginId>,
+    sessions: ById<LoginId, Session>,
+    by_connection: ById<ConnectionId, LoginId>,
     /// Never empty.
     by_key: HashMap<NameKey, Vec<LoginId>>,
     /// In the order of their bytes, as they are paged.
