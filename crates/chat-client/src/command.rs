@@ -72,6 +72,11 @@ pub enum Command {
         /// At most [`common::limits::TEXT_BYTES_MAX`] bytes.
         text: String,
     },
+    /// The person is writing: to be said with each key, and passed on every few seconds.
+    Typing {
+        /// Where it will go.
+        to: Conversation,
+    },
     /// Read stored messages; answered by [`crate::event::Event::History`] or
     /// [`crate::event::Event::HistoryRefused`].
     ReadHistory {

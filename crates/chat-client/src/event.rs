@@ -63,6 +63,13 @@ pub enum Event {
     },
     /// Who is online.
     Online(OnlineChange),
+    /// Who is writing in a conversation, whenever that changes.
+    Typing {
+        /// Which one.
+        conversation: Conversation,
+        /// In the order of their bytes; nobody any more where it is empty.
+        names: Vec<String>,
+    },
     /// Which files the server has.
     Files(FilesChange),
     /// Somebody wrote, now or while we were away: in the order of the numbers of a conversation, each

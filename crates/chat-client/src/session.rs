@@ -27,6 +27,7 @@ mod outbox;
 mod paged_list;
 mod precheck;
 mod requests;
+mod typing;
 mod uploads;
 
 mod driver;

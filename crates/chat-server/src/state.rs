@@ -36,6 +36,8 @@ mod rulings;
 
 mod presence;
 
+mod typing;
+
 pub(crate) mod messages;
 
 mod unsettled;

@@ -98,6 +98,8 @@ fn presence_and_files() -> Vec<(&'static str, Bytes)> {
     let left = UserLeft { name: "carol".to_owned(), reason: LeaveReason::LoggedOut.into() };
     let removed = FileRemoved { path: "docs/guide.pdf".to_owned() };
     let files = vec![FileEntry { path: "Welcome.txt".to_owned(), size: 0, modified_ms: AT_MS }];
+    let typing = Typing { conversation: with("bob") };
+    let bob_types = UserTyping { conversation: with("bob"), name: "bob".to_owned() };
     vec![
         ("list_online", client(4, Ask::ListOnline(ListOnline::default()))),
         ("online_page", server(4, Tell::OnlinePage(OnlinePage { names, more: false }))),
@@ -105,6 +107,8 @@ fn presence_and_files() -> Vec<(&'static str, Bytes)> {
         ("file_page", server(5, Tell::FilePage(FilePage { files, more: false }))),
         ("user_joined", event(Tell::UserJoined(UserJoined { name: "carol".to_owned() }))),
         ("user_left", event(Tell::UserLeft(left))),
+        ("typing", client(29, Ask::Typing(typing))),
+        ("user_typing", event(Tell::UserTyping(bob_types))),
         ("file_changed", event(Tell::FileChanged(FileChanged { file: guide() }))),
         ("file_removed", event(Tell::FileRemoved(removed))),
     ]

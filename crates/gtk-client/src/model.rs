@@ -16,6 +16,7 @@ pub mod server_file;
 pub mod server_files;
 pub mod transfer;
 pub mod transfers;
+pub mod typists;
 
 pub mod last_login;
 pub mod plain_text;

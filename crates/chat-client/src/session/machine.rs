@@ -28,10 +28,12 @@ use crate::session::liveness::{Liveness, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::paged_list::PagedList;
 use crate::session::requests::{Request, Requests};
+use crate::session::typing::Typing;
 use crate::session::uploads::{UploadOutput, UploadReport, Uploads};
 
 mod commands;
 mod frames;
+mod presence;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -132,6 +134,7 @@ pub(crate) struct Machine {
     history: History,
     online: PagedList<()>,
     files: PagedList<ServerFile>,
+    typing: Typing,
     downloads: Downloads,
     uploads: Uploads,
     random: StdRng,
@@ -159,6 +162,7 @@ impl Machine {
             history: History::new(catches_up),
             online: PagedList::default(),
             files: PagedList::default(),
+            typing: Typing::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             random,
@@ -200,7 +204,9 @@ impl Machine {
             _ => None,
         };
         let of_downloads = self.downloads.poll_timeout();
-        [of_phase, of_silence, of_outbox, of_history, of_downloads].into_iter().flatten().min()
+        let of_typing = self.typing.poll_timeout();
+        let of_people = [of_silence, of_outbox, of_history, of_typing];
+        [of_phase, of_downloads].into_iter().chain(of_people).flatten().min()
     }
 
     /// No event follows any more.
@@ -221,6 +227,8 @@ impl Machine {
             _ => {}
         }
         self.downloads.handle_timeout(now);
+        let unheard = self.typing.handle_timeout(now);
+        self.tell_typing(unheard);
         match self.liveness.as_mut().and_then(|liveness| liveness.handle_timeout(now)) {
             Some(Silence::Ask) => {
                 let id = self.requests.unanswered_id();
@@ -356,6 +364,8 @@ impl Machine {
         self.history.connection_lost();
         self.downloads.connection_lost();
         self.uploads.connection_lost();
+        let unheard = self.typing.connection_lost();
+        self.tell_typing(unheard);
         self.online.restart();
         self.files.restart();
     }

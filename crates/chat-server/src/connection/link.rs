@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 /// is told to read what it missed. If that does not make room, [`push`](Self::push) says so and the hub ends
 /// the connection. From there on, and for a connection that is gone while its session is held, frames gather
 /// for whoever comes back: up to half of `bytes_max`, so that they fit beside other things then, and the latest
-/// rather than the first.
+/// rather than the first. What is fleeting gets no more than half of it, and is never gathered.
 #[derive(Debug)]
 pub(crate) struct Link {
     bytes_max: usize,
@@ -65,6 +65,8 @@ pub(crate) enum Pushed {
 pub(crate) enum Kind {
     /// The client can read it again.
     Stored,
+    /// Soon nobody cares: it takes no room that anything else could need, and waits for nobody.
+    Fleeting,
     /// It is told now or never.
     Passing,
 }
@@ -73,6 +75,7 @@ impl Kind {
     pub(crate) fn of(frame: &ServerFrame) -> Self {
         match &frame.body {
             Some(Body::Message(_)) => Self::Stored,
+            Some(Body::UserTyping(_)) => Self::Fleeting,
             _ => Self::Passing,
         }
     }
@@ -100,13 +103,16 @@ impl Link {
     /// frames of a batch.
     pub(crate) fn push(&self, frame: Bytes, kind: Kind) -> Pushed {
         let mut inner = self.lock();
+        if kind == Kind::Fleeting && !inner.takes_fleeting(frame.len(), self.bytes_max) {
+            return Pushed::Further;
+        }
         let was_gathering = inner.abandoned || inner.overflowed;
         if inner.ended || (inner.lagging && kind == Kind::Stored && !was_gathering) {
             return Pushed::Further;
         }
         if !was_gathering && !inner.has_room_for(frame.len(), self.bytes_max) {
             let was_lagging = std::mem::replace(&mut inner.lagging, true);
-            inner.leave_out_stored();
+            inner.leave_out_all_but_passing();
             if kind == Kind::Stored {
                 return Pushed::Lagging;
             }
@@ -279,11 +285,17 @@ impl Inner {
         self.frames.push(frame);
     }
 
-    /// Drops what the client can read again.
-    fn leave_out_stored(&mut self) {
+    /// Whether there is somebody to read it soon, and it crowds out nothing: half of the outbox stays for others.
+    fn takes_fleeting(&self, bytes: usize, bytes_max: usize) -> bool {
+        let is_late = self.abandoned || self.overflowed || self.lagging;
+        !is_late && self.has_room_for(bytes, bytes_max / 2)
+    }
+
+    /// Drops what the client can read again, or need not hear.
+    fn leave_out_all_but_passing(&mut self) {
         self.frames.retain(|frame| {
-            let is_stored = decode(frame).is_some_and(|frame| Kind::of(&frame) == Kind::Stored);
-            !is_stored
+            let is_passing = decode(frame).is_none_or(|frame| Kind::of(&frame) == Kind::Passing);
+            is_passing
         });
         self.queued_bytes = self.frames.iter().map(Bytes::len).sum();
     }
@@ -312,11 +324,14 @@ impl Inner {
 }
 
 /// Whether an encoded frame tells something that is of use on any connection of its session: it
-/// answers nothing, and is not about the connection itself.
+/// answers nothing, is not about the connection itself, and is not over by then.
 fn is_event(frame: &Bytes) -> bool {
     decode(frame).is_some_and(|frame| {
         frame.in_reply_to == 0
-            && !matches!(frame.body, None | Some(Body::Ping(_) | Body::Goodbye(_)))
+            && !matches!(
+                frame.body,
+                None | Some(Body::Ping(_) | Body::Goodbye(_) | Body::UserTyping(_))
+            )
     })
 }
 

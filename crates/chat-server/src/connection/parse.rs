@@ -72,6 +72,10 @@ fn request(
         Body::Pong(wire::Pong { .. }) => Ok(Request::Pong),
         Body::LogOut(wire::LogOut {}) => member(Ok(MemberRequest::LogOut)),
         Body::SendMessage(it) => member(send_message(it).map(MemberRequest::SendMessage)),
+        Body::Typing(wire::Typing { conversation }) => {
+            let to = conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed);
+            member(to.map(|to| MemberRequest::Typing { to }))
+        }
         Body::ReadHistory(it) => member(read_history(it).map(MemberRequest::ReadHistory)),
         Body::SearchMessages(it) => member(search(it).map(MemberRequest::SearchMessages)),
         Body::ListConversations(wire::ListConversations { after }) => {

@@ -151,6 +151,7 @@ impl State {
             previous_token: claim.log_in.resume_token,
             messages: RateLimit::full(),
             uploads: RateLimit::full(),
+            signals: None,
             unsettled: 0,
             identity,
             device,

@@ -28,8 +28,8 @@ const LOG_BUSY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 const AGAIN_MAX: usize = 8;
 
 /// Where a message goes, once it is known that it goes anywhere.
-struct Route {
-    to: Destination,
+pub(super) struct Route {
+    pub(super) to: Destination,
     /// The conversation as the sender sees it, names spelt as the server spells them.
     seen_by_sender: Conversation,
 }
@@ -63,9 +63,8 @@ impl State {
             }
             None => {}
         }
-        if let Some(mute) = self.sanctions.mute_of(now, &sender.key) {
-            return Err(Refusal::Muted { until_ms: mute.end.to_ms(), reason: mute.reason });
-        }
+        let key = sender.key.clone();
+        self.check_mute(now, &key)?;
         self.take_turn(now, login)?;
         if self.unsettled.is_full(message.text.len()) {
             return Err(Refusal::SlowDown { retry_at_ms: now.unix_ms_after(LOG_BUSY_PAUSE) });
@@ -97,7 +96,15 @@ impl State {
         Ok(())
     }
 
-    fn find_route(&self, sender: &Session, to: Conversation) -> Result<Route, Refusal> {
+    /// Whether whoever has that name may write.
+    pub(super) fn check_mute(&mut self, now: Now, key: &NameKey) -> Result<(), Refusal> {
+        match self.sanctions.mute_of(now, key) {
+            None => Ok(()),
+            Some(mute) => Err(Refusal::Muted { until_ms: mute.end.to_ms(), reason: mute.reason }),
+        }
+    }
+
+    pub(super) fn find_route(&self, sender: &Session, to: Conversation) -> Result<Route, Refusal> {
         match to {
             Conversation::Room(room) if room == LOBBY => {
                 Ok(Route { to: Destination::Lobby, seen_by_sender: Conversation::lobby() })

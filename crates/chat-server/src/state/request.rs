@@ -79,6 +79,11 @@ pub enum MemberRequest {
     LogOut,
     /// Write to a room or to a person.
     SendMessage(SendMessage),
+    /// The caller is writing.
+    Typing {
+        /// Where it will go.
+        to: Conversation,
+    },
     /// Stored messages of a conversation.
     ReadHistory(HistoryWanted),
     /// One page of the conversations that the caller may read.

@@ -27,6 +27,8 @@ pub(crate) struct Session {
     pub(crate) messages: RateLimit,
     /// Of uploads that are begun.
     pub(crate) uploads: RateLimit,
+    /// Nothing for who never gave any.
+    pub(crate) signals: Option<Box<Signals>>,
     /// Messages that wait for the log.
     pub(crate) unsettled: usize,
     /// Who it is, as far as that can be told from others who had or will have the name.
@@ -38,6 +40,13 @@ pub(crate) struct Session {
     pub(crate) proven_at_ms: Option<i64>,
     /// A question about history waits for its answer.
     pub(crate) reads_history: bool,
+}
+
+/// How fast a session says what it is about.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    /// That it writes.
+    pub(crate) typing: RateLimit,
 }
 
 /// Whether somebody is behind a session.
@@ -58,6 +67,10 @@ impl Session {
     pub(crate) fn accepts(&self, token: &ResumeToken) -> bool {
         let is_previous = self.previous_token.is_some_and(|previous| previous.matches(token));
         self.token.matches(token) || is_previous
+    }
+
+    pub(crate) fn signals(&mut self) -> &mut Signals {
+        self.signals.get_or_insert_with(|| Box::new(Signals { typing: RateLimit::full() }))
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -76,6 +76,7 @@ impl State {
             MemberRequest::SendMessage(message) => {
                 self.send_message(now, caller, login, message, out)
             }
+            MemberRequest::Typing { to } => self.typing(now, login, to, out),
             MemberRequest::ReadHistory(wanted) => {
                 self.read_history(now, caller, login, wanted, out)
             }

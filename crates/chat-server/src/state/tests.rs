@@ -10,6 +10,8 @@ mod rooms;
 
 mod presence;
 
+mod typing;
+
 mod messages;
 
 mod history;

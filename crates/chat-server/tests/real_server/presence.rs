@@ -218,6 +218,32 @@ fn a_flood_is_slowed_down_and_does_not_delay_others() {
 }
 
 #[test]
+fn who_writes_is_seen_by_who_is_there_and_not_by_who_comes_back() {
+    let server = ServerProcess::start();
+    let mut ann = server.log_in("ann");
+    let mut bob = server.greet();
+    let token = bob.log_in("bob").resume_token;
+    let typing = |to: Conversation| Ask::Typing(wire::Typing { conversation: Some(to.to_wire()) });
+    ann.send(typing(Conversation::lobby()));
+    ann.send(typing(Conversation::User("Bob".into())));
+    let heard = |to: Conversation| {
+        Body::UserTyping(wire::UserTyping { conversation: Some(to.to_wire()), name: "ann".into() })
+    };
+    let private = heard(Conversation::User("ann".into()));
+    assert_eq!([bob.event(), bob.event()], [heard(Conversation::lobby()), private]);
+    bob.close();
+    ann.send(typing(Conversation::User("bob".into())));
+    assert!(matches!(ann.say("bob", "there?"), Body::MessageAccepted(_)));
+    let mut bob = server.greet();
+    assert!(logged_in(bob.resume("bob", &token)).resumed);
+    let heard = bob.events();
+    assert!(
+        matches!(&heard[..], [Body::Message(message)] if message.text == "there?"),
+        "{heard:?}"
+    );
+}
+
+#[test]
 fn sigterm_says_goodbye_to_everybody_and_exits_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = ServerProcess::start();

@@ -26,6 +26,7 @@ use crate::model::plain_text;
 use crate::model::server_files::ServerFiles;
 use crate::model::session_bridge::SessionBridge;
 use crate::model::transfers::Transfers;
+use crate::model::typists::Typists;
 
 mod downloads;
 mod log_in;
@@ -59,6 +60,7 @@ mod imp {
         pub(super) files: ServerFiles,
         pub(super) messages: MessageWindow,
         pub(super) transfers: Transfers,
+        pub(super) typists: Typists,
         /// Our messages that the server has not accepted.
         pub(super) outbox: RefCell<HashMap<MessageId, Outgoing>>,
         pub(super) downloads_asked: Cell<u64>,
@@ -143,6 +145,18 @@ impl ChatSession {
         &self.imp().transfers
     }
 
+    /// Who is writing.
+    #[must_use]
+    pub fn typists(&self) -> &Typists {
+        &self.imp().typists
+    }
+
+    /// The person here is writing to somebody; to be said with each key.
+    pub fn types(&self, to: Conversation) {
+        // Not worth a word where it does not get through.
+        self.ask(Command::Typing { to });
+    }
+
     /// Calls `follow` with every message that somebody else wrote.
     pub fn connect_message_arrived(
         &self,
@@ -177,6 +191,7 @@ impl ChatSession {
             Event::LoggedIn { name, resumed, role } => self.logged_in(&name, resumed, role),
             Event::Disconnected { error, retry_in } => self.disconnected(&error, retry_in),
             Event::Online(change) => self.online_changed(&change),
+            Event::Typing { conversation, names } => self.imp().typists.apply(&conversation, names),
             Event::Files(change) => self.imp().files.apply(&change),
             Event::Message { conversation, from, text, at_ms, .. } => {
                 self.arrived(conversation, &from, &text, at_ms)

@@ -70,7 +70,11 @@ mod imp {
     impl Composer {
         #[template_callback]
         fn on_changed(&self) {
-            self.send_button.set_sensitive(!self.entry.text().trim().is_empty());
+            let has_text = !self.entry.text().trim().is_empty();
+            self.send_button.set_sensitive(has_text);
+            if let Some(session) = self.session.get().filter(|_| has_text) {
+                session.types(self.recipient_button.conversation());
+            }
         }
 
         #[template_callback]
@@ -102,6 +106,17 @@ impl Composer {
     /// Writes to `name` in private, or to everyone.
     pub fn write_to(&self, name: Option<&str>) {
         self.imp().recipient_button.choose(name);
+    }
+
+    /// Whom is written to.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        self.imp().recipient_button.conversation()
+    }
+
+    /// Calls `follow` whenever somebody else is chosen.
+    pub fn connect_chosen(&self, follow: impl Fn() + 'static) {
+        self.imp().recipient_button.connect_chosen(move |_| follow());
     }
 
     /// Opens the choice of whom to write to.

@@ -38,6 +38,8 @@ mod imp {
         #[template_child]
         pub(super) message_list: TemplateChild<MessageList>,
         #[template_child]
+        pub(super) typing_line: TemplateChild<gtk::Label>,
+        #[template_child]
         pub(super) composer: TemplateChild<Composer>,
     }
 
@@ -95,6 +97,7 @@ impl ConversationPage {
         imp.people_list.set_people(session.people(), false);
         self.follow_people(session.people());
         self.write_to_the_chosen();
+        self.follow_typists(session);
         session.connection().connect_changed(glib::clone!(
             #[weak(rename_to = page)]
             self,
@@ -153,6 +156,22 @@ impl ConversationPage {
                 .people_heading
                 .set_text(&format!("Online ({})", followed.len()))
         ));
+    }
+
+    /// Of whom is written to, not of everybody: what others write elsewhere is not about this line.
+    fn follow_typists(&self, session: &ChatSession) {
+        let show = glib::clone!(
+            #[weak(rename_to = page)]
+            self,
+            #[weak]
+            session,
+            move || {
+                let sentence = session.typists().sentence(&page.imp().composer.conversation());
+                page.imp().typing_line.set_text(&sentence);
+            }
+        );
+        self.imp().composer.connect_chosen(show.clone());
+        session.typists().connect_changed(move |_| show());
     }
 
     fn write_to_the_chosen(&self) {

@@ -29,6 +29,7 @@ impl Machine {
             Command::Trust { pin } => self.trust(pin),
             Command::LogIn { name, password } => self.log_in(now, name, password),
             Command::Send { id, to, text } => self.queue_message(id, to, text),
+            Command::Typing { to } => self.types(now, &to),
             Command::ReadHistory { conversation, after, before, limit } => {
                 self.wish(history::Wish::Read(HistoryWish { conversation, after, before, limit }));
             }
@@ -173,7 +174,10 @@ impl Machine {
             precheck::message(&to, &text).or_else(|| (!self.outbox.has_room()).then(no_room));
         match refusal {
             Some(refusal) => self.tell(Event::MessageRefused { id, refusal }),
-            None => self.outbox.push(Outgoing { id, to, text }),
+            None => {
+                self.typing.sent();
+                self.outbox.push(Outgoing { id, to, text });
+            }
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use common::conversation::Conversation;
 use common::user_name::NameKey;
 use common::wire::server_frame::Body;
-use common::wire::{self, GoodbyeReason, LeaveReason, RefusalCode, client_frame};
+use common::wire::{self, GoodbyeReason, RefusalCode, client_frame};
 use file_transfer::upload::Verdict;
 
 use crate::command::{DownloadId, MessageId, UploadId};
 use crate::error::{EndReason, Refusal, SessionError};
-use crate::event::{Event, FilesChange, OnlineChange, RoomChange, ServerFile, StoredMessage};
+use crate::event::{Event, FilesChange, RoomChange, ServerFile, StoredMessage};
 use crate::question::{Answer, NoAnswer, QuestionId};
 use crate::resume_token::ResumeToken;
 use crate::session::backoff;
@@ -131,6 +131,7 @@ impl Machine {
             }
             (Body::UserJoined(joined), _) => self.user_joined(joined),
             (Body::UserLeft(left), _) => self.user_left(&left),
+            (Body::UserTyping(typing), _) => self.user_typing(now, typing),
             (Body::FileChanged(changed), _) => self.file_changed(changed),
             (Body::FileRemoved(removed), _) => self.file_removed(removed),
             (Body::FileHashes(hashes), _) => self.downloads.handle_hashes(&hashes),
@@ -334,21 +335,6 @@ impl Machine {
         self.uploads.handle_reply(id, UploadAnswer::Stored { path: stored.path, root })
     }
 
-    fn online_page(&mut self, page: wire::OnlinePage) -> Result<(), Offence> {
-        let names = page.names.into_iter().map(|name| (name, ()));
-        match self.online.add_page(names, page.more) {
-            PageStep::AskAfter(after) => {
-                let next = client_frame::Body::ListOnline(wire::ListOnline { after });
-                self.request(Request::OnlinePage, next);
-            }
-            PageStep::Complete => {
-                let names = self.online.entries().keys().cloned().collect();
-                self.tell(Event::Online(OnlineChange::Reset(names)));
-            }
-        }
-        Ok(())
-    }
-
     fn file_page(&mut self, page: wire::FilePage) -> Result<(), Offence> {
         let files = page.files.into_iter().map(|file| (file.path.clone(), server_file(file)));
         match self.files.add_page(files, page.more) {
@@ -368,6 +354,7 @@ impl Machine {
         let conversation = message.conversation.and_then(Conversation::from_wire);
         let conversation = conversation.ok_or("a message without a conversation")?;
         let message = history::stored(wire::Message { conversation: None, ..message });
+        self.stopped_typing(&conversation, &message.from);
         let heard = self.history.message(conversation, message);
         self.tell_heard(heard);
         Ok(())
@@ -409,22 +396,6 @@ impl Machine {
                 Heard::Stalled(is_stalled) => Event::HistoryStalled { is_stalled },
             });
         }
-    }
-
-    fn user_joined(&mut self, joined: wire::UserJoined) -> Result<(), Offence> {
-        if self.online.insert(joined.name.clone(), ()) {
-            self.tell(Event::Online(OnlineChange::Joined(joined.name)));
-        }
-        Ok(())
-    }
-
-    fn user_left(&mut self, left: &wire::UserLeft) -> Result<(), Offence> {
-        if self.online.remove(&left.name) {
-            let connection_lost = left.reason() == LeaveReason::ConnectionLost;
-            let name = left.name.clone();
-            self.tell(Event::Online(OnlineChange::Left { name, connection_lost }));
-        }
-        Ok(())
     }
 
     fn file_changed(&mut self, changed: wire::FileChanged) -> Result<(), Offence> {

@@ -19,6 +19,7 @@ mod downloads;
 mod leaving;
 mod lists;
 mod messages;
+mod presence;
 
 const PIN: SpkiPin = SpkiPin([1; 32]);
 
@@ -351,6 +352,9 @@ fn spell(event: &Event) -> String {
         Event::Online(OnlineChange::Joined(name)) => format!("joined {name}"),
         Event::Online(OnlineChange::Left { name, connection_lost }) => {
             format!("left {name} {connection_lost}")
+        }
+        Event::Typing { conversation, names } => {
+            format!("{conversation}: {} type", names.join(","))
         }
         Event::Files(FilesChange::Reset(files)) => {
             let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();

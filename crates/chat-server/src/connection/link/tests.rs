@@ -175,3 +175,33 @@ async fn what_was_queued_before_the_end_is_still_written() {
     assert!(!link.next_batch(8, &mut batch).await);
     assert!(!link.ready_for_more(0).await);
 }
+
+fn typing() -> Bytes {
+    let name = "bob".into();
+    spoken(0, Body::UserTyping(wire::UserTyping { name, ..Default::default() }))
+}
+
+#[test]
+fn what_is_fleeting_leaves_half_of_the_room_to_others() {
+    let link = Link::new(2 * 2 * typing().len() + 1);
+    let pushed = [(); 3].map(|()| link.push(typing(), Kind::of(&decode(&typing()).unwrap())));
+    assert_eq!(pushed, [Pushed::First, Pushed::Further, Pushed::Further]);
+    assert_eq!(queued(&link), [typing(), typing()]);
+    // And goes first where others need it.
+    link.push(notice("a"), Kind::Passing);
+    link.push(notice("a"), Kind::Passing);
+    assert_eq!(link.push(notice("b"), Kind::Passing), Pushed::Lagging);
+    assert_eq!(queued(&link), [notice("a"), notice("a"), notice("b")]);
+    assert_eq!(link.push(typing(), Kind::Fleeting), Pushed::Further);
+    assert_eq!(queued(&link).len(), 3);
+}
+
+#[test]
+fn what_is_fleeting_waits_for_nobody() {
+    let link = Link::new(1000);
+    link.push(typing(), Kind::Fleeting);
+    link.push(notice("a"), Kind::Passing);
+    let held = link.split_off_held();
+    held.push(typing(), Kind::Fleeting);
+    assert_eq!(held.take_events(), [notice("a")]);
+}

@@ -35,6 +35,10 @@ impl Run {
                 let (id, to) = (MessageId(bytes), Conversation::from_text(to));
                 member(MemberRequest::SendMessage(SendMessage { id, to, text: (*text).into() }))
             }
+            ["typing", to] => {
+                let to = Conversation::from_text(to);
+                member(MemberRequest::Typing { to })
+            }
             ["history", conversation] => {
                 let conversation = Conversation::from_text(conversation);
                 let range = HistoryRange { after: 0, before: None, limit: 2 };

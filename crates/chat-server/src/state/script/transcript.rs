@@ -168,6 +168,7 @@ pub(super) fn describe(body: Body) -> String {
         Body::Message(it) => {
             format!("{} {} {}: {}", conversation(it.conversation), it.seq, it.from, it.text)
         }
+        Body::UserTyping(it) => format!("{} {} types", conversation(it.conversation), it.name),
         Body::UserJoined(it) => format!("joined {}", it.name),
         Body::UserLeft(it) => {
             let reason =
