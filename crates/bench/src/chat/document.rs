@@ -29,7 +29,8 @@ is what can be compared: beside the bare fan-out, that is what counts.
 
 const ROOM: &str = "\
 A hundred people who take turns to write; everybody gets what the others write, and is at most 227 messages behind (more
-would be over what ngIRCd lets wait for a connection). The columns are those of *one to many*.
+would be over what ngIRCd lets wait for a connection). The columns are those of *one to many*. Simple Chat's index for
+searching gives way to deliveries meanwhile, and takes up what it has left over when there is time.
 ";
 
 const PAIRS: &str = "\

@@ -293,10 +293,8 @@ impl Inner {
 
     /// Drops what the client can read again, or need not hear.
     fn leave_out_all_but_passing(&mut self) {
-        self.frames.retain(|frame| {
-            let is_passing = decode(frame).is_none_or(|frame| Kind::of(&frame) == Kind::Passing);
-            is_passing
-        });
+        self.frames
+            .retain(|frame| decode(frame).is_none_or(|frame| Kind::of(&frame) == Kind::Passing));
         self.queued_bytes = self.frames.iter().map(Bytes::len).sum();
     }
 
