@@ -54,3 +54,12 @@ class Messages(WindowTest):
         alice, bob = self.enter(server, "alice"), self.enter(server, "bob")
         alice.write_by_keys("no mouse needed")
         bob.sees("alice", "no mouse needed")
+
+    def test_who_writes_is_seen_until_the_message_is_there(self):
+        server = self.start_server()
+        alice, bob = self.enter(server, "alice"), self.enter(server, "bob")
+        bob.type_into("Message", "I am just")
+        alice.reads("bob is typing…")
+        bob.say("I am just writing this")
+        alice.sees("bob", "I am just writing this")
+        alice.reads_no_more("is typing…")

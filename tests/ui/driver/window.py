@@ -194,6 +194,12 @@ class ChatWindow(Program):
 
         return until(f"{self.label} to read {containing!r}", found)
 
+    def reads_no_more(self, containing):
+        """Waits until nothing that can be read contains this."""
+        until(
+            f"{self.label} to read no {containing!r}",
+            lambda: not any(containing in text for text in accessible.texts(self.root)),
+        )
 
     # ---- Dialogs
 
