@@ -22,3 +22,13 @@ class Presence(WindowTest):
         online = self.cli(server, "counter", "online")
         self.assertEqual(online.wait_until_ended(), 0)
         self.assertEqual(len(online.events("user")), 22)
+
+    def test_who_is_away_is_shown_as_away_until_back(self):
+        server = self.start_server()
+        bob, alice = self.enter(server, "bob"), self.enter(server, "alice")
+        alice.check_in_menu("Away")
+        bob.reads("Away")
+        alice.reads("You, away")
+        alice.check_in_menu("Away")
+        bob.reads_no_more("Away")
+        alice.reads_no_more("You, away")

@@ -77,6 +77,11 @@ pub enum Command {
         /// Where it will go.
         to: Conversation,
     },
+    /// The person is away from this device, or back. Counts for all logins of this session.
+    SetAway {
+        /// Away.
+        is_away: bool,
+    },
     /// Read stored messages; answered by [`crate::event::Event::History`] or
     /// [`crate::event::Event::HistoryRefused`].
     ReadHistory {

@@ -4,6 +4,7 @@
 //! (`LogInRefused`)* → `LoggedIn` → `Online(Reset)` and `Files(Reset)` → everything else, until
 //! `Disconnected` or `Ended`. After a broken connection the session logs in again by itself.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,9 +215,21 @@ pub struct StoredMessage {
 #[derive(Clone, Debug)]
 pub enum OnlineChange {
     /// The whole list, ourselves included, after every login.
-    Reset(Vec<String>),
+    Reset {
+        /// In the order of their bytes.
+        names: Vec<String>,
+        /// Those of them who are away.
+        away: BTreeSet<String>,
+    },
     /// One more.
     Joined(String),
+    /// Somebody is away from all devices now, or is back.
+    Away {
+        /// Who.
+        name: String,
+        /// Away.
+        is_away: bool,
+    },
     /// One less.
     Left {
         /// Who.

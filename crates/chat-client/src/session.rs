@@ -19,6 +19,7 @@ use crate::session::driver::Driver;
 
 mod machine;
 
+mod away;
 mod backoff;
 mod downloads;
 pub(crate) mod history;

@@ -16,6 +16,8 @@ pub mod refusal;
 
 pub mod action;
 
+mod away;
+
 mod login;
 
 mod claim;

@@ -95,6 +95,8 @@ fn greeting() -> Vec<(&'static str, Bytes)> {
 
 fn presence_and_files() -> Vec<(&'static str, Bytes)> {
     let names = vec!["alice".to_owned(), "bob".to_owned()];
+    let page = OnlinePage { names, more: false, away: vec![] };
+    let bob_is_away = AwayChanged { name: "bob".to_owned(), away: true };
     let left = UserLeft { name: "carol".to_owned(), reason: LeaveReason::LoggedOut.into() };
     let removed = FileRemoved { path: "docs/guide.pdf".to_owned() };
     let files = vec![FileEntry { path: "Welcome.txt".to_owned(), size: 0, modified_ms: AT_MS }];
@@ -102,13 +104,16 @@ fn presence_and_files() -> Vec<(&'static str, Bytes)> {
     let bob_types = UserTyping { conversation: with("bob"), name: "bob".to_owned() };
     vec![
         ("list_online", client(4, Ask::ListOnline(ListOnline::default()))),
-        ("online_page", server(4, Tell::OnlinePage(OnlinePage { names, more: false }))),
+        ("online_page", server(4, Tell::OnlinePage(page.clone()))),
+        ("online_page_away", server(4, Tell::OnlinePage(OnlinePage { away: vec![1], ..page }))),
         ("list_files", client(5, Ask::ListFiles(ListFiles::default()))),
         ("file_page", server(5, Tell::FilePage(FilePage { files, more: false }))),
         ("user_joined", event(Tell::UserJoined(UserJoined { name: "carol".to_owned() }))),
         ("user_left", event(Tell::UserLeft(left))),
         ("typing", client(29, Ask::Typing(typing))),
         ("user_typing", event(Tell::UserTyping(bob_types))),
+        ("set_away", client(30, Ask::SetAway(SetAway { away: true }))),
+        ("away_changed", event(Tell::AwayChanged(bob_is_away))),
         ("file_changed", event(Tell::FileChanged(FileChanged { file: guide() }))),
         ("file_removed", event(Tell::FileRemoved(removed))),
     ]

@@ -19,6 +19,7 @@ DIALOG = "dialog"
 ENTRY = "text"
 LABEL = "label"
 MENU_ITEM = "menu item"
+CHECK_MENU_ITEM = "check menu item"
 SEARCH = "entry"
 
 

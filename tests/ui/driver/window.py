@@ -105,11 +105,15 @@ class ChatWindow(Program):
         self.press("Close")
         return self.wait_until_ended()
 
-    def choose_in_menu(self, item):
+    def choose_in_menu(self, item, role=accessible.MENU_ITEM):
         """Opens the main menu and takes one of its items."""
         self.open("Main Menu")
-        accessible.press(self.find(accessible.MENU_ITEM, item))
-        self.gone(accessible.MENU_ITEM, item)
+        accessible.press(self.find(role, item))
+        self.gone(role, item)
+
+    def check_in_menu(self, item):
+        """Opens the main menu and turns one of its items on or off."""
+        self.choose_in_menu(item, accessible.CHECK_MENU_ITEM)
 
     def open(self, name):
         """Opens what hangs on a menu button, unless it is open."""

@@ -21,6 +21,7 @@ use crate::error::{EndReason, SessionError};
 use crate::event::{Event, ServerFile};
 use crate::question::NoAnswer;
 use crate::resume_token::{KeptToken, ResumeToken};
+use crate::session::away::Away;
 use crate::session::backoff;
 use crate::session::downloads::{DownloadOutput, Downloads, TransferReport};
 use crate::session::history::{History, Reader};
@@ -132,7 +133,9 @@ pub(crate) struct Machine {
     requests: Requests,
     outbox: Outbox,
     history: History,
-    online: PagedList<()>,
+    /// Whether they are away.
+    online: PagedList<bool>,
+    away: Away,
     files: PagedList<ServerFile>,
     typing: Typing,
     downloads: Downloads,
@@ -161,6 +164,7 @@ impl Machine {
             outbox: Outbox::default(),
             history: History::new(catches_up),
             online: PagedList::default(),
+            away: Away::default(),
             files: PagedList::default(),
             typing: Typing::default(),
             downloads: Downloads::default(),
@@ -205,7 +209,8 @@ impl Machine {
         };
         let of_downloads = self.downloads.poll_timeout();
         let of_typing = self.typing.poll_timeout();
-        let of_people = [of_silence, of_outbox, of_history, of_typing];
+        let of_away = self.away.poll_timeout().filter(|_| self.phase == Phase::LoggedIn);
+        let of_people = [of_silence, of_outbox, of_history, of_typing, of_away];
         [of_phase, of_downloads].into_iter().chain(of_people).flatten().min()
     }
 
@@ -229,6 +234,7 @@ impl Machine {
         self.downloads.handle_timeout(now);
         let unheard = self.typing.handle_timeout(now);
         self.tell_typing(unheard);
+        self.say_away(now);
         match self.liveness.as_mut().and_then(|liveness| liveness.handle_timeout(now)) {
             Some(Silence::Ask) => {
                 let id = self.requests.unanswered_id();
@@ -364,6 +370,7 @@ impl Machine {
         self.history.connection_lost();
         self.downloads.connection_lost();
         self.uploads.connection_lost();
+        self.away.connection_lost();
         let unheard = self.typing.connection_lost();
         self.tell_typing(unheard);
         self.online.restart();

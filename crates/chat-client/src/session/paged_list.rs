@@ -67,6 +67,11 @@ impl<T> PagedList<T> {
         has_room && self.is_complete
     }
 
+    /// Whether there is one of this key, as far as the pages have come.
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// A change: one less. Whether the user interface has to hear of it.
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.entries.remove(key).is_some() && self.is_complete

@@ -14,6 +14,7 @@ pub(crate) enum Request {
     Message(MessageId),
     History,
     OnlinePage,
+    Away,
     FilePage,
     Download(DownloadId),
     Pieces(DownloadId),

@@ -77,7 +77,7 @@ fn the_lists_follow_the_login_and_change_while_open() {
     let server = Server::start();
     let window = Window::open(&server, "ann");
     let online = window.wait_for(|event| matches!(event, Event::Online(_)));
-    assert!(matches!(online, Event::Online(OnlineChange::Reset(names)) if names == ["ann"]));
+    assert!(matches!(online, Event::Online(OnlineChange::Reset { names, .. }) if names == ["ann"]));
     let files = window.wait_for(|event| matches!(event, Event::Files(_)));
     assert!(matches!(files, Event::Files(FilesChange::Reset(files)) if files.is_empty()));
 

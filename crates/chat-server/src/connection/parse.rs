@@ -76,6 +76,9 @@ fn request(
             let to = conversation.and_then(Conversation::from_wire).ok_or(Refusal::Malformed);
             member(to.map(|to| MemberRequest::Typing { to }))
         }
+        Body::SetAway(wire::SetAway { away: is_away }) => {
+            member(Ok(MemberRequest::SetAway { is_away }))
+        }
         Body::ReadHistory(it) => member(read_history(it).map(MemberRequest::ReadHistory)),
         Body::SearchMessages(it) => member(search(it).map(MemberRequest::SearchMessages)),
         Body::ListConversations(wire::ListConversations { after }) => {

@@ -142,7 +142,7 @@ impl State {
         self.roster.insert(Session {
             login,
             name: name.clone(),
-            key,
+            key: key.clone(),
             connection: caller.connection,
             address,
             presence: Presence::Connected { heard_at: now.instant, pinged: false },
@@ -152,6 +152,7 @@ impl State {
             messages: RateLimit::full(),
             uploads: RateLimit::full(),
             signals: None,
+            is_away: false,
             unsettled: 0,
             identity,
             device,
@@ -165,6 +166,8 @@ impl State {
             let joined = UserJoined { name: name.as_str().to_owned() };
             out.tell(Recipients::EverybodyBut(caller.connection), Body::UserJoined(joined));
         }
+        // Away from all other devices, perhaps.
+        self.tell_away(&key, out);
         if matches!(claim.proof, Proof::Account { is_new: true, .. }) {
             self.note_device(now, login, out);
         }

@@ -163,6 +163,8 @@ impl State {
             let left = UserLeft { name, reason: reason.into() };
             out.tell(Recipients::Everybody, Body::UserLeft(left));
         }
+        // Of those that are left all may be away.
+        self.tell_away(&session.key, out);
         self.owner_is_away(now, login, out);
     }
 }

@@ -84,6 +84,11 @@ pub enum MemberRequest {
         /// Where it will go.
         to: Conversation,
     },
+    /// The person is away from this device, or back.
+    SetAway {
+        /// Away.
+        is_away: bool,
+    },
     /// Stored messages of a conversation.
     ReadHistory(HistoryWanted),
     /// One page of the conversations that the caller may read.

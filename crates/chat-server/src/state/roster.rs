@@ -1,6 +1,6 @@
 //! Who is online: the sessions, and the ways to find one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) uploads: RateLimit,
     /// Nothing for who never gave any.
     pub(crate) signals: Option<Box<Signals>>,
+    /// The person is not at this device.
+    pub(crate) is_away: bool,
     /// Messages that wait for the log.
     pub(crate) unsettled: usize,
     /// Who it is, as far as that can be told from others who had or will have the name.
@@ -47,6 +49,8 @@ pub(crate) struct Session {
 pub(crate) struct Signals {
     /// That it writes.
     pub(crate) typing: RateLimit,
+    /// That the person is away, or back.
+    pub(crate) away: RateLimit,
 }
 
 /// Whether somebody is behind a session.
@@ -70,7 +74,9 @@ impl Session {
     }
 
     pub(crate) fn signals(&mut self) -> &mut Signals {
-        self.signals.get_or_insert_with(|| Box::new(Signals { typing: RateLimit::full() }))
+        self.signals.get_or_insert_with(|| {
+            Box::new(Signals { typing: RateLimit::full(), away: RateLimit::full() })
+        })
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -86,8 +92,8 @@ pub(crate) struct Roster {
     by_connection: ById<ConnectionId, LoginId>,
     /// Never empty.
     by_key: HashMap<NameKey, Vec<LoginId>>,
-    /// In the order of their bytes, as they are paged.
-    names: BTreeSet<Box<str>>,
+    /// In the order of their bytes, as they are paged, and whether they were away when that was looked at last.
+    names: BTreeMap<Box<str>, bool>,
 }
 
 impl Roster {
@@ -102,7 +108,7 @@ impl Roster {
         );
         self.by_connection.insert(session.connection, session.login);
         self.by_key.entry(session.key.clone()).or_default().push(session.login);
-        self.names.insert(session.name.as_str().into());
+        self.names.entry(session.name.as_str().into()).or_insert(session.is_away);
         self.sessions.insert(session.login, session);
     }
 
@@ -153,9 +159,19 @@ impl Roster {
         self.by_connection.keys().copied()
     }
 
-    /// Names behind `after`, in the order of their bytes.
-    pub(crate) fn names_after(&self, after: &str) -> impl Iterator<Item = &str> {
+    /// Whether whoever has that name is away from all devices, if that is not as it was when this was asked last:
+    /// to be asked whenever a session begins or ends beside others, or says something else.
+    pub(crate) fn away_changed(&mut self, key: &NameKey) -> Option<(String, bool)> {
+        let is_away = self.of_key(key).all(|session| session.is_away);
+        let name = self.of_key(key).next()?.name.as_str().to_owned();
+        let was_away = self.names.get_mut(name.as_str())?;
+        (std::mem::replace(was_away, is_away) != is_away).then_some((name, is_away))
+    }
+
+    /// Names behind `after`, in the order of their bytes, and whether they are away.
+    pub(crate) fn names_after(&self, after: &str) -> impl Iterator<Item = (&str, bool)> {
         use std::ops::Bound::{Excluded, Unbounded};
-        self.names.range::<str, _>((Excluded(after), Unbounded)).map(AsRef::as_ref)
+        let names = self.names.range::<str, _>((Excluded(after), Unbounded));
+        names.map(|(name, is_away)| (name.as_ref(), *is_away))
     }
 }

@@ -1,6 +1,7 @@
 //! Where each request goes: the table of contents of the chat. One arm, one call; adding a request
 //! breaks the build until it is handled.
 
+use common::limits::ONLINE_PAGE_NAMES_MAX;
 use common::wire::server_frame::Body;
 use common::wire::{OnlinePage, Pong, ServerHello};
 
@@ -77,6 +78,7 @@ impl State {
                 self.send_message(now, caller, login, message, out)
             }
             MemberRequest::Typing { to } => self.typing(now, login, to, out),
+            MemberRequest::SetAway { is_away } => self.set_away(now, caller, login, is_away, out),
             MemberRequest::ReadHistory(wanted) => {
                 self.read_history(now, caller, login, wanted, out)
             }
@@ -138,8 +140,12 @@ impl State {
     }
 
     fn online_page(&self, after: &str) -> OnlinePage {
-        let mut names = self.roster.names_after(after).map(str::to_owned);
-        let page = names.by_ref().take(common::limits::ONLINE_PAGE_NAMES_MAX).collect();
-        OnlinePage { names: page, more: names.next().is_some() }
+        let mut rest = self.roster.names_after(after);
+        let (mut names, mut away) = (Vec::new(), Vec::new());
+        for (place, (name, is_away)) in (0..).zip(rest.by_ref().take(ONLINE_PAGE_NAMES_MAX)) {
+            names.push(name.to_owned());
+            away.extend(is_away.then_some(place));
+        }
+        OnlinePage { names, more: rest.next().is_some(), away }
     }
 }

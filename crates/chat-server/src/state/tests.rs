@@ -10,6 +10,8 @@ mod rooms;
 
 mod presence;
 
+mod away;
+
 mod typing;
 
 mod messages;

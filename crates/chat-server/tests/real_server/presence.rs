@@ -244,6 +244,26 @@ fn who_writes_is_seen_by_who_is_there_and_not_by_who_comes_back() {
 }
 
 #[test]
+fn who_is_away_is_listed_so_and_still_after_a_lost_connection() {
+    let server = ServerProcess::start();
+    let mut ann = server.greet();
+    let token = ann.log_in("ann").resume_token;
+    let mut bob = server.log_in("bob");
+    let is_away = Body::AwayChanged(wire::AwayChanged { name: "ann".into(), away: true });
+    assert_eq!(ann.ask(Ask::SetAway(wire::SetAway { away: true })), Body::Done(wire::Done {}));
+    assert_eq!(bob.event(), is_away);
+    ann.close();
+    let mut ann = server.greet();
+    assert!(logged_in(ann.resume("ann", &token)).resumed);
+    let list = Ask::ListOnline(wire::ListOnline::default());
+    let Body::OnlinePage(page) = bob.ask(list) else { panic!("no list") };
+    assert_eq!((page.names, page.away), (vec!["ann".to_owned(), "bob".to_owned()], vec![0]));
+    assert_eq!(ann.ask(Ask::SetAway(wire::SetAway { away: false })), Body::Done(wire::Done {}));
+    let is_back = Body::AwayChanged(wire::AwayChanged { name: "ann".into(), away: false });
+    assert_eq!(bob.event(), is_back);
+}
+
+#[test]
 fn sigterm_says_goodbye_to_everybody_and_exits_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = ServerProcess::start();

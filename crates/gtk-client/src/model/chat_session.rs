@@ -45,8 +45,12 @@ type Opener = Box<dyn Fn() -> SessionBridge>;
 mod imp {
     use super::*;
 
-    #[derive(Default)]
+    #[derive(Default, glib::Properties)]
+    #[properties(wrapper_type = super::ChatSession)]
     pub struct ChatSession {
+        /// Whether our person is away, as others are told.
+        #[property(get, set = Self::set_away)]
+        pub(super) away: Cell<bool>,
         pub(super) opener: OnceCell<Opener>,
         pub(super) bridge: RefCell<Option<SessionBridge>>,
         /// Counts sessions: what a former one still tells is not for us.
@@ -80,6 +84,15 @@ mod imp {
         type Type = super::ChatSession;
     }
 
+    impl ChatSession {
+        fn set_away(&self, is_away: bool) {
+            if self.away.replace(is_away) != is_away {
+                self.obj().ask(Command::SetAway { is_away });
+            }
+        }
+    }
+
+    #[glib::derived_properties]
     impl ObjectImpl for ChatSession {
         fn signals() -> &'static [Signal] {
             static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
@@ -244,7 +257,7 @@ impl ChatSession {
     fn online_changed(&self, change: &OnlineChange) {
         self.imp().people.apply(change, &self.imp().connection.own_name());
         match change {
-            OnlineChange::Reset(_) => {}
+            OnlineChange::Reset { .. } | OnlineChange::Away { .. } => {}
             OnlineChange::Joined(name) => {
                 self.say(Kind::Presence, &format!("{} joined", plain_text::shown_name(name)));
             }

@@ -1,6 +1,7 @@
 //! Who is online: a live list in the order of the alphabet.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use chat_client::event::OnlineChange;
 use gtk::gio;
@@ -48,24 +49,37 @@ impl People {
     /// Follows the server. `own_name` is how it spells us.
     pub fn apply(&self, change: &OnlineChange, own_name: &str) {
         match change {
-            OnlineChange::Reset(names) => self.reset(names, own_name),
+            OnlineChange::Reset { names, away } => self.reset(names, away, own_name),
             OnlineChange::Joined(name) => self.add(name, own_name),
             OnlineChange::Left { name, .. } => self.remove(name),
+            OnlineChange::Away { name, is_away } => self.set_away(name, *is_away),
         }
     }
 
-    fn reset(&self, names: &[String], own_name: &str) {
+    fn reset(&self, names: &[String], away: &BTreeSet<String>, own_name: &str) {
         let mut names: Vec<&String> = names.iter().collect();
         names.sort_by(|a, b| compare(a, b));
         names.dedup();
-        let people: Vec<Person> =
-            names.into_iter().map(|name| Person::new(name, name == own_name)).collect();
+        let person = |name: &String| {
+            let person = Person::new(name, name == own_name);
+            person.set_away(away.contains(name));
+            person
+        };
+        let people: Vec<Person> = names.into_iter().map(person).collect();
         self.store.splice(0, self.len(), &people);
     }
 
     fn add(&self, name: &str, own_name: &str) {
         if let Err(position) = self.place(name) {
             self.store.insert(position, &Person::new(name, name == own_name));
+        }
+    }
+
+    fn set_away(&self, name: &str, is_away: bool) {
+        let place = self.place(name).ok();
+        let person = place.and_then(|place| self.store.item(place)).and_downcast::<Person>();
+        if let Some(person) = person {
+            person.set_away(is_away);
         }
     }
 
@@ -106,7 +120,8 @@ mod tests {
     }
 
     fn reset(names: &[&str]) -> OnlineChange {
-        OnlineChange::Reset(names.iter().map(ToString::to_string).collect())
+        let names = names.iter().map(ToString::to_string).collect();
+        OnlineChange::Reset { names, away: BTreeSet::new() }
     }
 
     #[track_caller]

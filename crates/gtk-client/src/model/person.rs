@@ -20,6 +20,9 @@ mod imp {
         /// Whether it is us.
         #[property(get, construct_only)]
         own: Cell<bool>,
+        /// Whether they are away from all their devices.
+        #[property(get, set)]
+        away: Cell<bool>,
     }
 
     #[glib::object_subclass]
@@ -42,6 +45,17 @@ impl Person {
     #[must_use]
     pub fn new(name: &str, own: bool) -> Self {
         glib::Object::builder().property("name", name).property("own", own).build()
+    }
+
+    /// What is said beside the name.
+    #[must_use]
+    pub fn standing(&self) -> &'static str {
+        match (self.own(), self.away()) {
+            (true, true) => "You, away",
+            (true, false) => "You",
+            (false, true) => "Away",
+            (false, false) => "",
+        }
     }
 
     /// The name, safe to show.

@@ -24,8 +24,9 @@ mod imp {
         #[template_child]
         pub(super) name: TemplateChild<gtk::Label>,
         #[template_child]
-        pub(super) own: TemplateChild<gtk::Label>,
+        pub(super) standing: TemplateChild<gtk::Label>,
         pub(super) person: RefCell<Option<Person>>,
+        pub(super) following: RefCell<Option<glib::SignalHandlerId>>,
     }
 
     #[glib::object_subclass]
@@ -82,15 +83,29 @@ impl Default for PersonRow {
 }
 
 impl PersonRow {
-    /// Shows `person`, who never changes.
+    /// Shows `person`, and whether they are away.
     pub fn bind(&self, person: &Person) {
         let (imp, name) = (self.imp(), person.shown_name());
         imp.avatar.set_text(Some(&name));
         imp.name.set_text(&name);
-        imp.own.set_visible(person.own());
         accessible::set_label(&*imp.button, &name);
-        accessible::set_description(&*imp.button, if person.own() { "You" } else { "" });
-        imp.person.replace(Some(person.clone()));
+        self.show_standing(person);
+        let following = person.connect_away_notify(glib::clone!(
+            #[weak(rename_to = row)]
+            self,
+            move |person| row.show_standing(person)
+        ));
+        let before = imp.person.replace(Some(person.clone()));
+        let followed = imp.following.replace(Some(following));
+        if let (Some(before), Some(followed)) = (before, followed) {
+            before.disconnect(followed);
+        }
+    }
+
+    fn show_standing(&self, person: &Person) {
+        let imp = self.imp();
+        imp.standing.set_text(person.standing());
+        accessible::set_description(&*imp.button, person.standing());
     }
 
     /// Calls `follow` with the person of the row on a click.

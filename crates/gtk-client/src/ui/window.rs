@@ -105,6 +105,7 @@ impl Window {
         imp.key_changed_page.set_session(session);
         imp.conversation_page.set_session(session);
         imp.log_in_page.prefill(login);
+        window.add_action(&gio::PropertyAction::new("away", session, "away"));
         window.follow_connection(session);
         window.notify_of_messages(session);
         window

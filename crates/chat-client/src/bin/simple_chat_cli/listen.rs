@@ -2,17 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use chat_client::command::Command;
 use chat_client::error_text;
 use chat_client::event::{Event, OnlineChange, RoomChange, StoredMessage};
 use common::conversation::Conversation;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::options::Listen;
 use crate::output::Output;
 use crate::visit::Visit;
 use common::terminal_text::{line, lines};
 
-pub(crate) async fn listen(visit: &mut Visit, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn listen(
+    visit: &mut Visit,
+    output: &mut Output,
+    wanted: &Listen,
+) -> Result<(), Failure> {
+    if wanted.away {
+        visit.ask(Command::SetAway { is_away: true }).await?;
+    }
     let mut listener = Listener { output, present: None, is_connected: false };
     loop {
         let event = visit.next_for_ever().await?;
@@ -34,10 +43,17 @@ impl Listener<'_> {
                 let message = StoredMessage { seq, from, text, at_ms };
                 show_message(self.output, &conversation, &message)
             }
-            Event::Online(OnlineChange::Reset(names)) => self.connected(names),
+            Event::Online(OnlineChange::Reset { names, .. }) => self.connected(names),
             Event::Online(OnlineChange::Joined(name)) => self.joined(&name),
             Event::Online(OnlineChange::Left { name, connection_lost }) => {
                 self.left(&name, connection_lost)
+            }
+            Event::Online(OnlineChange::Away { name, is_away }) => {
+                let event = if is_away { "away" } else { "back" };
+                self.output.result(
+                    || Some(format!("* {} is {event}", line(&name))),
+                    || json!({ "event": event, "name": name }),
+                )
             }
             Event::Notice { text } => self.output.result(
                 || Some(format!("* Server: {}", lines(&text))),

@@ -65,7 +65,7 @@ fn log_to_stderr() {
 /// Does what was asked for and leaves the server properly, also when interrupted. A second interrupt
 /// does not wait for that.
 async fn run(options: Options, output: &mut Output) -> Result<(), Failure> {
-    let listens = matches!(options.command, Command::Listen);
+    let listens = matches!(options.command, Command::Listen(_));
     let mut visit = Visit::start(listens);
     let outcome = tokio::select! {
         outcome = carry_out(&options, &mut visit, output) => outcome,
@@ -88,7 +88,7 @@ async fn carry_out(
     let role = visit.log_in(options).await?;
     match &options.command {
         Command::Send(send) => send::send(visit, output, send).await,
-        Command::Listen => listen::listen(visit, output).await,
+        Command::Listen(wanted) => listen::listen(visit, output, wanted).await,
         Command::History(wanted) => history::history(visit, output, wanted).await,
         Command::Search(wanted) => search::search(visit, output, wanted).await,
         Command::Online => online::online(visit, output).await,

@@ -88,7 +88,7 @@ pub(crate) enum Command {
     /// Send a message, to everybody or to one person
     Send(Send),
     /// Print messages, and who comes and goes, until interrupted
-    Listen,
+    Listen(Listen),
     /// Print stored messages of a conversation, oldest first
     History(History),
     /// Print stored messages that hold every word of a text, oldest first
@@ -153,6 +153,14 @@ pub(crate) struct Send {
     /// What to say; - sends each line of the standard input as one message
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
+}
+
+/// `listen`.
+#[derive(Args, Debug)]
+pub(crate) struct Listen {
+    /// Be shown to others as away
+    #[arg(long)]
+    pub(crate) away: bool,
 }
 
 #[derive(Args, Debug)]

@@ -27,7 +27,7 @@ pub(crate) struct Visit {
     server: Option<ServerAddress>,
     lost_at: Option<Instant>,
     /// The lists as they were when the server had sent them, after the last login.
-    online: Option<Vec<String>>,
+    online: Option<Vec<(String, bool)>>,
     files: Option<Vec<ServerFile>>,
 }
 
@@ -113,8 +113,8 @@ impl Visit {
         self.next().await
     }
 
-    /// Who is online.
-    pub(crate) async fn online(&mut self) -> Result<Vec<String>, Failure> {
+    /// Who is online, and whether they are away.
+    pub(crate) async fn online(&mut self) -> Result<Vec<(String, bool)>, Failure> {
         loop {
             if let Some(online) = self.online.take() {
                 return Ok(online);
@@ -153,8 +153,9 @@ impl Visit {
             }
             Event::LogInRefused(refusal) => Err(Failure::of_refusal(refusal)),
             Event::Ended(reason) => Err(Failure::of_end(reason)),
-            Event::Online(OnlineChange::Reset(names)) => {
-                self.online = Some(names.clone());
+            Event::Online(OnlineChange::Reset { names, away }) => {
+                let people = names.iter().map(|name| (name.clone(), away.contains(name)));
+                self.online = Some(people.collect());
                 Ok(())
             }
             Event::Files(FilesChange::Reset(files)) => {

@@ -30,6 +30,10 @@ impl Machine {
             Command::LogIn { name, password } => self.log_in(now, name, password),
             Command::Send { id, to, text } => self.queue_message(id, to, text),
             Command::Typing { to } => self.types(now, &to),
+            Command::SetAway { is_away } => {
+                self.away.set(is_away);
+                self.say_away(now);
+            }
             Command::ReadHistory { conversation, after, before, limit } => {
                 self.wish(history::Wish::Read(HistoryWish { conversation, after, before, limit }));
             }

@@ -52,6 +52,7 @@ impl Machine {
             (Body::ConversationPage(page), Some(Request::History)) => self.conversation_page(page),
             (Body::SearchPage(page), Some(Request::History)) => self.search_page(page),
             (Body::OnlinePage(page), Some(Request::OnlinePage)) => self.online_page(page),
+            (Body::Done(_), Some(Request::Away)) => Ok(()),
             (Body::FilePage(page), Some(Request::FilePage)) => self.file_page(page),
             (Body::DownloadTicket(ticket), Some(Request::Download(id))) => {
                 self.downloads.handle_ticket(now, Some(id), ticket)
@@ -132,6 +133,7 @@ impl Machine {
             (Body::UserJoined(joined), _) => self.user_joined(joined),
             (Body::UserLeft(left), _) => self.user_left(&left),
             (Body::UserTyping(typing), _) => self.user_typing(now, typing),
+            (Body::AwayChanged(changed), _) => self.away_changed(changed),
             (Body::FileChanged(changed), _) => self.file_changed(changed),
             (Body::FileRemoved(removed), _) => self.file_removed(removed),
             (Body::FileHashes(hashes), _) => self.downloads.handle_hashes(&hashes),
@@ -227,7 +229,8 @@ impl Machine {
         if let Some(reader) = self.history.wants_positions().cloned() {
             self.outputs.push_back(Output::ReadPositions { reader });
         }
-        self.online.insert(name, ());
+        self.online.insert(name, false);
+        self.say_away(now);
         let first = wire::ListOnline::default();
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
         let first = wire::ListFiles::default();
@@ -261,6 +264,8 @@ impl Machine {
                 self.tell_heard(heard);
             }
             Request::Question(id) => self.answered(id, Err(NoAnswer::Refused(refusal)))?,
+            // An older server, or said faster than it lets pass: it is told with the next login.
+            Request::Away => {}
             Request::OnlinePage => return Err("no list of people".to_owned()),
             Request::FilePage => return Err("no list of files".to_owned()),
             Request::Download(id) => self.download_refused(now, id, refusal),

@@ -1,5 +1,6 @@
 //! What the server says of people: who is there, and who is writing.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use common::conversation::Conversation;
@@ -16,22 +17,26 @@ type Offence = String;
 
 impl Machine {
     pub(super) fn online_page(&mut self, page: wire::OnlinePage) -> Result<(), Offence> {
-        let names = page.names.into_iter().map(|name| (name, ()));
+        let away: BTreeSet<u32> = page.away.into_iter().collect();
+        let names = (0..).zip(page.names).map(|(place, name)| (name, away.contains(&place)));
         match self.online.add_page(names, page.more) {
             PageStep::AskAfter(after) => {
                 let next = client_frame::Body::ListOnline(wire::ListOnline { after });
                 self.request(Request::OnlinePage, next);
             }
             PageStep::Complete => {
-                let names = self.online.entries().keys().cloned().collect();
-                self.tell(Event::Online(OnlineChange::Reset(names)));
+                let people = self.online.entries();
+                let names = people.keys().cloned().collect();
+                let away = people.iter().filter(|(_, is_away)| **is_away);
+                let away = away.map(|(name, _)| name.clone()).collect();
+                self.tell(Event::Online(OnlineChange::Reset { names, away }));
             }
         }
         Ok(())
     }
 
     pub(super) fn user_joined(&mut self, joined: wire::UserJoined) -> Result<(), Offence> {
-        if self.online.insert(joined.name.clone(), ()) {
+        if self.online.insert(joined.name.clone(), false) {
             self.tell(Event::Online(OnlineChange::Joined(joined.name)));
         }
         Ok(())
@@ -46,6 +51,24 @@ impl Machine {
             self.tell(Event::Online(OnlineChange::Left { name, connection_lost }));
         }
         Ok(())
+    }
+
+    pub(super) fn away_changed(&mut self, changed: wire::AwayChanged) -> Result<(), Offence> {
+        let wire::AwayChanged { name, away: is_away } = changed;
+        // Whoever is not there yet comes with a page that knows it.
+        if self.online.contains(&name) && self.online.insert(name.clone(), is_away) {
+            self.tell(Event::Online(OnlineChange::Away { name, is_away }));
+        }
+        Ok(())
+    }
+
+    /// Says whether our person is away, where that is news for the server.
+    pub(super) fn say_away(&mut self, now: Instant) {
+        if self.phase == Phase::LoggedIn
+            && let Some(away) = self.away.next(now)
+        {
+            self.request(Request::Away, client_frame::Body::SetAway(wire::SetAway { away }));
+        }
     }
 
     /// This person is writing, as a user interface says with each key.

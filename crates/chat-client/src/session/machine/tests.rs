@@ -348,7 +348,14 @@ fn spell(event: &Event) -> String {
         Event::LogInRefused(refusal) => format!("refused {:?}", refusal.0.code()),
         Event::LoggedIn { name, resumed, .. } => format!("logged in {name} {resumed}"),
         Event::Disconnected { .. } => "disconnected".into(),
-        Event::Online(OnlineChange::Reset(names)) => format!("online {}", names.join(",")),
+        Event::Online(OnlineChange::Reset { names, away }) => {
+            let mark = |name: &String| {
+                if away.contains(name) { format!("{name} (away)") } else { name.clone() }
+            };
+            format!("online {}", names.iter().map(mark).collect::<Vec<_>>().join(","))
+        }
+        Event::Online(OnlineChange::Away { name, is_away: true }) => format!("{name} is away"),
+        Event::Online(OnlineChange::Away { name, is_away: false }) => format!("{name} is back"),
         Event::Online(OnlineChange::Joined(name)) => format!("joined {name}"),
         Event::Online(OnlineChange::Left { name, connection_lost }) => {
             format!("left {name} {connection_lost}")

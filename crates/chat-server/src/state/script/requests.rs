@@ -35,6 +35,8 @@ impl Run {
                 let (id, to) = (MessageId(bytes), Conversation::from_text(to));
                 member(MemberRequest::SendMessage(SendMessage { id, to, text: (*text).into() }))
             }
+            ["away"] => member(MemberRequest::SetAway { is_away: true }),
+            ["back"] => member(MemberRequest::SetAway { is_away: false }),
             ["typing", to] => {
                 let to = Conversation::from_text(to);
                 member(MemberRequest::Typing { to })

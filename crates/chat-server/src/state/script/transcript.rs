@@ -2,7 +2,7 @@
 
 use common::conversation::Conversation;
 use common::wire::server_frame::Body;
-use common::wire::{Role, ServerFrame};
+use common::wire::{OnlinePage, Role, ServerFrame};
 
 use crate::log::event::ConversationKey;
 use crate::state::action::{Action, Recipients};
@@ -147,7 +147,9 @@ pub(super) fn describe(body: Body) -> String {
             format!("{} conversations, next {}", it.conversations.len(), it.next)
         }
         Body::SearchPage(it) => format!("{} found, next {}", it.messages.len(), it.next),
-        Body::OnlinePage(it) => format!("online {}", it.names.join(" ")).trim_end().into(),
+        Body::OnlinePage(it) => online(&it),
+        Body::AwayChanged(it) if it.away => format!("{} is away", it.name),
+        Body::AwayChanged(it) => format!("{} is back", it.name),
         Body::FilePage(it) => {
             let files = it.files.iter().map(|file| format!(" {}={}", file.path, file.size));
             format!("files{}", files.collect::<String>())
@@ -210,4 +212,13 @@ pub(super) fn describe(body: Body) -> String {
         Body::Notice(it) => format!("notice {}", it.text),
         body => orders::describe(body),
     }
+}
+
+fn online(page: &OnlinePage) -> String {
+    let mut text = "online".to_owned();
+    for (place, name) in (0..).zip(&page.names) {
+        let away = if page.away.contains(&place) { " (away)" } else { "" };
+        text += &format!(" {name}{away}");
+    }
+    text
 }

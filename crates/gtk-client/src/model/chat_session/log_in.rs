@@ -110,6 +110,7 @@ impl ChatSession {
         let imp = self.imp();
         imp.number.set(imp.number.get().wrapping_add(1));
         imp.bridge.replace(None);
+        self.set_away(false);
     }
 
     fn send_log_in(&self) {

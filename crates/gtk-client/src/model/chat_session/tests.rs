@@ -323,7 +323,10 @@ fn private_messages_tell_with_whom() {
 #[test]
 fn who_comes_and_goes_is_said() {
     let network = Network::online();
-    network.tell(Event::Online(OnlineChange::Reset(vec!["bob".to_owned(), "me".to_owned()])));
+    network.tell(Event::Online(OnlineChange::Reset {
+        names: vec!["bob".to_owned(), "me".to_owned()],
+        away: Default::default(),
+    }));
     network.tell(Event::Online(OnlineChange::Joined("carol".to_owned())));
     network
         .tell(Event::Online(OnlineChange::Left { name: "bob".to_owned(), connection_lost: true }));

@@ -20,7 +20,7 @@ fn pages_are_read_to_the_end_and_changes_on_the_way_are_in_the_list() {
 
     let (id, _) = bench.sent();
     let names = vec!["amy".into(), "bob".into()];
-    bench.frame(id, Say::OnlinePage(wire::OnlinePage { names, more: true }));
+    bench.frame(id, Say::OnlinePage(wire::OnlinePage { names, more: true, away: vec![] }));
     bench.tell(Say::UserJoined(wire::UserJoined { name: "abe".into() }));
     bench.tell(Say::UserLeft(wire::UserLeft { name: "amy".into(), reason: 1 }));
     bench.check_events(&[]);
@@ -29,8 +29,12 @@ fn pages_are_read_to_the_end_and_changes_on_the_way_are_in_the_list() {
     let (id, body) = bench.sent();
     assert_eq!(body, Ask::ListOnline(wire::ListOnline { after: "bob".into() }));
     let names = vec!["eve".into()];
-    bench.frame(id, Say::OnlinePage(wire::OnlinePage { names, more: false }));
-    bench.check_events(&["online abe,bob,eve"]);
+    bench.frame(id, Say::OnlinePage(wire::OnlinePage { names, more: false, away: vec![0] }));
+    bench.check_events(&["online abe,bob,eve (away)"]);
+    let amy = wire::AwayChanged { name: "amy".into(), away: true };
+    bench.tell(Say::AwayChanged(amy));
+    bench.tell(Say::AwayChanged(wire::AwayChanged { name: "eve".into(), away: false }));
+    bench.check_events(&["eve is back"]);
 }
 
 #[test]

@@ -48,3 +48,19 @@ fn nobody_writes_on_a_broken_connection() {
     bench.broken();
     bench.check_events(&["#lobby:  type", "disconnected"]);
 }
+
+#[test]
+fn who_is_away_is_so_after_each_login() {
+    let mut bench = Bench::logged_in();
+    bench.command(Command::SetAway { is_away: true });
+    let (id, body) = bench.sent();
+    assert_eq!(body, Ask::SetAway(wire::SetAway { away: true }));
+    bench.frame(id, Say::Done(wire::Done {}));
+    // Said a moment later, and as it is then.
+    bench.command(Command::SetAway { is_away: false });
+    bench.command(Command::SetAway { is_away: true });
+    bench.command(Command::SetAway { is_away: false });
+    assert!(bench.frames.is_empty(), "{:?}", bench.frames);
+    bench.wait(1.0);
+    assert_eq!(bench.sent().1, Ask::SetAway(wire::SetAway { away: false }));
+}
