@@ -24,7 +24,7 @@ pub(crate) trait Follow: Send + 'static {
     /// How long news wait for more of them, unless somebody asks: taking up many at once costs little more
     /// than one, and whoever hears a message live comes before those who may read it later.
     const GATHERING: Duration;
-    /// How much its thread gives way to others, 0 to 19.
+    /// How much more its thread gives way than others, 0 to 19: a niceness is added.
     const NICENESS: i32;
 
     /// Takes up what is new, or as much of it as may keep a question waiting.
@@ -185,10 +185,10 @@ impl<F: Follow> Following<F> {
     }
 }
 
-/// Lowers the priority of this thread; `setpriority(2)`: on Linux it is the thread's own.
+/// Lowers the priority of this thread; `setpriority(2)`: on Linux each thread has its own.
 fn give_way(niceness: i32) {
     if niceness > 0
-        && let Err(error) = rustix::process::setpriority_process(None, niceness)
+        && let Err(error) = rustix::process::nice(niceness)
     {
         tracing::debug!(%error, "a thread keeps the priority of the others");
     }
@@ -232,4 +232,60 @@ pub(crate) fn ruling(log: &mut dyn LogReader, number: u64) -> Result<Arc<Ruling>
 fn event(log: &mut dyn LogReader, number: u64) -> Result<Option<Event>, LogError> {
     let found = log.tail(number, 1)?.pop().filter(|found| found.number == number);
     Ok(found.map(|found| found.event))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI32;
+
+    use super::*;
+    use crate::log::Log;
+    use crate::log::memory::MemoryLog;
+    use crate::state::request::{ConnectionId, LoginId};
+
+    /// Notes how polite its thread is, and finds nothing.
+    struct Idle(Arc<AtomicI32>);
+
+    impl Follow for Idle {
+        // For ever, as far as a test goes.
+        const GATHERING: Duration = Duration::from_secs(1_000_000);
+        const NICENESS: i32 = 3;
+
+        fn catch_up(&mut self, _: &mut dyn LogReader) -> Result<CaughtUp, LogError> {
+            let niceness = rustix::process::getpriority_process(None).unwrap();
+            self.0.store(niceness, Ordering::Relaxed);
+            Ok(CaughtUp::All)
+        }
+
+        fn read(
+            &mut self,
+            _: &mut dyn LogReader,
+            _: &Reader,
+            _: HistorySubject,
+        ) -> Result<HistoryFound, HistoryProblem> {
+            Err(HistoryProblem::NoWord)
+        }
+    }
+
+    #[test]
+    fn a_question_waits_for_no_news_and_its_thread_gives_way() {
+        let ours = rustix::process::getpriority_process(None).unwrap();
+        let niceness = Arc::new(AtomicI32::new(i32::MIN));
+        let log = MemoryLog::default().reader().unwrap();
+        let follower = Follower::start("idle", log, Idle(Arc::clone(&niceness))).unwrap();
+        let (tell, told) = mpsc::channel();
+        for request_id in 1..=3 {
+            follower.committed();
+            let asker = HistoryAsker { connection: ConnectionId(1), request_id, login: LoginId(1) };
+            let reader = Reader { identity: crate::log::event::Identity(1), rooms: Vec::new() };
+            let subject = HistorySubject::Conversations { after: 0 };
+            let question = Box::new(HistoryQuestion { asker, reader, subject });
+            let tell = tell.clone();
+            follower.ask(question, move |answer| tell.send(answer).unwrap()).unwrap();
+            let (asker, found) = told.recv().unwrap();
+            assert_eq!(asker.request_id, request_id);
+            assert!(matches!(found, Err(HistoryProblem::NoWord)), "{found:?}");
+        }
+        assert_eq!(niceness.load(Ordering::Relaxed), (ours + Idle::NICENESS).min(19));
+    }
 }
