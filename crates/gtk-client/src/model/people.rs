@@ -152,6 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_away_says_so() {
+        let people = People::default();
+        let names = vec!["bob".to_owned(), "me".to_owned()];
+        let away = BTreeSet::from(["me".to_owned()]);
+        people.apply(&OnlineChange::Reset { names, away }, "me");
+        let standings = || -> Vec<&str> {
+            people.list().iter::<Person>().map(|person| person.unwrap().standing()).collect()
+        };
+        assert_eq!(standings(), ["", "You, away"]);
+        let away = |name: &str, is_away| OnlineChange::Away { name: name.to_owned(), is_away };
+        people.apply(&away("bob", true), "me");
+        people.apply(&away("me", false), "me");
+        people.apply(&away("nobody", true), "me");
+        assert_eq!(standings(), ["Away", "You"]);
+    }
+
+    #[test]
     fn joining_twice_is_once() {
         check(&[reset(&["me"]), joined("bob"), joined("bob")], &["bob", "me"]);
     }

@@ -60,6 +60,12 @@ impl Typists {
         self.emit_by_name::<()>("changed", &[]);
     }
 
+    /// Nobody writes any more, as far as we know.
+    pub(crate) fn forget_all(&self) {
+        self.imp().names.borrow_mut().clear();
+        self.emit_by_name::<()>("changed", &[]);
+    }
+
     /// What to say of a conversation; empty where nobody writes.
     #[must_use]
     pub fn sentence(&self, conversation: &Conversation) -> String {

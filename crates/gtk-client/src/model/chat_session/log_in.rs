@@ -224,6 +224,7 @@ impl ChatSession {
         drop(imp.messages.take_all());
         imp.people.list().remove_all();
         imp.files.list().remove_all();
+        imp.typists.forget_all();
         imp.form.borrow_mut().password.clear();
         imp.connection.change(|standing| *standing = Standing { problem, ..Standing::default() });
     }

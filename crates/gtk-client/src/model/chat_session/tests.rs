@@ -223,11 +223,17 @@ fn name_lost_while_away_asks_for_another() {
 fn logging_out_forgets_what_was_said() {
     let network = Network::online();
     network.tell(message(Conversation::lobby(), "bob", "hi"));
+    let names = vec!["bob".to_owned()];
+    network.tell(Event::Typing { conversation: Conversation::lobby(), names });
+    network.session.set_away(true);
+    assert!(matches!(&network.asked()[..], [Command::SetAway { is_away: true }]));
     network.session.log_out();
     assert!(matches!(&network.asked()[..], [Command::LogOut]));
     network.tell(Event::Ended(EndReason::LoggedOut));
     assert_eq!(network.standing(), Standing::default());
     assert!(network.rows().is_empty());
+    assert_eq!(network.session.typists().sentence(&Conversation::lobby()), "");
+    assert!(!network.session.away());
 }
 
 #[test]
