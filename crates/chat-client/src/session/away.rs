@@ -8,36 +8,45 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Away {
-    /// None: nothing was ever said, and somebody is there.
-    wanted: Option<bool>,
-    /// On this connection.
+    wanted: bool,
+    /// What the session on the server says, where that is known.
     said: Option<bool>,
+    /// None: this program never said anything.
     said_at: Option<Instant>,
 }
 
 impl Away {
     pub(crate) fn set(&mut self, is_away: bool) {
-        self.wanted = Some(is_away);
+        self.wanted = is_away;
+    }
+
+    /// A session begins with somebody there; one that goes on may be away since an earlier program.
+    pub(crate) fn logged_in(&mut self, resumed: bool) {
+        if !resumed {
+            self.said = Some(false);
+        }
     }
 
     /// What is to be said now, to whoever is logged in. From here on it counts as said.
     pub(crate) fn next(&mut self, now: Instant) -> Option<bool> {
         let is_early = self.said_at.is_some_and(|at| now < at + SAY_EVERY);
-        if self.wanted == self.said || is_early {
+        if self.said == Some(self.wanted) || is_early {
             return None;
         }
-        (self.said, self.said_at) = (self.wanted, Some(now));
-        self.wanted
+        (self.said, self.said_at) = (Some(self.wanted), Some(now));
+        self.said
     }
 
-    /// Whoever logs in again is there for the server, or what it was told last.
+    /// What was said last may have been lost with it.
     pub(crate) fn connection_lost(&mut self) {
-        self.said = None;
+        if self.said_at.is_some() {
+            self.said = None;
+        }
     }
 
     /// When something is to be said, while logged in.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let at = self.said_at.filter(|_| self.wanted != self.said)?;
+        let at = self.said_at.filter(|_| self.said != Some(self.wanted))?;
         Some(at + SAY_EVERY)
     }
 }
@@ -46,8 +55,8 @@ impl Away {
 mod tests {
     use super::*;
 
-    /// What is said when the person goes (`a`), comes back (`b`), loses the connection (`x`), and when a second
-    /// passes (`.`); a step each, `-` for nothing.
+    /// What is said when the person goes (`a`) and comes back (`b`), when a session begins (`n`) or goes on (`r`) on
+    /// another connection, and when a second passes (`.`); a step each, `-` for nothing.
     #[track_caller]
     fn check(steps: &str, said: &str) {
         let (mut away, mut now) = (Away::default(), Instant::now());
@@ -56,7 +65,10 @@ mod tests {
             match step {
                 'a' => away.set(true),
                 'b' => away.set(false),
-                'x' => away.connection_lost(),
+                'n' | 'r' => {
+                    away.connection_lost();
+                    away.logged_in(step == 'r');
+                }
                 _ => now += SAY_EVERY,
             }
             found.push(match away.next(now) {
@@ -70,16 +82,26 @@ mod tests {
 
     #[test]
     fn what_is_new_is_said_once() {
-        check(".a.a.b.b", "-a---b--");
+        check("n.a.a.b.b", "--a---b--");
     }
 
     #[test]
     fn who_flips_fast_is_heard_last() {
-        check("abab.ba.", "a---b--a");
+        check("nabab.ba.", "-a---b--a");
     }
 
     #[test]
     fn another_connection_hears_it_again() {
-        check("a.x.x.b.", "a-a-a-b-");
+        check("na.r.n.b.r.n.", "-a-a-a-b-b---");
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_ever_was() {
+        check("n.r.n.", "------");
+    }
+
+    #[test]
+    fn who_goes_on_with_the_session_of_an_earlier_program_is_back() {
+        check("r.r", "b-b");
     }
 }

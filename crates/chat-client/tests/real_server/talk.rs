@@ -119,6 +119,28 @@ fn everybody_online_is_listed_ourselves_included() {
 }
 
 #[test]
+fn who_listens_from_afar_is_away_and_nobody_who_comes_back_under_the_name_is() {
+    let server = Server::start();
+    let bob = Person::new("bob");
+    let listening = bob.listen(&server.link);
+    let ann = Person::new("ann");
+    let away = ann.start(&server.link, &["--json", "listen", "--away"]);
+    assert_eq!(listening.expect("joined")["name"], "ann");
+    assert_eq!(listening.expect("away")["name"], "ann");
+    let carol = Person::new("carol");
+    assert_eq!(carol.run(&server.link, &["online"]).stdout, "ann  away\nbob\ncarol\n");
+    let events = carol.run(&server.link, &["online", "--json"]).events();
+    assert_eq!([&events[0]["away"], &events[1]["away"]], [true, false]);
+    for event in ["joined", "left", "joined", "left"] {
+        assert_eq!(listening.expect(event)["name"], "carol");
+    }
+    // Another program goes on with the session.
+    away.kill();
+    ann.run(&server.link, &["send", "here again"]).check(0, &[]);
+    assert_eq!(listening.expect("back")["name"], "ann");
+}
+
+#[test]
 fn lines_of_the_input_are_messages_in_order_beyond_what_the_server_takes_at_once() {
     let server = Server::start();
     let ann = Person::new("ann");

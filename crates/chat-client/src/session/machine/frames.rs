@@ -230,13 +230,14 @@ impl Machine {
             self.outputs.push_back(Output::ReadPositions { reader });
         }
         self.online.insert(name, false);
-        self.say_away(now);
         let first = wire::ListOnline::default();
         self.request(Request::OnlinePage, client_frame::Body::ListOnline(first));
         let first = wire::ListFiles::default();
         self.request(Request::FilePage, client_frame::Body::ListFiles(first));
         self.downloads.logged_in(now, resumed);
         self.uploads.logged_in(resumed);
+        self.away.logged_in(resumed);
+        self.say_away(now);
         Ok(())
     }
 
